@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What can go wrong. Everything that the client raises on purpose is a `ClientError`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["ApiError", "BadAnswer", "ClientError", "ConnectionFailed", "TimedOut"]
+
+
+class ClientError(Exception):
+    """The base of all errors of this package."""
+
+
+class ConnectionFailed(ClientError):
+    """The manager cannot be reached, or the connection broke off."""
+
+
+class TimedOut(ConnectionFailed):
+    """The manager did not answer in time."""
+
+
+class BadAnswer(ClientError):
+    """An answer that is not what the API promises, for example because something else listens on the address."""
+
+
+class ApiError(ClientError):
+    """The manager refused the request."""
+
+    #: The HTTP status, 400 or above.
+    status: int
+    #: What is wrong, for the user.
+    message: str
+    #: After how many seconds to try again, if the manager said so.
+    retry_after: int | None
+    #: The body, decoded if it is JSON; None if there is none.
+    body: Any
+
+    def __init__(self, status: int, message: str, retry_after: int | None = None, body: Any = None) -> None:
+        super().__init__(f"{message} (HTTP {status})")
+        self.status = status
+        self.message = message
+        self.retry_after = retry_after
+        self.body = body

@@ -1,0 +1,89 @@
+//! The manager of a Flamenco render farm: arguments, logging, configuration, socket, signals. The work is in
+//! `flamenco_manager_core`.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use flamenco_manager_core::config::{Config, Environment};
+use flamenco_manager_core::{Parts, Versions};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+mod arguments;
+mod signals;
+
+use arguments::{Arguments, LogFormat};
+use signals::Signals;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::read();
+    start_log(&arguments);
+    match start(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start_log(arguments: &Arguments) {
+    // Other people's crates stay a level quieter, or the database drowns everything.
+    let levels = match arguments {
+        Arguments { trace: true, .. } => "debug,flamenco=trace",
+        Arguments { debug: true, .. } => "info,flamenco=debug",
+        Arguments { quiet: true, .. } => "warn",
+        _ => "info",
+    };
+    let log = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(levels)).with_writer(std::io::stderr);
+    let log = log.with_ansi(std::io::stderr().is_terminal());
+    match arguments.log_format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().init(),
+    }
+}
+
+fn start(arguments: &Arguments) -> anyhow::Result<()> {
+    let loaded = Config::load(&arguments.config, &Environment::from_process())?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{}: {warning}", arguments.config.display());
+    }
+    if arguments.write_config {
+        loaded.config.save(std::time::SystemTime::now().into())?;
+        println!("Written: {}", loaded.config.file.display());
+        return Ok(());
+    }
+    tracing::info!(version = env!("FLAMENCO_VERSION"), config = %loaded.config.file.display(), "Flamenco Manager starts");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
+    let result = runtime.block_on(serve(loaded.config));
+    if result.is_err() {
+        // Dropping it would wait for whatever is stuck.
+        runtime.shutdown_background();
+    }
+    result
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    let cancel = CancellationToken::new();
+    // Before anything else, so that a signal during a long start is not lost.
+    let mut signals = Signals::new().context("cannot listen for signals")?;
+    let listener = config.listen.bind().await?;
+    let versions = Versions {
+        short: env!("CARGO_PKG_VERSION").to_owned(),
+        long: env!("FLAMENCO_VERSION").to_owned(),
+        git: env!("FLAMENCO_COMMIT").to_owned(),
+    };
+    let run = flamenco_manager_core::run(config, listener, Parts::new(versions), cancel.clone());
+    tokio::pin!(run);
+    tokio::select! {
+        result = &mut run => return Ok(result?),
+        name = signals.next() => tracing::info!("{name} received, shutting down; once more to stop at once"),
+    }
+    cancel.cancel();
+    tokio::select! {
+        result = &mut run => Ok(result?),
+        name = signals.next() => anyhow::bail!("{name} received again, stopped without waiting"),
+    }
+}

@@ -1,0 +1,101 @@
+//! The worker program: reads the command line, starts logging, runs the worker, and maps its end to an exit code.
+
+mod arguments;
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Parser;
+use flamenco_worker_core::{Config, run};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::time::ChronoLocal;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use arguments::Arguments;
+
+/// A stop that takes longer than this is cut short.
+const STOP_LIMIT: Duration = Duration::from_secs(20);
+const EXIT_FAILED: i32 = 1;
+const EXIT_STOP_TOOK_TOO_LONG: i32 = 254;
+
+fn main() {
+    let arguments = Arguments::parse_from(arguments::normalise(std::env::args_os()));
+    if arguments.version {
+        println!("{}", flamenco_worker_core::config::software_version());
+        return;
+    }
+    start_logging(arguments.level());
+    let code = start(&arguments).unwrap_or_else(|error| {
+        tracing::error!("{error:#}");
+        EXIT_FAILED
+    });
+    // Not by returning: that would wait for a file operation that hangs on a dead network drive.
+    std::process::exit(code);
+}
+
+fn start(arguments: &Arguments) -> anyhow::Result<i32> {
+    let directory = std::env::current_dir().context("cannot tell the working directory")?;
+    let file = directory.join(flamenco_worker_core::config::CONFIG_FILE);
+    tracing::info!(
+        version = flamenco_worker_core::config::software_version(), os = std::env::consts::OS,
+        arch = std::env::consts::ARCH, pid = std::process::id(), config = %file.display(), "flamenco-worker starting"
+    );
+    let config = Config::load(&arguments.command_line(), &directory, &|name| std::env::var_os(name))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let code = runtime.block_on(work(config));
+    runtime.shutdown_background();
+    code
+}
+
+/// Runs the worker on this thread. A first signal stops it in good order, a second one at once.
+async fn work(config: Config) -> anyhow::Result<i32> {
+    let cancel = CancellationToken::new();
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    let stop = async {
+        next_signal(&mut terminate, &mut interrupt).await;
+        tracing::info!("stopping; a second signal stops at once");
+        cancel.cancel();
+        tokio::select! {
+            () = next_signal(&mut terminate, &mut interrupt) => EXIT_FAILED,
+            () = tokio::time::sleep(STOP_LIMIT) => {
+                tracing::error!("stopping takes too long; giving up");
+                EXIT_STOP_TOOK_TOO_LONG
+            }
+        }
+    };
+    // Whichever ends first drops the other; dropping the worker kills the program it runs.
+    tokio::select! {
+        result = run(config, cancel.clone()) => Ok(i32::from(result?.exit_code())),
+        code = stop => Ok(code),
+    }
+}
+
+async fn next_signal(terminate: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// Our own lines at the wanted level; those of libraries only when something is wrong.
+fn start_logging(level: Level) {
+    let filter = Targets::new()
+        .with_default(Level::WARN)
+        .with_target("flamenco_worker", level)
+        .with_target("flamenco_worker_core", level);
+    let lines = tracing_subscriber::fmt::layer()
+        .with_timer(ChronoLocal::rfc_3339())
+        .with_target(false)
+        .with_ansi(std::io::stdout().is_terminal());
+    tracing_subscriber::registry().with(lines).with(filter).init();
+}

@@ -1,0 +1,57 @@
+//! What people and CI do with the repository that is more than a shell command: `cargo xtask <command>`.
+
+mod arrows;
+mod generate;
+mod unimplemented;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+
+/// Tasks of this repository.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write the Rust and Python code that follows from openapi.yaml.
+    ///
+    /// Writes pkg/api/src/generated, pkg/client/src/generated.rs and the generated modules of addon/flamenco_client.
+    /// Files that would not change are not touched.
+    Generate {
+        /// Write nothing; fail with a list of the files that would change. This is what CI runs.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Check who depends on whom in the workspace.
+    ///
+    /// Fails on every dependency between our crates that the architecture does not have, and on every foreign crate
+    /// that one of ours must not know.
+    Arrows,
+    /// Print the operations that the manager answers with 501, and their number.
+    ///
+    /// They are listed in internal/manager/tests/it/unimplemented.txt, one operationId a line; `#` starts a comment.
+    /// Fails if the list names an operation that openapi.yaml does not have.
+    Unimplemented,
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let root = root()?;
+    match arguments.command {
+        Command::Generate { check } => generate::run(&root, check),
+        Command::Arrows => arrows::run(&root),
+        Command::Unimplemented => unimplemented::run(&root),
+    }
+}
+
+/// The root of the repository, wherever below it the command is started.
+fn root() -> Result<PathBuf> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).map(Path::to_owned).context("this crate has to be at cmd/xtask")
+}

@@ -1,0 +1,73 @@
+//! What happened, for whoever watches. Built from the stored row, announced after the commit.
+
+use crate::farm_status::FarmStatus;
+use crate::ids::{JobId, TaskId};
+use crate::job::{JobStatus, JobSummary};
+use crate::task::{TaskStatus, TaskSummary};
+use crate::worker::{Tag, Worker, WorkerStatus};
+
+/// One event.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// The manager has started.
+    ManagerStarted,
+    /// The manager is about to stop.
+    ManagerStopping,
+    /// The state of the whole farm changed.
+    FarmStatus(FarmStatus),
+    /// A job is new, changed or gone.
+    Job(Box<JobEvent>),
+    /// A task changed.
+    Task(Box<TaskEvent>),
+    /// A task's log grew.
+    TaskLog {
+        /// The task.
+        task: TaskId,
+        /// Its job.
+        job: JobId,
+        /// What was appended.
+        text: String,
+    },
+    /// A worker changed or is gone.
+    Worker(Box<WorkerEvent>),
+    /// Tasks became runnable, or a worker may run more than before. Only for workers that wait, not for people.
+    WorkAvailable,
+    /// A tag changed or is gone.
+    Tag {
+        /// The tag.
+        tag: Tag,
+        /// Whether it was deleted.
+        deleted: bool,
+    },
+}
+
+/// A job is new, changed or gone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobEvent {
+    /// The job as it is stored now.
+    pub job: JobSummary,
+    /// The status it had, when that is what changed.
+    pub previous: Option<JobStatus>,
+    /// Many of its tasks changed: read them again.
+    pub refresh_tasks: bool,
+    /// It is gone.
+    pub deleted: bool,
+}
+
+/// A task changed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskEvent {
+    /// The task as it is stored now.
+    pub task: TaskSummary,
+    /// The status it had, when that is what changed.
+    pub previous: Option<TaskStatus>,
+}
+
+/// A worker changed or is gone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WorkerEvent {
+    /// The worker as it is stored now.
+    pub worker: Worker,
+    /// The status it had, when that is what changed.
+    pub previous: Option<WorkerStatus>,
+}

@@ -1,0 +1,143 @@
+//! What can go wrong, in words for the person who submits the job.
+
+use std::time::Duration;
+
+/// Why a job type could not be used, or a job could not be compiled.
+///
+/// The text of every variant says what is wrong, where, and what to change; it can be shown to an artist as it is.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No script has this job type name.
+    #[error("job type unknown: {name:?}; refresh the job types and choose one of them")]
+    Unknown {
+        /// The job type that was asked for.
+        name: String,
+    },
+    /// The submission was made for another version of the job type's settings.
+    #[error(
+        "job type {name:?} has changed: the job was made for version {submitted}, and the manager has {current}; \
+         refresh the job types and submit again"
+    )]
+    EtagMismatch {
+        /// Name of the job type.
+        name: String,
+        /// The etag of the submission.
+        submitted: String,
+        /// The etag of the script as it is now.
+        current: String,
+    },
+    /// The script cannot be used as a job type: it does not parse, its top-level code fails, or `JOB_TYPE` or
+    /// `compileJob` is missing or malformed.
+    #[error("{message}")]
+    Broken {
+        /// File name of the script.
+        file: String,
+        /// What is wrong, with file, line and column where they are known.
+        message: String,
+    },
+    /// `compileJob` threw.
+    #[error("{message}{}", position(.file, *.line, *.column))]
+    Script {
+        /// File name of the script that threw; relative to the script directory.
+        file: String,
+        /// Line of the `throw` or of the failing expression; the first line is 1.
+        line: Option<u32>,
+        /// Column in that line; the first column is 1.
+        column: Option<u32>,
+        /// The thrown text.
+        message: String,
+    },
+    /// The script did not come to an end in time.
+    #[error("the script ran for more than {} s and was stopped; does a loop in it never end? ({file})", .limit.as_secs_f64())]
+    TimeLimit {
+        /// File name of the job type's script.
+        file: String,
+        /// The limit.
+        limit: Duration,
+    },
+    /// The script, or the job it made, needs more memory than allowed.
+    #[error(
+        "the script needs more than {} MiB of memory; make fewer or smaller tasks, for example with a larger chunk \
+         size ({file})",
+        .limit / (1024 * 1024)
+    )]
+    MemoryLimit {
+        /// File name of the job type's script.
+        file: String,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The script ran, but what it made is not a job that can be worked on.
+    #[error("{message} ({file})")]
+    InvalidJob {
+        /// File name of the job type's script.
+        file: String,
+        /// What is wrong with the job.
+        message: String,
+    },
+    /// The script engine itself failed; not the fault of the script or of the submission.
+    #[error("the script engine failed: {message} ({file})")]
+    Internal {
+        /// File name of the job type's script.
+        file: String,
+        /// What happened.
+        message: String,
+    },
+}
+
+impl Error {
+    /// Turns an error of a script's top-level code into "this job type is broken". Limits stay what they are.
+    pub(crate) fn into_broken(self) -> Self {
+        match self {
+            Self::Script { ref file, .. } => Self::Broken { file: file.clone(), message: self.to_string() },
+            other => other,
+        }
+    }
+}
+
+/// A job type that cannot be offered, for logs and diagnostics.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("job type {name:?} cannot be used: {message}")]
+pub struct BrokenJobType {
+    /// Name of the job type, from the file name.
+    pub name: String,
+    /// The file: its path on disk, or its name when it is built in.
+    pub file: String,
+    /// What is wrong, with file, line and column where they are known.
+    pub message: String,
+}
+
+fn position(file: &str, line: Option<u32>, column: Option<u32>) -> String {
+    match (line, column) {
+        (Some(line), Some(column)) => format!(" ({file}:{line}:{column})"),
+        (Some(line), None) => format!(" ({file}:{line})"),
+        _ => format!(" ({file})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_come_first_and_say_where() {
+        let thrown =
+            |line, column| Error::Script { file: "x.js".into(), line, column, message: "no scene".into() };
+        for (error, text) in [
+            (thrown(Some(3), Some(9)), "no scene (x.js:3:9)"),
+            (thrown(Some(3), None), "no scene (x.js:3)"),
+            (thrown(None, None), "no scene (x.js)"),
+            (thrown(Some(1), Some(2)).into_broken(), "no scene (x.js:1:2)"),
+            (
+                Error::TimeLimit { file: "x.js".into(), limit: Duration::from_millis(1500) },
+                "the script ran for more than 1.5 s and was stopped; does a loop in it never end? (x.js)",
+            ),
+        ] {
+            assert_eq!(error.to_string(), text);
+        }
+        let memory = Error::MemoryLimit { file: "x.js".into(), limit: 256 << 20 };
+        assert!(memory.to_string().contains("256 MiB"));
+        assert_eq!(memory.clone().into_broken(), memory);
+    }
+}

@@ -1,0 +1,300 @@
+//! From a submission to the tasks that a script makes of it.
+
+use crate::engine::{Engine, Stop};
+use crate::error::Error;
+use crate::graph::find_cycle;
+use crate::host::{Host, Purpose, evaluate};
+use crate::job_type::{self, Declared};
+use crate::json::Trail;
+use chrono::{DateTime, Utc};
+use rquickjs::{Array, Ctx, Function, Object, Promise, String as JsString, Value};
+use serde_json::{Map, Value as Json, json};
+use uuid::Uuid;
+
+/// What is asked for: a job of some type with its settings.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Submission {
+    /// Name of the job.
+    pub name: String,
+    /// Name of the job type.
+    pub job_type: String,
+    /// The etag of the job type that the submitter knows. Not checked when absent or empty.
+    pub type_etag: Option<String>,
+    /// Priority of the job; more important jobs have larger ones.
+    pub priority: i64,
+    /// Settings, after replacement of two-way variables.
+    pub settings: Map<String, Json>,
+    /// Metadata in the order of submission, after replacement of two-way variables.
+    pub metadata: Vec<(String, String)>,
+    /// UUID of the worker tag.
+    pub worker_tag: Option<String>,
+    /// Shaman checkout that the job uses.
+    pub shaman_checkout_id: Option<String>,
+    /// The time of the compilation, which scripts see as `job.created`.
+    pub now: DateTime<Utc>,
+}
+
+/// A job as its script made it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AuthoredJob {
+    /// A new id; the one that the script saw as `job.jobID`.
+    pub id: Uuid,
+    /// Name; the script may have changed it.
+    pub name: String,
+    /// Priority; the script may have changed it.
+    pub priority: i64,
+    /// Settings as the script left them.
+    pub settings: Map<String, Json>,
+    /// Metadata as the script left it, in order.
+    pub metadata: Vec<(String, String)>,
+    /// The tasks, in the order in which they were added. At least one.
+    pub tasks: Vec<AuthoredTask>,
+}
+
+/// A task of an [`AuthoredJob`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct AuthoredTask {
+    /// A new id.
+    pub id: Uuid,
+    /// Name, not empty.
+    pub name: String,
+    /// Type, not empty. Workers choose the types they work on.
+    pub task_type: String,
+    /// Priority within the job.
+    pub priority: i64,
+    /// What the worker runs, in order. May be empty.
+    pub commands: Vec<AuthoredCommand>,
+    /// The tasks that must be completed before this one, as positions in [`AuthoredJob::tasks`]. Without
+    /// repetitions, in the order in which the script added them; together without cycles.
+    pub dependencies: Vec<usize>,
+}
+
+impl AuthoredTask {
+    /// Number of steps by which the progress of this task is measured. A command without steps counts as one.
+    pub fn steps_total(&self) -> i64 {
+        self.commands.iter().map(|command| command.total_step_count.max(1)).fold(0, i64::saturating_add)
+    }
+}
+
+/// A command of an [`AuthoredTask`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct AuthoredCommand {
+    /// Name, not empty: `blender-render`.
+    pub name: String,
+    /// Parameters, in the order in which the script wrote them.
+    pub parameters: Map<String, Json>,
+    /// Number of steps that the worker reports; 0 when it reports none.
+    pub total_step_count: i64,
+}
+
+/// Runs a script for a submission.
+pub(crate) fn compile(
+    engine: &Engine,
+    purpose: &Purpose,
+    source: &str,
+    submission: &Submission,
+) -> Result<AuthoredJob, Error> {
+    engine.execute(|ctx| {
+        let host = Host::install(&ctx, engine, purpose)?;
+        let result = load(&ctx, engine, &host, source, submission)
+            .and_then(|()| compile_job(&ctx, engine, &host, submission));
+        if result.is_err() {
+            let printed =
+                host.record.printed.borrow().iter().map(String::as_str).collect::<Vec<_>>().join("\n");
+            tracing::debug!(job_type = submission.job_type, printed, "job could not be compiled");
+        }
+        result
+    })
+}
+
+/// Runs the top-level code, and checks that the submission is for this version of the job type.
+fn load<'js>(
+    ctx: &Ctx<'js>,
+    engine: &Engine,
+    host: &Host<'js>,
+    source: &str,
+    submission: &Submission,
+) -> Result<(), Stop> {
+    run_top_level(ctx, engine, source).map_err(|stop| match stop {
+        Stop::Js(rquickjs::Error::Exception) => Stop::TopLevel,
+        other => other,
+    })?;
+    let Declared::JobType(job_type) = job_type::read(ctx, host, &submission.job_type, engine.file())? else {
+        return Err(job_type::missing(engine.file()).into());
+    };
+    match submission.type_etag.as_deref() {
+        None | Some("") => {
+            tracing::warn!(job_type = job_type.name, "job is submitted without a job type etag")
+        }
+        Some(etag) if etag != job_type.etag => {
+            let submitted = etag.to_owned();
+            return Err(Error::EtagMismatch { name: job_type.name, submitted, current: job_type.etag }.into());
+        }
+        Some(_) => {}
+    }
+    Ok(())
+}
+
+/// Runs the top-level code of a script, and what it left for later.
+pub(crate) fn run_top_level(ctx: &Ctx<'_>, engine: &Engine, source: &str) -> Result<(), Stop> {
+    evaluate::<Value<'_>>(ctx, source, engine.file(), true)?;
+    drain(ctx, engine)
+}
+
+fn compile_job<'js>(
+    ctx: &Ctx<'js>,
+    engine: &Engine,
+    host: &Host<'js>,
+    submission: &Submission,
+) -> Result<AuthoredJob, Stop> {
+    let file = engine.file();
+    let found: Value<'js> =
+        evaluate(ctx, "typeof compileJob === 'undefined' ? undefined : compileJob", file, true)?;
+    let Some(compile) = found.into_function() else {
+        let message = format!("the job type script has no function compileJob(job) ({file})");
+        return Err(Error::Broken { file: file.to_owned(), message }.into());
+    };
+    let id = Uuid::new_v4();
+    let job = new_job(host, id, submission)?;
+    let undefined = Value::new_undefined(ctx.clone());
+    let returned: Value<'js> = compile.call((rquickjs::function::This(undefined), job.clone()))?;
+    settle(ctx, engine, returned)?;
+    finish(host, id, &job)
+}
+
+fn new_job<'js>(host: &Host<'js>, id: Uuid, submission: &Submission) -> Result<Object<'js>, Stop> {
+    let fields = json!({
+        "jobID": id.to_string(),
+        "name": submission.name,
+        "jobType": submission.job_type,
+        "priority": submission.priority,
+        "created": submission.now.timestamp_millis(),
+        "workerTagUUID": submission.worker_tag.as_deref().unwrap_or_default(),
+        "shamanCheckoutID": submission.shaman_checkout_id.as_deref().unwrap_or_default(),
+    });
+    let metadata: Map<String, Json> =
+        submission.metadata.iter().map(|(key, value)| (key.clone(), json!(value))).collect();
+    let settings = Json::Object(submission.settings.clone()).to_string();
+    host.call("newJob", (fields.to_string(), settings, Json::Object(metadata).to_string()))
+}
+
+/// Waits for the result of an `async` function; anything else is ignored.
+fn settle<'js>(ctx: &Ctx<'js>, engine: &Engine, returned: Value<'js>) -> Result<(), Stop> {
+    drain(ctx, engine)?;
+    let Some(promise) = returned.into_promise() else {
+        return Ok(());
+    };
+    match Promise::result::<Value<'js>>(&promise) {
+        Some(result) => Ok(result.map(drop)?),
+        None => Err(Stop::Problem(
+            "compileJob() returned a promise that is never settled; there is nothing to wait for here"
+                .to_owned(),
+        )),
+    }
+}
+
+/// Runs promise callbacks until there are none left.
+fn drain(ctx: &Ctx<'_>, engine: &Engine) -> Result<(), Stop> {
+    while ctx.execute_pending_job() {
+        if engine.must_stop() {
+            return Err(Stop::OverBudget);
+        }
+    }
+    Ok(())
+}
+
+/// Turns what the script has made into plain data, and checks it.
+fn finish<'js>(host: &Host<'js>, id: Uuid, job: &Object<'js>) -> Result<AuthoredJob, Stop> {
+    let head: Array<'js> = host.call("finishJob", (job.clone(),))?;
+    let settings = host.converter.map(head.get(2)?, &Trail::root("job.settings"))?;
+    let metadata = metadata(host, &head.get(3)?)?;
+    let count: usize = head.get(4)?;
+    if count == 0 {
+        return Err(Stop::Problem(
+            "the script made a job without tasks, which would never be completed".to_owned(),
+        ));
+    }
+    let export: Function<'js> = host.prelude.get("exportTask")?;
+    let mut tasks = Vec::new();
+    for index in 0..count {
+        let record: Array<'js> = export.call((job.clone(), index))?;
+        tasks.push(task(host, &record)?);
+    }
+    if let Some(cycle) = find_cycle(&tasks) {
+        let names: Vec<String> = cycle.iter().map(|&index| format!("{:?}", tasks[index].name)).collect();
+        let message =
+            format!("these tasks wait for each other, so none of them could ever run: {}", names.join(" → "));
+        return Err(Stop::Problem(message));
+    }
+    let idle = tasks.iter().filter(|task| task.commands.is_empty()).count();
+    if idle > 0 {
+        tracing::warn!(tasks = idle, "job has tasks without commands");
+    }
+    Ok(AuthoredJob {
+        id,
+        name: text(host, &head, 0)?,
+        priority: integer(&head, 1)?,
+        settings,
+        metadata,
+        tasks,
+    })
+}
+
+fn metadata<'js>(host: &Host<'js>, entries: &Array<'js>) -> Result<Vec<(String, String)>, Stop> {
+    (0..entries.len() / 2)
+        .map(|entry| Ok((text(host, entries, 2 * entry)?, text(host, entries, 2 * entry + 1)?)))
+        .collect()
+}
+
+/// Reads a record made by `exportTask` in the prelude.
+fn task<'js>(host: &Host<'js>, record: &Array<'js>) -> Result<AuthoredTask, Stop> {
+    const HEAD: usize = 5;
+    const PER_COMMAND: usize = 4;
+    let id = text(host, record, 0)?;
+    let id = Uuid::parse_str(&id).map_err(|_| Stop::Problem(format!("{id:?} is not the id of a task")))?;
+    let name = text(host, record, 1)?;
+    let mut commands = Vec::new();
+    for start in (HEAD..record.len()).step_by(PER_COMMAND) {
+        commands.push(command(host, record, start, &name)?);
+    }
+    let mut dependencies: Vec<usize> = Vec::new();
+    let mut seen = std::collections::HashSet::new();
+    for position in record.get::<Array<'js>>(4)?.iter::<usize>() {
+        let position = position?;
+        if seen.insert(position) {
+            dependencies.push(position);
+        }
+    }
+    let (task_type, priority) = (text(host, record, 2)?, integer(record, 3)?);
+    Ok(AuthoredTask { id, name, task_type, priority, commands, dependencies })
+}
+
+fn command<'js>(
+    host: &Host<'js>,
+    record: &Array<'js>,
+    start: usize,
+    task_name: &str,
+) -> Result<AuthoredCommand, Stop> {
+    let name = text(host, record, start)?;
+    let snapshot: usize = record.get(start + 2)?;
+    let changed: Value<'js> = record.get(start + 3)?;
+    let parameters = if changed.is_undefined() {
+        // Copied and not taken out: a script may add one command to several tasks.
+        host.record.snapshots.borrow().get(snapshot).cloned().unwrap_or_default()
+    } else {
+        let root = format!("task {task_name:?}, command {name:?}: parameters");
+        let object = changed.into_object().filter(|object| !object.is_array());
+        let object = object.ok_or_else(|| Stop::Problem(format!("{root} must be an object")))?;
+        host.converter.map(object, &Trail::root(&root))?
+    };
+    Ok(AuthoredCommand { name, parameters, total_step_count: integer(record, start + 1)? })
+}
+
+fn text<'js>(host: &Host<'js>, record: &Array<'js>, index: usize) -> Result<String, Stop> {
+    host.converter.text(&record.get::<JsString<'js>>(index)?)
+}
+
+fn integer(record: &Array<'_>, index: usize) -> Result<i64, Stop> {
+    // Numbers beyond 64 bits become the nearest number that fits.
+    Ok(record.get::<f64>(index)? as i64)
+}

@@ -1,0 +1,168 @@
+//! The job types of a manager.
+
+use crate::engine::{self, Limits, Stop};
+use crate::error::{BrokenJobType, Error};
+use crate::host::{Host, Purpose};
+use crate::job::{self, AuthoredJob, Submission};
+use crate::job_type::{self, Declared, JobType};
+use crate::sources::{ScriptFile, Sources};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The job type scripts on disk and in the program. Cheap to clone.
+///
+/// Files are looked at again on every call: adding, changing or removing one works without a restart. All methods
+/// block, for as long as [`Limits::cpu`] allows scripts to run; call them where that does no harm.
+#[derive(Debug, Clone)]
+pub struct Scripts {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    sources: Arc<Sources>,
+    limits: Limits,
+    /// What scripts declare, by where they are found, with the source text that it was read from.
+    described: Mutex<HashMap<String, (String, Description)>>,
+}
+
+/// What a script says about itself; `None` for a helper without `JOB_TYPE`.
+type Description = Result<Option<JobType>, Error>;
+
+impl Scripts {
+    /// Job types from `directories`, in this order, then the built-in ones. A directory need not exist yet.
+    pub fn new(directories: Vec<PathBuf>, limits: Limits) -> Self {
+        let sources = Arc::new(Sources::new(directories));
+        Self { inner: Arc::new(Inner { sources, limits, described: Mutex::default() }) }
+    }
+
+    /// All job types, sorted by name. Those that cannot be used are in the list too, with the reason; files that
+    /// are no job type at all are not.
+    pub fn job_types(&self) -> Vec<Result<JobType, BrokenJobType>> {
+        let scripts = self.inner.sources.scripts();
+        self.forget_except(scripts.values());
+        scripts.iter().filter_map(|(name, script)| self.listed(name, script)).collect()
+    }
+
+    /// One job type by name.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`], [`Error::Broken`], or one of the limits when the script's top-level code exceeds it.
+    pub fn job_type(&self, name: &str) -> Result<JobType, Error> {
+        let script = self.find(name)?;
+        self.describe(name, &script)?.ok_or_else(|| job_type::missing(&script.file))
+    }
+
+    /// Runs the script of the submission's job type, and gives the job that it makes. Stores nothing.
+    ///
+    /// # Errors
+    /// Any [`Error`]; `Unknown` and `EtagMismatch` before the script's `compileJob` is called.
+    pub fn compile(&self, submission: &Submission) -> Result<AuthoredJob, Error> {
+        let script = self.find(&submission.job_type)?;
+        let source = script.read().map_err(|message| Error::Broken { file: script.file.clone(), message })?;
+        match self.compile_source(&script, &source, submission, false) {
+            // The thrown value does not know where it was thrown. Scripts do the same twice, so have a closer look.
+            Err(Error::Script { file, line: None, column, message }) => {
+                match self.compile_source(&script, &source, submission, true) {
+                    Err(Error::Script { file, line, column, message: again }) if again == message => {
+                        Err(Error::Script { file, line, column, message })
+                    }
+                    _ => Err(Error::Script { file, line: None, column, message }),
+                }
+            }
+            other => other,
+        }
+    }
+
+    fn find(&self, name: &str) -> Result<ScriptFile, Error> {
+        self.inner.sources.scripts().remove(name).ok_or_else(|| Error::Unknown { name: name.to_owned() })
+    }
+
+    fn listed(&self, name: &str, script: &ScriptFile) -> Option<Result<JobType, BrokenJobType>> {
+        let error = match self.describe(name, script) {
+            Ok(Some(job_type)) => return Some(Ok(job_type)),
+            Ok(None) if script.hides_another => job_type::missing(&script.file),
+            Ok(None) => {
+                tracing::debug!(file = script.shown, "not a job type: there is no JOB_TYPE in it");
+                return None;
+            }
+            Err(error) => error,
+        };
+        Some(Err(BrokenJobType {
+            name: name.to_owned(),
+            file: script.shown.clone(),
+            message: error.to_string(),
+        }))
+    }
+
+    /// What the script declares, from memory when the file has not changed.
+    fn describe(&self, name: &str, script: &ScriptFile) -> Description {
+        let source = script.read().map_err(|message| Error::Broken { file: script.file.clone(), message })?;
+        if let Some((known, description)) = self.described().get(&script.shown)
+            && *known == source
+        {
+            return description.clone();
+        }
+        let (description, loaded_files) = self.describe_source(name, script, source.clone());
+        if let Err(error) = &description {
+            tracing::error!(file = script.shown, %error, "job type script cannot be used");
+        }
+        // What depends on other files must be found out again each time; and running out of time may have been bad
+        // luck.
+        let lasting =
+            !loaded_files && !matches!(description, Err(Error::TimeLimit { .. } | Error::Internal { .. }));
+        if lasting {
+            self.described().insert(script.shown.clone(), (source, description.clone()));
+        }
+        description
+    }
+
+    fn describe_source(&self, name: &str, script: &ScriptFile, source: String) -> (Description, bool) {
+        let purpose = self.purpose(name, false);
+        let (name, file) = (name.to_owned(), script.file.clone());
+        let result = engine::run(&self.inner.limits, &script.file, move |engine| {
+            let loaded_files = std::cell::Cell::new(false);
+            let description = engine.execute(|ctx| {
+                let host = Host::install(&ctx, engine, &purpose)?;
+                let declared = job::run_top_level(&ctx, engine, &source)
+                    .and_then(|()| job_type::read(&ctx, &host, &name, &file));
+                loaded_files.set(host.record.loaded_files.get());
+                Ok::<_, Stop>(match declared? {
+                    Declared::JobType(job_type) => Some(job_type),
+                    Declared::Nothing => None,
+                })
+            });
+            Ok((description.map_err(Error::into_broken), loaded_files.get()))
+        });
+        result.unwrap_or_else(|error| (Err(error), false))
+    }
+
+    fn compile_source(
+        &self,
+        script: &ScriptFile,
+        source: &str,
+        submission: &Submission,
+        trace_throws: bool,
+    ) -> Result<AuthoredJob, Error> {
+        let purpose = self.purpose(&submission.job_type, trace_throws);
+        let (source, submission) = (source.to_owned(), submission.clone());
+        engine::run(&self.inner.limits, &script.file, move |engine| {
+            job::compile(engine, &purpose, &source, &submission)
+        })
+    }
+
+    fn purpose(&self, job_type: &str, trace_throws: bool) -> Purpose {
+        Purpose { sources: self.inner.sources.clone(), job_type: job_type.to_owned(), trace_throws }
+    }
+
+    fn described(&self) -> std::sync::MutexGuard<'_, HashMap<String, (String, Description)>> {
+        // Every entry is complete by itself, so a panic while the lock was held has spoilt nothing.
+        self.inner.described.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn forget_except<'a>(&self, scripts: impl Iterator<Item = &'a ScriptFile>) {
+        let present: std::collections::HashSet<&str> = scripts.map(|script| script.shown.as_str()).collect();
+        self.described().retain(|shown, _| present.contains(shown.as_str()));
+    }
+}

@@ -1,0 +1,12 @@
+//! Job type scripts, run for real.
+
+mod builtin;
+mod errors;
+mod globals;
+mod job_types;
+mod limits;
+mod oom;
+mod require;
+mod support;
+mod tasks;
+mod third_party;

@@ -1,0 +1,79 @@
+//! What the farm refuses or cannot do. How that looks over HTTP is decided in `http/problem.rs` and nowhere else.
+
+use flamenco_domain::job::{JobDenied, JobStatus};
+use flamenco_domain::task::{ReportDenied, RequestDenied};
+use flamenco_domain::worker::{StatusRequestDenied, WorkerStatus};
+
+/// An error of the farm.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Nothing with that id.
+    #[error("there is no {kind} {id}")]
+    NotFound {
+        /// `job`, `task`, `worker`, `worker tag` or `job type`.
+        kind: &'static str,
+        /// What was asked for.
+        id: String,
+    },
+    /// The request makes no sense as it is.
+    #[error("{0}")]
+    Invalid(String),
+    /// Who asks is not who they say, or says nothing.
+    #[error("{0}")]
+    Forbidden(String),
+    /// The job type changed since the submitter last looked.
+    #[error("{0}")]
+    Outdated(String),
+    /// A job cannot become that.
+    #[error(transparent)]
+    Job(#[from] JobDenied),
+    /// A task cannot become that by request.
+    #[error(transparent)]
+    TaskRequest(#[from] RequestDenied),
+    /// A worker cannot report that.
+    #[error(transparent)]
+    TaskReport(#[from] ReportDenied),
+    /// A worker cannot be asked that.
+    #[error(transparent)]
+    WorkerRequest(#[from] StatusRequestDenied),
+    /// The worker must be awake to get tasks.
+    #[error("the worker is {is}, and only an awake worker gets tasks; report the status awake first")]
+    NotAwake {
+        /// The status it is in.
+        is: WorkerStatus,
+    },
+    /// A new job can only start in some statuses.
+    #[error("a job can be submitted as queued or paused, not as {0}")]
+    InitialStatus(JobStatus),
+    /// A worker tag that does not exist.
+    #[error("there is no worker tag {0}; choose one of the existing tags or none")]
+    UnknownTag(String),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] flamenco_store::Error),
+    /// A file, mostly of a task log.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was being done.
+        what: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Something went wrong that no request can cause.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl Error {
+    pub(crate) fn not_found(kind: &'static str, id: impl std::fmt::Display) -> Self {
+        Self::NotFound { kind, id: id.to_string() }
+    }
+
+    pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+        let what = what.into();
+        move |source| Self::Io { what, source }
+    }
+}
+
+/// Result of a use case.
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,213 @@
+use super::*;
+use futures_util::future::join_all;
+
+const JOB: Uuid = Uuid::from_u128(0x1234_5678_0000_4000_8000_0000_0000_0001);
+const TASK: Uuid = Uuid::from_u128(0xabcd_0000_0000_4000_8000_0000_0000_0002);
+
+fn task_number(number: u128) -> Uuid {
+    Uuid::from_u128(TASK.as_u128() + number)
+}
+
+struct Fixture {
+    logs: TaskLogs,
+    root: tempfile::TempDir,
+}
+
+fn fixture(size_limit: u64) -> Fixture {
+    let root = tempfile::tempdir().unwrap();
+    Fixture { logs: TaskLogs::with_size_limit(root.path().join("storage"), size_limit).unwrap(), root }
+}
+
+impl Fixture {
+    fn path(&self, task: Uuid) -> PathBuf {
+        let name = format!("storage/job-1234/12345678-0000-4000-8000-000000000001/task-{task}.txt");
+        self.root.path().join(name)
+    }
+
+    fn text(&self, task: Uuid) -> String {
+        std::fs::read_to_string(self.path(task)).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn texts_end_in_one_newline() {
+    let fixture = fixture(DEFAULT_SIZE_LIMIT);
+    for text in ["one", "two\n", "", "three\nfour"] {
+        fixture.logs.append(JOB, TASK, text).await.unwrap();
+    }
+    assert_eq!(fixture.text(TASK), "one\ntwo\nthree\nfour\n");
+}
+
+#[tokio::test]
+async fn an_empty_text_creates_nothing() {
+    let fixture = fixture(DEFAULT_SIZE_LIMIT);
+    fixture.logs.append(JOB, TASK, "").await.unwrap();
+    fixture.logs.append_timestamped(DateTime::UNIX_EPOCH, JOB, TASK, "").await.unwrap();
+    assert!(!fixture.root.path().join("storage").exists());
+    assert_eq!(fixture.logs.info(JOB, TASK).await.unwrap(), None);
+    assert_eq!(fixture.logs.tail(JOB, TASK, TAIL_BYTES).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn timestamps_are_rfc_3339() {
+    let fixture = fixture(DEFAULT_SIZE_LIMIT);
+    let now = "2026-03-01T12:34:56.789Z".parse().unwrap();
+    fixture.logs.append_timestamped(now, JOB, TASK, "Task went to sleep").await.unwrap();
+    assert_eq!(fixture.text(TASK), "2026-03-01T12:34:56Z Task went to sleep\n");
+}
+
+#[tokio::test]
+async fn info_and_tail() {
+    let fixture = fixture(DEFAULT_SIZE_LIMIT);
+    let line = "x".repeat(99);
+    for _ in 0..30 {
+        fixture.logs.append(JOB, TASK, line.as_str()).await.unwrap();
+    }
+    let info = fixture.logs.info(JOB, TASK).await.unwrap().unwrap();
+    assert_eq!(info.size, 3000);
+    assert_eq!(
+        info.url,
+        "/job-files/job-1234/12345678-0000-4000-8000-000000000001/task-abcd0000-0000-4000-8000-000000000002.txt"
+    );
+    assert_eq!(fixture.logs.tail(JOB, TASK, TAIL_BYTES).await.unwrap().unwrap().len(), 2000);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn others_may_read_but_not_write() {
+    use std::os::unix::fs::PermissionsExt;
+    let fixture = fixture(DEFAULT_SIZE_LIMIT);
+    fixture.logs.append(JOB, TASK, "text").await.unwrap();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    // A stricter umask is respected.
+    assert_eq!(mode(&fixture.path(TASK)) & !0o644, 0);
+    assert_eq!(mode(fixture.path(TASK).parent().unwrap()) & !0o755, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_thousand_writers_to_one_log_do_not_mix() {
+    let fixture = fixture(DEFAULT_SIZE_LIMIT);
+    let text = |writer: usize| format!("writer {writer} says {}\nand goes on\n", "abc".repeat(200));
+    let writers = (0..1000).map(|writer| {
+        let logs = fixture.logs.clone();
+        tokio::spawn(async move { logs.append(JOB, TASK, text(writer)).await })
+    });
+    for written in join_all(writers).await {
+        written.unwrap().unwrap();
+    }
+    let content = fixture.text(TASK);
+    assert_eq!(content.lines().count(), 2000);
+    for writer in 0..1000 {
+        assert_eq!(content.matches(&text(writer)).count(), 1, "writer {writer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_thousand_logs_keep_their_order() {
+    let fixture = fixture(DEFAULT_SIZE_LIMIT);
+    let writers = (0..1000).map(|number| {
+        let logs = fixture.logs.clone();
+        tokio::spawn(async move {
+            for line in 0..3 {
+                logs.append(JOB, task_number(number), format!("line {line}")).await.unwrap();
+            }
+        })
+    });
+    for written in join_all(writers).await {
+        written.unwrap();
+    }
+    for number in 0..1000 {
+        assert_eq!(fixture.text(task_number(number)), "line 0\nline 1\nline 2\n", "log {number}");
+    }
+}
+
+#[tokio::test]
+async fn calls_without_waiting_keep_their_order_too() {
+    let fixture = fixture(DEFAULT_SIZE_LIMIT);
+    let texts = (0..200).map(|line| fixture.logs.append(JOB, TASK, line.to_string()));
+    for written in join_all(texts).await {
+        written.unwrap();
+    }
+    let expected: String = (0..200).map(|line| format!("{line}\n")).collect();
+    assert_eq!(fixture.text(TASK), expected);
+}
+
+#[tokio::test]
+async fn a_log_that_is_too_long_says_so_once() {
+    let fixture = fixture(50);
+    for line in 0..20 {
+        fixture.logs.append(JOB, TASK, format!("this is line {line:02}")).await.unwrap();
+    }
+    let text = fixture.text(TASK);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[..3], ["this is line 00", "this is line 01", "this is line 02"]);
+    assert_eq!(lines[3], "th");
+    assert!(lines[4].contains("size limit"), "{text}");
+    assert_eq!(lines.len(), 5, "{text}");
+    // The next run starts anew.
+    fixture.logs.rotate(JOB, TASK).await.unwrap();
+    fixture.logs.append(JOB, TASK, "second run").await.unwrap();
+    assert_eq!(fixture.text(TASK), "second run\n");
+}
+
+#[tokio::test]
+async fn rotation_keeps_every_run() {
+    let fixture = fixture(DEFAULT_SIZE_LIMIT);
+    let numbered = |number: u32| {
+        let path = format!("{}.{number}", fixture.path(TASK).display());
+        std::fs::read_to_string(path).ok()
+    };
+    fixture.logs.rotate(JOB, TASK).await.unwrap();
+    for run in 0..3 {
+        fixture.logs.append(JOB, TASK, format!("run {run}")).await.unwrap();
+        fixture.logs.rotate(JOB, TASK).await.unwrap();
+    }
+    assert!(!fixture.path(TASK).exists());
+    assert_eq!(numbered(1).unwrap(), "run 2\n");
+    assert_eq!(numbered(2).unwrap(), "run 1\n");
+    assert_eq!(numbered(3).unwrap(), "run 0\n");
+    assert_eq!(numbered(4), None);
+    // Without a current log nothing moves.
+    fixture.logs.rotate(JOB, TASK).await.unwrap();
+    assert_eq!(numbered(1).unwrap(), "run 2\n");
+    fixture.logs.append(JOB, TASK, "run 3").await.unwrap();
+    assert_eq!(fixture.text(TASK), "run 3\n");
+}
+
+#[tokio::test]
+async fn removing_a_job_leaves_the_others() {
+    let fixture = fixture(DEFAULT_SIZE_LIMIT);
+    let other_job = Uuid::from_u128(JOB.as_u128() + 1);
+    fixture.logs.append(JOB, TASK, "mine").await.unwrap();
+    fixture.logs.append(other_job, TASK, "other").await.unwrap();
+    fixture.logs.remove_job(JOB).await.unwrap();
+    assert!(!fixture.logs.job_directory(JOB).exists());
+    assert_eq!(fixture.logs.tail(other_job, TASK, TAIL_BYTES).await.unwrap().unwrap(), "other\n");
+    // Removing what is gone is fine, and the job could come back.
+    fixture.logs.remove_job(JOB).await.unwrap();
+    fixture.logs.append(JOB, TASK, "again").await.unwrap();
+    assert_eq!(fixture.text(TASK), "again\n");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_log_removed_by_hand_starts_anew() {
+    let fixture = fixture(DEFAULT_SIZE_LIMIT);
+    fixture.logs.append(JOB, TASK, "first").await.unwrap();
+    std::fs::remove_dir_all(fixture.root.path().join("storage")).unwrap();
+    fixture.logs.append(JOB, TASK, "second").await.unwrap();
+    assert_eq!(fixture.text(TASK), "second\n");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_full_disk_is_told_apart_from_other_errors() {
+    let fixture = fixture(DEFAULT_SIZE_LIMIT);
+    std::fs::create_dir_all(fixture.path(TASK).parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink("/dev/full", fixture.path(TASK)).unwrap();
+    let error = fixture.logs.append(JOB, TASK, "text").await.unwrap_err();
+    assert!(is_out_of_space(&error), "{error}");
+    std::fs::create_dir(fixture.path(task_number(1))).unwrap();
+    let error = fixture.logs.append(JOB, task_number(1), "text").await.unwrap_err();
+    assert!(!is_out_of_space(&error), "{error}");
+}

@@ -1,0 +1,291 @@
+//! One writer thread: it owns the files of its logs, writes in batches and syncs once per batch.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use super::{Answer, LogId, log_path};
+
+/// Requests taken at once. Together with [`OPEN_FILES`] this bounds the open files of a writer.
+const BATCH: usize = 32;
+
+/// Files kept open between batches.
+const OPEN_FILES: usize = 16;
+
+/// The last line of a log that has reached its limit. The newline in front ends a line that was cut.
+const CUT_NOTICE: &str = "\n-- this log has reached its size limit; what followed was not kept --\n";
+
+/// What a writer can be asked to do.
+pub(super) enum Request {
+    /// Append a text that ends in a newline.
+    Append { log: LogId, text: String, answer: Answer },
+    /// Put a log aside.
+    Rotate { log: LogId, answer: Answer },
+    /// Close the files of a job, because it is going to be removed.
+    Forget { job: Uuid, answer: Answer },
+}
+
+/// Texts that are written but not yet known to be on disk.
+struct Pending {
+    /// Size of the log before the first of them.
+    size_before: u64,
+    answers: Vec<Answer>,
+}
+
+/// A file that is kept open, and when it was last written to.
+struct OpenLog {
+    file: File,
+    last_used: u64,
+}
+
+pub(super) struct Writer {
+    root: PathBuf,
+    size_limit: u64,
+    open: HashMap<LogId, OpenLog>,
+    pending: HashMap<LogId, Pending>,
+    /// Directories in which this batch made an entry.
+    new_entries_in: BTreeSet<PathBuf>,
+    /// Counts writes, to tell which file was used last.
+    ticks: u64,
+}
+
+impl Writer {
+    pub(super) fn new(root: PathBuf, size_limit: u64) -> Self {
+        Self {
+            root,
+            size_limit,
+            open: HashMap::new(),
+            pending: HashMap::new(),
+            new_entries_in: BTreeSet::new(),
+            ticks: 0,
+        }
+    }
+
+    /// Serves requests until nobody is left who could send one.
+    pub(super) fn run(mut self, mut requests: mpsc::Receiver<Request>) {
+        let mut batch = Vec::with_capacity(BATCH);
+        while requests.blocking_recv_many(&mut batch, BATCH) > 0 {
+            for request in batch.drain(..) {
+                self.serve(request);
+            }
+            self.sync();
+            self.close_least_used();
+        }
+    }
+
+    fn serve(&mut self, request: Request) {
+        // Who asked may have gone away meanwhile, so nobody minds an answer that cannot be delivered.
+        match request {
+            Request::Append { log, text, answer } => match self.write(log, &text) {
+                Ok(size_before) => {
+                    let first = || Pending { size_before, answers: Vec::new() };
+                    self.pending.entry(log).or_insert_with(first).answers.push(answer);
+                }
+                Err(error) => {
+                    let _ = answer.send(Err(error));
+                }
+            },
+            Request::Rotate { log, answer } => {
+                self.sync();
+                self.open.remove(&log);
+                let _ = answer.send(rotate(&log_path(&self.root, log)));
+            }
+            Request::Forget { job, answer } => {
+                self.sync();
+                self.open.retain(|log, _| log.job != job);
+                let _ = answer.send(Ok(()));
+            }
+        }
+    }
+
+    /// Writes a text whole or not at all; gives the size of the log before it.
+    fn write(&mut self, log: LogId, text: &str) -> io::Result<u64> {
+        let size_limit = self.size_limit;
+        let path = log_path(&self.root, log);
+        let file = self.file(log, &path)?;
+        let size = file.metadata()?.len();
+        let Some((kept, notice)) = within_limit(text, size, size_limit) else { return Ok(size) };
+        let written = file.write_all(kept.as_bytes()).and_then(|()| file.write_all(notice.as_bytes()));
+        if let Err(error) = written {
+            // The worker is going to send it again: half of it must not stay.
+            self.open.remove(&log);
+            truncate(&path, size);
+            return Err(error);
+        }
+        Ok(size)
+    }
+
+    fn file(&mut self, log: LogId, path: &Path) -> io::Result<&mut File> {
+        self.ticks += 1;
+        if self.open.get(&log).is_some_and(|open| was_removed(&open.file)) {
+            self.open.remove(&log);
+        }
+        let last_used = self.ticks;
+        let entry = match self.open.entry(log) {
+            std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::hash_map::Entry::Vacant(entry) => {
+                let (file, created) = open_or_create(path)?;
+                if created {
+                    // The names of file, job directory and shared directory must outlive a crash as well.
+                    let named_in = path.ancestors().skip(1).take(3).filter(|dir| dir.starts_with(&self.root));
+                    self.new_entries_in.extend(named_in.map(Path::to_owned));
+                }
+                entry.insert(OpenLog { file, last_used })
+            }
+        };
+        entry.last_used = last_used;
+        Ok(&mut entry.file)
+    }
+
+    /// Makes everything written so far durable, then answers.
+    fn sync(&mut self) {
+        let mut synced = Vec::new();
+        for (log, pending) in self.pending.drain() {
+            let result = match self.open.get(&log) {
+                Some(open) => open.file.sync_data(),
+                None => Err(io::Error::other("the log was closed before it was synced")),
+            };
+            match result {
+                Ok(()) => synced.extend(pending.answers),
+                Err(error) => {
+                    // After a failed sync nobody knows what is on disk, and a second sync would wrongly succeed.
+                    self.open.remove(&log);
+                    truncate(&log_path(&self.root, log), pending.size_before);
+                    answer_all(pending.answers, &Err(error));
+                }
+            }
+        }
+        let directories = std::mem::take(&mut self.new_entries_in);
+        let result = directories.iter().try_for_each(|directory| sync_directory(directory));
+        answer_all(synced, &result);
+    }
+
+    fn close_least_used(&mut self) {
+        while self.open.len() > OPEN_FILES {
+            let oldest = self.open.iter().min_by_key(|(_, open)| open.last_used).map(|(log, _)| *log);
+            if let Some(log) = oldest {
+                self.open.remove(&log);
+            }
+        }
+    }
+}
+
+fn answer_all(answers: Vec<Answer>, result: &io::Result<()>) {
+    for answer in answers {
+        let copy = match result {
+            Ok(()) => Ok(()),
+            Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
+        };
+        let _ = answer.send(copy);
+    }
+}
+
+/// The part of a text that still fits, and the notice if that is not all of it. `None` when the log is full.
+fn within_limit(text: &str, size: u64, limit: u64) -> Option<(&str, &'static str)> {
+    let room = limit.checked_sub(size).filter(|room| *room > 0)?;
+    if text.len() as u64 <= room {
+        return Some((text, ""));
+    }
+    // Fills the log up to its limit, but for a character that does not fit: so the notice is written only once.
+    let kept = &text[..text.floor_char_boundary(usize::try_from(room).unwrap_or(text.len()))];
+    let notice = if kept.ends_with('\n') { CUT_NOTICE.trim_start() } else { CUT_NOTICE };
+    Some((kept, notice))
+}
+
+fn open_or_create(path: &Path) -> io::Result<(File, bool)> {
+    match OpenOptions::new().append(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        file => return Ok((file?, false)),
+    }
+    if let Some(directory) = path.parent() {
+        create_directory(directory)?;
+    }
+    let mut options = OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o644);
+    Ok((options.open(path)?, true))
+}
+
+fn create_directory(path: &Path) -> io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o755);
+    builder.create(path)
+}
+
+/// Whether somebody removed the file while it was open. What is written to it then would be lost.
+#[cfg(unix)]
+fn was_removed(file: &File) -> bool {
+    file.metadata().is_ok_and(|metadata| std::os::unix::fs::MetadataExt::nlink(&metadata) == 0)
+}
+
+/// Open files cannot be removed here.
+#[cfg(not(unix))]
+fn was_removed(_: &File) -> bool {
+    false
+}
+
+/// Cuts a log back to what it was before a write that failed. There is nothing left to try when this fails too.
+fn truncate(path: &Path, size: u64) {
+    let _ = OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(size));
+}
+
+#[cfg(unix)]
+fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Directories cannot be synced here, and need not be.
+#[cfg(not(unix))]
+fn sync_directory(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// Moves a log to the first of its numbered names, and those in the way up by one.
+fn rotate(path: &Path) -> io::Result<()> {
+    if !path.try_exists()? {
+        return Ok(());
+    }
+    let numbered = |number: u32| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".{number}"));
+        PathBuf::from(name)
+    };
+    // Probing for the names is quick; listing a directory with the logs of 100,000 tasks is not.
+    let mut free = 1;
+    while numbered(free).try_exists()? {
+        free += 1;
+    }
+    for number in (1..free).rev() {
+        std::fs::rename(numbered(number), numbered(number + 1))?;
+    }
+    std::fs::rename(path, numbered(1))?;
+    path.parent().map_or(Ok(()), sync_directory)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limit_table() {
+        for (text, size, limit, expected) in [
+            ("abc\n", 0, 100, Some(("abc\n", ""))),
+            ("abc\n", 96, 100, Some(("abc\n", ""))),
+            ("abc\n", 97, 100, Some(("abc", CUT_NOTICE))),
+            ("a\nb\nc\n", 96, 100, Some(("a\nb\n", &CUT_NOTICE[1..]))),
+            ("ääää\n", 95, 100, Some(("ää", CUT_NOTICE))),
+            ("ä\n", 99, 100, Some(("", CUT_NOTICE))),
+            ("abc\n", 100, 100, None),
+            ("abc\n", 200, 100, None),
+        ] {
+            assert_eq!(within_limit(text, size, limit), expected, "{text:?} at {size} of {limit}");
+        }
+    }
+}

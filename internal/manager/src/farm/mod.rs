@@ -1,0 +1,205 @@
+//! The farm: every use case, called by every rim (HTTP, Socket.IO, loops).
+//!
+//! Each follows the same path: load the rows, decide with a pure function of `flamenco-domain`, store the outcome in
+//! the same transaction, and let the writer announce the events after the commit. Task logs are files: what a worker
+//! sends is on disk before it is answered; the manager's own lines follow the commit that they tell of.
+
+pub mod jobs;
+pub mod logs;
+pub mod scheduler;
+pub mod status;
+pub mod submission;
+pub mod tasks;
+pub mod timeouts;
+pub mod workers;
+
+mod changes;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use flamenco_domain::clock::Clock;
+use flamenco_domain::event::Event;
+use flamenco_domain::failure::FailurePolicy;
+use flamenco_domain::farm_status::FarmStatus;
+use flamenco_domain::ids::{JobId, TaskId, WorkerId};
+use flamenco_domain::variables::Variables;
+use flamenco_jobscript::Scripts;
+use flamenco_store::{Location, Store};
+use tokio::sync::{Notify, Semaphore};
+
+use crate::error::Result;
+use crate::events::EventBus;
+use logs::TaskLogs;
+
+/// How the farm behaves; from the configuration.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Name of this manager.
+    pub name: String,
+    /// Where jobs are stored, as the manager sees it.
+    pub shared_storage: String,
+    /// Whether nobody has configured this manager yet.
+    pub first_run: bool,
+    /// How many failures are borne.
+    pub failures: FailurePolicy,
+    /// An active task of which nothing was heard for this long has failed; `None` is never.
+    pub task_timeout: Option<Duration>,
+    /// A worker that was not seen for this long is in error; `None` is never.
+    pub worker_timeout: Option<Duration>,
+}
+
+/// The deep module. Cheap to clone.
+#[derive(Clone)]
+pub struct Farm(Arc<Inner>);
+
+/// What all handles of a farm share.
+pub struct Inner {
+    pub(crate) store: Store,
+    pub(crate) logs: TaskLogs,
+    pub(crate) events: EventBus,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) scripts: Scripts,
+    pub(crate) variables: Variables,
+    pub(crate) options: Options,
+    /// Scripts that are compiled at the same time; each may take its whole memory limit.
+    compilers: Arc<Semaphore>,
+    /// Woken when a worker that waits for work should look again.
+    work: Arc<Notify>,
+    /// Secrets that were verified against their slow hash before: hash of the secret by worker. Only a shortcut; it
+    /// can be emptied at any time.
+    verified: Mutex<HashMap<WorkerId, workers::Verified>>,
+    status: Mutex<FarmStatus>,
+    status_changed: Arc<Notify>,
+}
+
+impl std::ops::Deref for Farm {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+/// A line for a task log that the manager writes after the commit it tells of.
+#[derive(Debug, Clone)]
+pub(crate) struct LogLine {
+    job: JobId,
+    task: TaskId,
+    text: String,
+}
+
+impl Farm {
+    /// Opens the database and repairs what a crash may have left half done.
+    ///
+    /// # Errors
+    /// When the database cannot be opened.
+    pub async fn open(
+        location: &Location,
+        logs: TaskLogs,
+        scripts: Scripts,
+        variables: Variables,
+        clock: Arc<dyn Clock>,
+        options: Options,
+    ) -> Result<Self> {
+        let (events, work, status_changed) = (EventBus::default(), Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let on_commit = {
+            let (events, work, status_changed) = (events.clone(), Arc::clone(&work), Arc::clone(&status_changed));
+            move |batch: Vec<Event>| {
+                let mut work_available = false;
+                for event in batch {
+                    work_available |= match &event {
+                        Event::WorkAvailable => true,
+                        Event::Worker(change) => change.worker.requested.is_some(),
+                        _ => false,
+                    };
+                    if matches!(event, Event::Job(_) | Event::Worker(_)) {
+                        status_changed.notify_one();
+                    }
+                    if event != Event::WorkAvailable {
+                        events.publish(event);
+                    }
+                }
+                if work_available {
+                    work.notify_waiters();
+                }
+            }
+        };
+        let store = Store::open(location, Arc::new(on_commit)).await?;
+        let farm = Self(Arc::new(Inner {
+            store,
+            logs,
+            events,
+            clock,
+            scripts,
+            variables,
+            options,
+            compilers: Arc::new(Semaphore::new(2)),
+            work,
+            verified: Mutex::default(),
+            status: Mutex::new(FarmStatus::Starting),
+            status_changed,
+        }));
+        farm.repair().await?;
+        Ok(farm)
+    }
+
+    /// The current time, to the microsecond, which is what is stored.
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        let now = self.clock.now();
+        DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now)
+    }
+
+    /// Events from now on.
+    #[must_use]
+    pub fn subscribe(&self) -> crate::events::Subscription {
+        self.events.subscribe()
+    }
+
+    /// Announces something that is not in the database.
+    pub(crate) fn announce(&self, event: Event) {
+        self.events.publish(event);
+    }
+
+    /// Its options.
+    #[must_use]
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Variables as configured.
+    #[must_use]
+    pub fn variables(&self) -> &Variables {
+        &self.variables
+    }
+
+    /// Differences between what is maintained and what is there; empty when all is well.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn differences(&self) -> Result<Vec<String>> {
+        Ok(flamenco_store::recount::differences(self.store.read()).await?)
+    }
+
+    /// Ends the farm: what was accepted is stored, then the database is closed.
+    pub async fn close(self) {
+        self.store.clone().close().await;
+    }
+
+    /// Appends the manager's own lines to task logs. They tell of what is committed, so failing to write one is
+    /// reported and changes nothing.
+    pub(crate) async fn write_lines(&self, lines: Vec<LogLine>) {
+        for LogLine { job, task, text } in lines {
+            let now = self.now();
+            match self.logs.append_timestamped(now, job.0, task.0, &text).await {
+                Ok(()) => {
+                    let text = format!("{} {text}", now.to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
+                    self.announce(Event::TaskLog { task, job, text });
+                }
+                Err(error) => tracing::error!(task.id = %task, %error, "cannot write to the task's log"),
+            }
+        }
+    }
+}

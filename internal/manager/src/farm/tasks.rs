@@ -1,0 +1,190 @@
+//! What workers say about their tasks.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use flamenco_domain::event::Event;
+use flamenco_domain::failure::{FailureFacts, FailurePolicy, on_failure};
+use flamenco_domain::ids::TaskId;
+use flamenco_domain::job::{JobState, JobStatus, JobSummary, enter};
+use flamenco_domain::task::{MayRun, TaskReport, TaskStatus, TaskSummary, may_run, on_report};
+use flamenco_domain::worker::Worker;
+use flamenco_store::{Tx, blocklist, jobs, tasks, workers};
+
+use super::changes::{announce_job, announce_task, apply_steps, change_task};
+use super::{Farm, LogLine};
+use crate::error::{Error, Result};
+
+/// A sign of life is not stored when the stored one is younger than this.
+const FRESH: TimeDelta = TimeDelta::seconds(1);
+
+impl Farm {
+    /// A worker reports about a task. The text for the log is on disk before anything else happens, and all of it
+    /// before this returns.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::TaskReport`] when the worker may not say this; nothing changed then.
+    pub async fn report_task(&self, worker: &Worker, id: TaskId, report: TaskReport) -> Result<()> {
+        let task = tasks::find(self.store.read(), id).await?.ok_or_else(|| Error::not_found("task", id))?.summary;
+        let job = jobs::find(self.store.read(), task.job_id).await?;
+        let job = job.ok_or_else(|| Error::not_found("job", task.job_id))?.summary;
+        on_report(&task, job.status, worker.id, report.status)?;
+        if let Some(text) = report.log.as_ref().filter(|text| !text.is_empty()) {
+            let written = self.logs.append(task.job_id.0, id.0, text.as_str()).await;
+            written.map_err(Error::io(format!("cannot write to the log of task {id}")))?;
+            self.announce(Event::TaskLog { task: id, job: task.job_id, text: text.clone() });
+        }
+        let (now, policy, reporter) = (self.now(), self.options.failures, worker.clone());
+        let lines = self
+            .store
+            .write(move |tx| {
+                let (report, reporter) = (report.clone(), reporter.clone());
+                Box::pin(async move { apply_report(tx, &reporter, id, report, policy, now).await })
+            })
+            .await?;
+        self.write_lines(lines).await;
+        Ok(())
+    }
+
+    /// Whether a worker may go on with a task. A yes counts as a sign of life for both.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub async fn may_run(&self, worker: &Worker, id: TaskId) -> Result<MayRun> {
+        let Some(task) = tasks::find(self.store.read(), id).await? else {
+            return Ok(MayRun::No { reason: format!("there is no task {id}"), status_change: false });
+        };
+        self.mark_seen(worker).await?;
+        let urgent = worker.requested.is_some_and(|request| !request.lazy);
+        let answer = may_run(&task.summary, worker.id, urgent);
+        let now = self.now();
+        let stale = task.summary.last_touched.is_none_or(|touched| now - touched >= FRESH);
+        if answer == MayRun::Yes && stale {
+            let seq = task.summary.seq;
+            let touched: Result<()> =
+                self.store.write(move |tx| Box::pin(async move { Ok(tasks::touch(tx, seq, now).await?) })).await;
+            touched?;
+        }
+        Ok(answer)
+    }
+
+    /// Notes that a worker was heard of, unless that is stored already.
+    pub(crate) async fn mark_seen(&self, worker: &Worker) -> Result<()> {
+        let now = self.now();
+        if worker.last_seen.is_some_and(|seen| now - seen < FRESH && seen <= now) {
+            return Ok(());
+        }
+        let seq = worker.seq;
+        self.store.write(move |tx| Box::pin(async move { Ok(workers::mark_seen(tx, seq, now).await?) })).await
+    }
+}
+
+async fn apply_report(
+    tx: &Tx,
+    reporter: &Worker,
+    id: TaskId,
+    report: TaskReport,
+    policy: FailurePolicy,
+    now: DateTime<Utc>,
+) -> Result<Vec<LogLine>> {
+    let mut task = tasks::lock(tx, id).await?.ok_or_else(|| Error::not_found("task", id))?;
+    let mut job = super::jobs::lock(tx, task.job_id).await?;
+    let change = on_report(&task, job.status, reporter.id, report.status)?;
+    workers::mark_seen(tx, reporter.seq, now).await?;
+    task.last_touched = Some(now);
+    let before = task.clone();
+    if let Some(activity) = report.activity {
+        task.activity = activity;
+    }
+    if let Some(steps) = report.steps_completed {
+        let steps = steps.clamp(0, task.steps_total);
+        job.steps_completed += steps - task.steps_completed;
+        task.steps_completed = steps;
+    }
+    match change {
+        Some(TaskStatus::Failed) => fail_task(tx, &mut job, &mut task, reporter.seq, policy, now).await,
+        Some(to) => change_task(tx, &mut job, &mut task, to, "", now).await,
+        None => {
+            let steps_changed = task.steps_completed != before.steps_completed;
+            if task.activity != before.activity || steps_changed {
+                task.updated = now.max(task.updated);
+            }
+            tasks::save(tx, &task).await?;
+            if task != (TaskSummary { last_touched: task.last_touched, ..before }) {
+                announce_task(tx, &task, None);
+            }
+            if steps_changed {
+                jobs::save(tx, &job, false).await?;
+                announce_job(tx, &job, None, false);
+            }
+            Ok(Vec::new())
+        }
+    }
+}
+
+/// A worker failed a task: counts the failure, and stores what [`on_failure`] makes of it. Also for a task that timed
+/// out on its worker.
+pub(super) async fn fail_task(
+    tx: &Tx,
+    job: &mut JobSummary,
+    task: &mut TaskSummary,
+    worker: i64,
+    policy: FailurePolicy,
+    now: DateTime<Utc>,
+) -> Result<Vec<LogLine>> {
+    blocklist::add_failure(tx, task.seq, worker, now).await?;
+    let facts = FailureFacts {
+        workers_failed: blocklist::workers_failed(tx, task.seq).await?,
+        failures_of_worker: blocklist::failures_of_worker(tx, job.seq, worker, &task.task_type).await?,
+        others_left: blocklist::others_left(tx, job, task, worker).await?,
+        job: job.status,
+    };
+    let outcome = on_failure(facts, policy);
+    let name = task.worker.as_ref().map_or_else(String::new, |worker| worker.name.clone());
+    if outcome.block {
+        blocklist::block(tx, job.seq, worker, &task.task_type, now).await?;
+    }
+    let line = |text: String| LogLine { job: task.job_id, task: task.id, text };
+    let mut lines = Vec::new();
+    if outcome.fail_job {
+        lines.push(line(format!("failed by worker {name}, and no other worker is left that could run it")));
+    } else if outcome.task == TaskStatus::Failed {
+        lines.push(line(format!("failed by {} workers: it has failed for good", facts.workers_failed)));
+    } else {
+        let more = (policy.fail_after - facts.workers_failed).max(0);
+        let workers = facts.workers_failed;
+        lines.push(line(format!("failed by {workers} worker(s) so far; after {more} more it fails for good")));
+    }
+    let others = if outcome.retry_failed {
+        tasks::failed_of_worker(tx, job.seq, worker, &task.task_type).await?
+    } else {
+        Vec::new()
+    };
+    lines.extend(change_task(tx, job, task, outcome.task, &format!("failed by worker {name}"), now).await?);
+    for mut other in others {
+        if job.status.is_finished() || other.id == task.id {
+            continue;
+        }
+        let reason = format!("worker {name} was blocked from {} tasks of this job", task.task_type);
+        other.activity = format!("Queued again: {reason}");
+        lines.extend(change_task(tx, job, &mut other, TaskStatus::Queued, &reason, now).await?);
+        lines.push(LogLine { job: other.job_id, task: other.id, text: format!("queued again: {reason}") });
+    }
+    if outcome.fail_job && job.status != JobStatus::Failed {
+        let steps = enter(JobState::from(&*job), JobStatus::Failed);
+        let reason = format!("no worker is left that could run tasks of type {}", task.task_type);
+        apply_steps(tx, job, &steps, &reason, now).await?;
+    }
+    Ok(lines)
+}
+
+/// Gives a worker's active tasks back: they are queued again, or paused with their job.
+pub(super) async fn give_back(tx: &Tx, worker: i64, reason: &str, now: DateTime<Utc>) -> Result<Vec<LogLine>> {
+    let mut lines = Vec::new();
+    for mut task in tasks::active_of_worker(tx, worker).await? {
+        let mut job = super::jobs::lock(tx, task.job_id).await?;
+        let to = flamenco_domain::task::on_give_back(job.status);
+        task.activity = format!("Became {to} by the manager: {reason}");
+        lines.extend(change_task(tx, &mut job, &mut task, to, reason, now).await?);
+        lines.push(LogLine { job: task.job_id, task: task.id, text: format!("{to} by the manager: {reason}") });
+    }
+    Ok(lines)
+}

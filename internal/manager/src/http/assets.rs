@@ -1,0 +1,79 @@
+//! The web app, embedded: `/app/*`, with the page itself for every route of the app that is no file.
+
+use axum::Router;
+use axum::extract::Path;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+use rust_embed::RustEmbed;
+
+#[derive(RustEmbed)]
+#[folder = "../../web/app/dist"]
+#[allow_missing = true]
+struct WebApp;
+
+const PAGE: &str = "index.html";
+const NOT_BUILT: &str = "The web app is not part of this build. Run `make web` and build the manager again; the API is \
+                         there all the same, see /api/v3/swagger-ui/.\n";
+
+pub(super) fn router() -> Router {
+    Router::new()
+        .route("/", get(|| async { Redirect::temporary("/app/") }))
+        .route("/app", get(|| async { Redirect::temporary("/app/") }))
+        .route("/app/", get(|headers: HeaderMap| async move { file(PAGE, &headers) }))
+        .route("/app/{*path}", get(|Path(path): Path<String>, headers: HeaderMap| async move { file(&path, &headers) }))
+        .route("/favicon.ico", get(|headers: HeaderMap| async move { exact("favicon.ico", &headers) }))
+        .route("/favicon.png", get(|headers: HeaderMap| async move { exact("favicon.png", &headers) }))
+}
+
+fn exact(path: &str, headers: &HeaderMap) -> Response {
+    found(path, headers).unwrap_or_else(|| (StatusCode::NOT_FOUND, "there is no such file\n").into_response())
+}
+
+/// A file of the app, or the page for a route that the app itself understands. What looks like a file is never
+/// answered with the page: a browser that holds an old page should learn that its script is gone.
+fn file(path: &str, headers: &HeaderMap) -> Response {
+    let is_asset = path.starts_with("assets/");
+    let page = || (!is_asset).then(|| found(PAGE, headers)).flatten();
+    found(path, headers).or_else(page).unwrap_or_else(|| {
+        let text = if is_asset { "there is no such file; reload the page\n" } else { NOT_BUILT };
+        (StatusCode::NOT_FOUND, text).into_response()
+    })
+}
+
+fn found(path: &str, headers: &HeaderMap) -> Option<Response> {
+    let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let accepts = |name: &str| accepted.split(',').any(|part| part.split(';').next().is_some_and(|part| part.trim() == name));
+    let compressed = [("br", "br"), ("gzip", "gz")].into_iter().filter(|(name, _)| accepts(name)).find_map(|(name, end)| {
+        WebApp::get(&format!("{path}.{end}")).map(|file| (file, Some(name)))
+    });
+    let plain = WebApp::get(path)?;
+    let kind = plain.metadata.mimetype().to_owned();
+    let tag = format!("\"{}\"", hex(&plain.metadata.sha256_hash()));
+    let (file, encoding) = compressed.unwrap_or((plain, None));
+
+    // Names of assets hold a hash of their content, so what was fetched once is good for ever.
+    let cache = if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let known = headers.get(header::IF_NONE_MATCH).is_some_and(|value| value.as_bytes() == tag.as_bytes());
+    let mut response = if known { StatusCode::NOT_MODIFIED.into_response() } else { file.data.into_response() };
+    let set = response.headers_mut();
+    set.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
+    set.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    set.insert(header::ETAG, HeaderValue::from_str(&tag).ok()?);
+    if !known {
+        set.insert(header::CONTENT_TYPE, HeaderValue::from_str(&kind).ok()?);
+        if let Some(encoding) = encoding {
+            set.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
+        }
+    }
+    Some(response)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes[..16].iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,152 @@
+//! Operations of the tag `jobs`.
+
+use flamenco_api::operations::{
+    FetchJobBlocklistResponse, FetchJobResponse, FetchJobTasksResponse, FetchJobsResponse, FetchTaskLogInfoResponse,
+    FetchTaskLogTailResponse, FetchTaskResponse, GetJobTypeResponse, GetJobTypesResponse, RemoveJobBlocklistResponse,
+    SetJobPriorityResponse, SetJobStatusResponse, SetTaskStatusResponse, SubmitJobCheckResponse, SubmitJobResponse,
+};
+use flamenco_api::server::JobsApi;
+use flamenco_api::{Problem, types};
+use flamenco_jobscript::JobType;
+use uuid::Uuid;
+
+use super::{Api, Caller, convert};
+use crate::error::Error;
+use crate::farm::submission::Submission;
+
+fn job_type(job_type: &JobType) -> Result<types::AvailableJobType, Problem> {
+    serde_json::from_value(job_type.to_json()).map_err(|error| {
+        let text = format!("JOB_TYPE of {} is not as the API describes it: {error}", job_type.name);
+        tracing::warn!("{text}");
+        Problem::new(axum::http::StatusCode::INTERNAL_SERVER_ERROR, text)
+    })
+}
+
+fn submission(job: types::SubmittedJob) -> Submission {
+    Submission {
+        name: job.name,
+        job_type: job.type_,
+        type_etag: job.type_etag.filter(|etag| !etag.is_empty()),
+        priority: job.priority,
+        settings: job.settings.map(|settings| settings.0).unwrap_or_default(),
+        metadata: job.metadata.map(|metadata| metadata.0.into_iter().collect()).unwrap_or_default(),
+        platform: job.submitter_platform,
+        shaman_checkout_id: job.storage.and_then(|storage| storage.shaman_checkout_id),
+        worker_tag: job.worker_tag,
+        initial_status: job.initial_status.map(convert::from_job_status),
+    }
+}
+
+impl JobsApi for Api {
+    async fn get_job_types(&self, _: Caller) -> Result<GetJobTypesResponse, Problem> {
+        let all = self.farm.job_types().await?;
+        let job_types = all.iter().filter_map(|known| job_type(known).ok()).collect();
+        Ok(GetJobTypesResponse::Status200(types::AvailableJobTypes { job_types }))
+    }
+
+    async fn get_job_type(&self, _: Caller, type_name: String) -> Result<GetJobTypeResponse, Problem> {
+        Ok(GetJobTypeResponse::Status200(job_type(&self.farm.job_type(type_name).await?)?))
+    }
+
+    async fn submit_job(&self, _: Caller, body: types::SubmittedJob) -> Result<SubmitJobResponse, Problem> {
+        let job = self.farm.submit(submission(body)).await?;
+        Ok(SubmitJobResponse::Status200(convert::job(job)))
+    }
+
+    async fn submit_job_check(&self, _: Caller, body: types::SubmittedJob) -> Result<SubmitJobCheckResponse, Problem> {
+        self.farm.check_submission(submission(body)).await?;
+        Ok(SubmitJobCheckResponse::Status204)
+    }
+
+    async fn fetch_jobs(&self, _: Caller) -> Result<FetchJobsResponse, Problem> {
+        let jobs = self.farm.jobs().await?.into_iter().map(convert::job).collect();
+        Ok(FetchJobsResponse::Status200(types::JobsQueryResult { jobs }))
+    }
+
+    async fn fetch_job(&self, _: Caller, job_id: Uuid) -> Result<FetchJobResponse, Problem> {
+        Ok(FetchJobResponse::Status200(convert::job(self.farm.job(job_id.into()).await?)))
+    }
+
+    async fn fetch_job_tasks(&self, _: Caller, job_id: Uuid) -> Result<FetchJobTasksResponse, Problem> {
+        let tasks = self.farm.tasks(job_id.into()).await?.into_iter().map(convert::task_summary).collect();
+        Ok(FetchJobTasksResponse::Status200(types::JobTasksSummary { tasks }))
+    }
+
+    async fn fetch_task(&self, _: Caller, task_id: Uuid) -> Result<FetchTaskResponse, Problem> {
+        let (task, failed_by) = self.farm.task(task_id.into()).await?;
+        Ok(FetchTaskResponse::Status200(convert::task(task, &failed_by)))
+    }
+
+    async fn fetch_task_log_tail(&self, _: Caller, task_id: Uuid) -> Result<FetchTaskLogTailResponse, Problem> {
+        Ok(match self.farm.log_tail(task_id.into()).await? {
+            Some(tail) => FetchTaskLogTailResponse::Status200(tail),
+            None => FetchTaskLogTailResponse::Status204,
+        })
+    }
+
+    async fn fetch_task_log_info(&self, _: Caller, task_id: Uuid) -> Result<FetchTaskLogInfoResponse, Problem> {
+        Ok(match self.farm.log_info(task_id.into()).await? {
+            None => FetchTaskLogInfoResponse::Status204,
+            Some((job, info)) => FetchTaskLogInfoResponse::Status200(types::TaskLogInfo {
+                task_id,
+                job_id: job.0,
+                url: info.url,
+                size: i64::try_from(info.size).unwrap_or(i64::MAX),
+            }),
+        })
+    }
+
+    async fn set_job_status(
+        &self,
+        _: Caller,
+        job_id: Uuid,
+        body: types::JobStatusChange,
+    ) -> Result<SetJobStatusResponse, Problem> {
+        self.farm.set_job_status(job_id.into(), convert::from_job_status(body.status), body.reason).await?;
+        Ok(SetJobStatusResponse::Status204)
+    }
+
+    async fn set_job_priority(
+        &self,
+        _: Caller,
+        job_id: Uuid,
+        body: types::JobPriorityChange,
+    ) -> Result<SetJobPriorityResponse, Problem> {
+        self.farm.set_job_priority(job_id.into(), body.priority).await?;
+        Ok(SetJobPriorityResponse::Status204)
+    }
+
+    async fn set_task_status(
+        &self,
+        _: Caller,
+        task_id: Uuid,
+        body: types::TaskStatusChange,
+    ) -> Result<SetTaskStatusResponse, Problem> {
+        self.farm.set_task_status(task_id.into(), convert::from_task_status(body.status), body.reason).await?;
+        Ok(SetTaskStatusResponse::Status204)
+    }
+
+    async fn fetch_job_blocklist(&self, _: Caller, job_id: Uuid) -> Result<FetchJobBlocklistResponse, Problem> {
+        let entries = self.farm.blocklist(job_id.into()).await?.into_iter().map(|block| types::JobBlocklistEntry {
+            worker_id: block.worker.to_string(),
+            worker_name: Some(block.worker_name),
+            task_type: block.task_type,
+        });
+        Ok(FetchJobBlocklistResponse::Status200(types::JobBlocklist(entries.collect())))
+    }
+
+    async fn remove_job_blocklist(
+        &self,
+        _: Caller,
+        job_id: Uuid,
+        body: Option<types::JobBlocklist>,
+    ) -> Result<RemoveJobBlocklistResponse, Problem> {
+        let mut entries = Vec::new();
+        for entry in body.map(|list| list.0).unwrap_or_default() {
+            let worker = entry.worker_id.parse().map_err(|error| Error::Invalid(format!("worker_id: {error}")))?;
+            entries.push((worker, entry.task_type));
+        }
+        self.farm.unblock(job_id.into(), entries).await?;
+        Ok(RemoveJobBlocklistResponse::Status204)
+    }
+}

@@ -1,0 +1,104 @@
+//! The one conversion from what the farm refuses to what is answered. Internal texts are logged, never sent.
+
+use std::any::Any;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{Response, StatusCode, header};
+use flamenco_api::Problem;
+use flamenco_domain::task::ReportDenied;
+
+use crate::error::Error;
+use crate::farm::logs::is_out_of_space;
+
+/// After how long a client should try again what failed for want of room or time.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let status = match &error {
+            Error::NotFound { .. } => StatusCode::NOT_FOUND,
+            Error::Invalid(_) | Error::InitialStatus(_) | Error::UnknownTag(_) => StatusCode::BAD_REQUEST,
+            Error::Forbidden(_) => StatusCode::FORBIDDEN,
+            Error::Outdated(_) => StatusCode::PRECONDITION_FAILED,
+            Error::Job(_) | Error::TaskRequest(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Error::WorkerRequest(flamenco_domain::worker::StatusRequestDenied::CannotRestart) => {
+                StatusCode::PRECONDITION_FAILED
+            }
+            Error::WorkerRequest(_) | Error::TaskReport(ReportDenied::SoftFailed) => StatusCode::BAD_REQUEST,
+            Error::TaskReport(_) | Error::NotAwake { .. } => StatusCode::CONFLICT,
+            Error::Store(flamenco_store::Error::Duplicate(_)) => {
+                return Self::new(StatusCode::CONFLICT, "something with this name or id exists already; choose another one");
+            }
+            Error::Store(store) if store.is_temporary() => return unavailable(&error),
+            Error::Io { source, .. } if is_out_of_space(source) => return unavailable(&error),
+            Error::Store(_) | Error::Io { .. } | Error::Internal(_) => {
+                tracing::error!(%error, "a request failed");
+                return Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error; the manager's log has the details");
+            }
+        };
+        Self::new(status, error.to_string())
+    }
+}
+
+fn unavailable(error: &Error) -> Problem {
+    tracing::warn!(%error, "a request has to be tried again");
+    let message = "the manager cannot store this at the moment (its disk may be full); nothing was changed, try again";
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, message).retry_after(TRY_AGAIN)
+}
+
+/// The answer when a handler panicked. `CatchPanicLayer` wants it by value.
+#[expect(clippy::needless_pass_by_value, reason = "the signature is tower-http's")]
+pub(super) fn panicked(panic: Box<dyn Any + Send>) -> Response<Body> {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+    tracing::error!(panic = text, "a request handler panicked");
+    let problem = Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error; the manager's log has the details");
+    let body = serde_json::to_vec(&problem.to_error()).unwrap_or_default();
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = problem.status;
+    let json = axum::http::HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flamenco_domain::job::{JobDenied, JobStatus};
+    use flamenco_domain::task::{RequestDenied, TaskStatus};
+    use flamenco_domain::worker::{StatusRequestDenied, WorkerStatus};
+
+    #[test]
+    fn every_kind_has_its_status_and_internal_texts_stay_inside() {
+        let io = |kind| Error::Io { what: "writing /secret/place".into(), source: std::io::Error::from(kind) };
+        for (error, status, told) in [
+            (Error::not_found("job", "x"), 404, true),
+            (Error::Invalid("frames: nonsense".into()), 400, true),
+            (Error::InitialStatus(JobStatus::Active), 400, true),
+            (Error::UnknownTag("x".into()), 400, true),
+            (Error::Forbidden("no".into()), 403, true),
+            (Error::Outdated("refresh".into()), 412, true),
+            (Error::Job(JobDenied::Deleting), 422, true),
+            (Error::TaskRequest(RequestDenied::NotRequestable(TaskStatus::Active)), 422, true),
+            (Error::TaskReport(ReportDenied::NotYours), 409, true),
+            (Error::TaskReport(ReportDenied::SoftFailed), 400, true),
+            (Error::WorkerRequest(StatusRequestDenied::CannotRestart), 412, true),
+            (Error::WorkerRequest(StatusRequestDenied::NotRequestable(WorkerStatus::Error)), 400, true),
+            (Error::NotAwake { is: WorkerStatus::Asleep }, 409, true),
+            (Error::Store(flamenco_store::Error::Duplicate("secret".into())), 409, false),
+            (Error::Store(flamenco_store::Error::Full("secret".into())), 503, false),
+            (Error::Store(flamenco_store::Error::Database("secret".into())), 500, false),
+            (Error::Internal("secret".into()), 500, false),
+            (io(std::io::ErrorKind::StorageFull), 503, false),
+            (io(std::io::ErrorKind::PermissionDenied), 500, false),
+        ] {
+            let text = error.to_string();
+            let problem = Problem::from(error);
+            assert_eq!(problem.status.as_u16(), status, "{text}");
+            assert_eq!(problem.message == text, told, "{text}: {}", problem.message);
+            assert!(!problem.message.contains("secret"), "{}", problem.message);
+            assert_eq!(problem.retry_after.is_some(), status == 503);
+        }
+    }
+}

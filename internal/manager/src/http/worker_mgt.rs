@@ -1,0 +1,78 @@
+//! Operations of the tag `worker-mgt`: what people do with workers.
+
+use flamenco_api::operations::{
+    CreateWorkerTagResponse, DeleteWorkerResponse, FetchWorkerResponse, FetchWorkerTagResponse,
+    FetchWorkerTagsResponse, FetchWorkersResponse, RequestWorkerStatusChangeResponse, SetWorkerTagsResponse,
+};
+use flamenco_api::server::WorkerMgtApi;
+use flamenco_api::{Problem, types};
+use flamenco_domain::ids::TagId;
+use flamenco_domain::worker::{StatusRequest, Tag};
+use uuid::Uuid;
+
+use super::{Api, Caller, convert};
+use crate::error::Error;
+
+impl WorkerMgtApi for Api {
+    async fn fetch_workers(&self, _: Caller) -> Result<FetchWorkersResponse, Problem> {
+        let workers = self.farm.workers().await?.into_iter().map(convert::worker_summary).collect();
+        Ok(FetchWorkersResponse::Status200(types::WorkerList { workers }))
+    }
+
+    async fn fetch_worker(&self, _: Caller, worker_id: Uuid) -> Result<FetchWorkerResponse, Problem> {
+        Ok(FetchWorkerResponse::Status200(convert::worker(self.farm.worker(worker_id.into()).await?)))
+    }
+
+    async fn delete_worker(&self, _: Caller, worker_id: Uuid) -> Result<DeleteWorkerResponse, Problem> {
+        self.farm.delete_worker(worker_id.into()).await?;
+        Ok(DeleteWorkerResponse::Status204)
+    }
+
+    async fn request_worker_status_change(
+        &self,
+        _: Caller,
+        worker_id: Uuid,
+        body: types::WorkerStatusChangeRequest,
+    ) -> Result<RequestWorkerStatusChangeResponse, Problem> {
+        let wanted = StatusRequest { status: convert::from_worker_status(body.status), lazy: body.is_lazy };
+        self.farm.request_worker_status(worker_id.into(), wanted).await?;
+        Ok(RequestWorkerStatusChangeResponse::Status204)
+    }
+
+    async fn set_worker_tags(
+        &self,
+        _: Caller,
+        worker_id: Uuid,
+        body: types::WorkerTagChangeRequest,
+    ) -> Result<SetWorkerTagsResponse, Problem> {
+        let mut wanted: Vec<TagId> = Vec::with_capacity(body.tag_ids.len());
+        for id in &body.tag_ids {
+            wanted.push(id.parse().map_err(|error| Error::Invalid(format!("tag_ids: {error}")))?);
+        }
+        self.farm.set_worker_tags(worker_id.into(), wanted).await.map_err(|error| match error {
+            Error::UnknownTag(_) => {
+                Problem::new(axum::http::StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
+            }
+            other => other.into(),
+        })?;
+        Ok(SetWorkerTagsResponse::Status204)
+    }
+
+    async fn fetch_worker_tags(&self, _: Caller) -> Result<FetchWorkerTagsResponse, Problem> {
+        let tags = self.farm.tags().await?.into_iter().map(convert::tag).collect();
+        Ok(FetchWorkerTagsResponse::Status200(types::WorkerTagList { tags }))
+    }
+
+    async fn fetch_worker_tag(&self, _: Caller, tag_id: Uuid) -> Result<FetchWorkerTagResponse, Problem> {
+        Ok(FetchWorkerTagResponse::Status200(convert::tag(self.farm.tag(tag_id.into()).await?)))
+    }
+
+    async fn create_worker_tag(&self, _: Caller, body: types::WorkerTag) -> Result<CreateWorkerTagResponse, Problem> {
+        let id = match body.id.as_deref().filter(|id| !id.is_empty()) {
+            None => TagId::random(),
+            Some(id) => id.parse().map_err(|error| Error::Invalid(format!("id: {error}")))?,
+        };
+        let tag = Tag { id, name: body.name, description: body.description.unwrap_or_default() };
+        Ok(CreateWorkerTagResponse::Status200(convert::tag(self.farm.create_tag(tag).await?)))
+    }
+}

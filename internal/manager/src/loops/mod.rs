@@ -1,0 +1,15 @@
+//! What happens by itself: each loop is a `tick` that can be called by tests, and a `run` that calls it.
+
+mod farm_status;
+mod timeouts;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::farm::Farm;
+
+/// Starts every loop; each ends soon after `cancel`.
+pub(crate) fn spawn_all(farm: &Farm, tracker: &TaskTracker, cancel: &CancellationToken) {
+    tracker.spawn(timeouts::run(farm.clone(), cancel.clone()));
+    tracker.spawn(farm_status::run(farm.clone(), cancel.clone()));
+}

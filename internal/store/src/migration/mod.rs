@@ -1,0 +1,13 @@
+//! The schema, step by step. A step that has landed is never edited; a change is a new step.
+
+use sea_orm_migration::{MigrationTrait, MigratorTrait};
+
+mod m20261122_initial;
+
+pub(crate) struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m20261122_initial::Migration)]
+    }
+}

@@ -1,0 +1,270 @@
+//! The group-committing writer: one task owns the write connection, and many operations share one commit.
+//!
+//! A commit costs an fsync, whatever is in it. So the writer takes every operation that waits, runs them one after
+//! another in one transaction, commits once and then answers them all: what was answered is on disk. It never lingers;
+//! the time of a commit fills the next batch. Operations are plain functions of a [`Tx`] and may be run again, since
+//! one that fails after it has written takes the whole transaction with it: the batch is then rolled back and every
+//! operation runs alone, so that only the failing one fails. That is cheaper than a savepoint for each
+//! (`reference/store.md` has the measurements).
+//!
+//! Low-priority operations, slices of something long, come at most one to a batch.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use flamenco_domain::event::Event;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use sea_orm::{
+    DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::db::Db;
+use crate::error::{Error, is_conflict};
+
+/// Operations that can wait before callers have to.
+const QUEUE: usize = 1_024;
+const LOW_QUEUE: usize = 16;
+/// A batch ends at this many operations, or after this time. On PostgreSQL row locks are held for the whole batch and
+/// another manager may want the same rows, so batches are shorter there.
+const BATCH_SQLITE: usize = 256;
+const BATCH_POSTGRES: usize = 32;
+const BATCH_TIME: Duration = Duration::from_millis(10);
+/// How often an operation that PostgreSQL gave up for a conflict is tried again.
+const CONFLICT_TRIES: usize = 5;
+
+/// Called after each commit with what the operations of the batch announced, in their order.
+pub type OnCommit = Arc<dyn Fn(Vec<Event>) + Send + Sync>;
+
+/// The transaction an operation runs in.
+pub struct Tx {
+    transaction: DatabaseTransaction,
+    wrote: AtomicBool,
+    broken: AtomicBool,
+    conflict: AtomicBool,
+    events: Mutex<Vec<Event>>,
+}
+
+impl Tx {
+    /// Announces an event once the transaction is committed; a rolled back one never is.
+    pub fn announce(&self, event: Event) {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).push(event);
+    }
+
+    fn take_events(&self) -> Vec<Event> {
+        std::mem::take(&mut *self.events.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Db for Tx {
+    type Connection = DatabaseTransaction;
+
+    fn connection(&self) -> &DatabaseTransaction {
+        &self.transaction
+    }
+
+    fn note_write(&self) {
+        self.wrote.store(true, Ordering::Relaxed);
+    }
+
+    fn note_error(&self, error: &DbErr) {
+        self.broken.store(true, Ordering::Relaxed);
+        if is_conflict(error) {
+            self.conflict.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// An operation with its type hidden.
+trait Operation: Send {
+    /// Runs it; true when it succeeded.
+    fn run<'a>(&'a mut self, tx: &'a Tx) -> BoxFuture<'a, bool>;
+    /// Answers the caller: with the result of the last run, or with `error` when it could not be committed.
+    fn answer(self: Box<Self>, error: Option<Error>);
+}
+
+struct Typed<F, T, E> {
+    function: F,
+    result: Option<Result<T, E>>,
+    reply: oneshot::Sender<Result<T, E>>,
+}
+
+impl<F, T, E> Operation for Typed<F, T, E>
+where
+    F: for<'a> Fn(&'a Tx) -> BoxFuture<'a, Result<T, E>> + Send,
+    T: Send + 'static,
+    E: From<Error> + Send + 'static,
+{
+    fn run<'a>(&'a mut self, tx: &'a Tx) -> BoxFuture<'a, bool> {
+        let future = AssertUnwindSafe((self.function)(tx)).catch_unwind();
+        Box::pin(async move {
+            let result = future.await.unwrap_or_else(|panic| {
+                // What it wrote before is unknown, so it counts as having written.
+                tx.note_write();
+                Err(E::from(Error::Database(format!("the operation panicked: {}", panic_text(&*panic)))))
+            });
+            let succeeded = result.is_ok();
+            self.result = Some(result);
+            succeeded
+        })
+    }
+
+    fn answer(self: Box<Self>, error: Option<Error>) {
+        let result = match (error, self.result) {
+            (Some(error), _) => Err(E::from(error)),
+            (None, Some(result)) => result,
+            (None, None) => Err(E::from(Error::Closed)),
+        };
+        // The caller may be gone; its operation counts all the same.
+        drop(self.reply.send(result));
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no reason given".to_owned())
+}
+
+/// Hands operations to the writer. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Writer {
+    normal: mpsc::Sender<Box<dyn Operation>>,
+    low: mpsc::Sender<Box<dyn Operation>>,
+}
+
+impl Writer {
+    /// Starts the writer task; it ends when every handle is dropped, after what it has accepted.
+    pub(crate) fn spawn(connection: DatabaseConnection, on_commit: OnCommit) -> (Self, tokio::task::JoinHandle<()>) {
+        let (normal, normal_queue) = mpsc::channel(QUEUE);
+        let (low, low_queue) = mpsc::channel(LOW_QUEUE);
+        let postgres = connection.get_database_backend() == sea_orm::DbBackend::Postgres;
+        let batch_size = if postgres { BATCH_POSTGRES } else { BATCH_SQLITE };
+        let task = Task { connection, normal: normal_queue, low: low_queue, on_commit, batch_size };
+        (Self { normal, low }, tokio::spawn(task.run()))
+    }
+
+    pub(crate) async fn run<F, T, E>(&self, low: bool, function: F) -> Result<T, E>
+    where
+        F: for<'a> Fn(&'a Tx) -> BoxFuture<'a, Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let operation = Box::new(Typed { function, result: None, reply });
+        let queue = if low { &self.low } else { &self.normal };
+        queue.send(operation).await.map_err(|_| E::from(Error::Closed))?;
+        answer.await.unwrap_or_else(|_| Err(E::from(Error::Closed)))
+    }
+}
+
+struct Task {
+    connection: DatabaseConnection,
+    normal: mpsc::Receiver<Box<dyn Operation>>,
+    low: mpsc::Receiver<Box<dyn Operation>>,
+    on_commit: OnCommit,
+    batch_size: usize,
+}
+
+impl Task {
+    async fn run(mut self) {
+        loop {
+            let (first, first_is_low) = tokio::select! {
+                biased;
+                Some(operation) = self.normal.recv() => (operation, false),
+                Some(operation) = self.low.recv() => (operation, true),
+                else => return,
+            };
+            self.batch(first, first_is_low).await;
+        }
+    }
+
+    async fn batch(&mut self, first: Box<dyn Operation>, first_is_low: bool) {
+        let tx = match self.begin().await {
+            Ok(tx) => tx,
+            Err(error) => return first.answer(Some(Error::from(error))),
+        };
+        let started = Instant::now();
+        let mut low_taken = first_is_low;
+        let mut operations = Vec::new();
+        let mut next = Some(first);
+        while let Some(mut operation) = next.take() {
+            let succeeded = operation.run(&tx).await;
+            operations.push(operation);
+            let spoiled = !succeeded && tx.wrote.load(Ordering::Relaxed);
+            if spoiled || tx.broken.load(Ordering::Relaxed) {
+                return self.one_by_one(tx, operations).await;
+            }
+            if operations.len() < self.batch_size && started.elapsed() < BATCH_TIME {
+                next = self.normal.try_recv().ok();
+                if next.is_none() && !low_taken {
+                    next = self.low.try_recv().ok();
+                    low_taken = next.is_some();
+                }
+            }
+        }
+        self.finish(tx, operations).await;
+    }
+
+    /// Commits and answers. An operation that failed without having written anything is answered with its own error.
+    async fn finish(&self, tx: Tx, operations: Vec<Box<dyn Operation>>) {
+        let events = tx.take_events();
+        let committed = tx.transaction.commit().await;
+        let error = committed.err().map(Error::from);
+        if error.is_none() && !events.is_empty() {
+            (self.on_commit)(events);
+        }
+        for operation in operations {
+            operation.answer(error.clone());
+        }
+    }
+
+    async fn one_by_one(&self, tx: Tx, operations: Vec<Box<dyn Operation>>) {
+        if let Err(error) = tx.transaction.rollback().await {
+            tracing::warn!(error = %error, "rolling back a batch failed; the connection is replaced");
+        }
+        for operation in operations {
+            self.alone(operation).await;
+        }
+    }
+
+    async fn alone(&self, mut operation: Box<dyn Operation>) {
+        for attempt in 1..=CONFLICT_TRIES {
+            let tx = match self.begin().await {
+                Ok(tx) => tx,
+                Err(error) => return operation.answer(Some(Error::from(error))),
+            };
+            let succeeded = operation.run(&tx).await;
+            let broken = tx.broken.load(Ordering::Relaxed);
+            if succeeded && !broken {
+                return self.finish(tx, vec![operation]).await;
+            }
+            let again = tx.conflict.load(Ordering::Relaxed) && attempt < CONFLICT_TRIES;
+            if let Err(error) = tx.transaction.rollback().await {
+                tracing::warn!(error = %error, "rolling back an operation failed; the connection is replaced");
+            }
+            if !again {
+                return operation.answer(None);
+            }
+            tokio::time::sleep(Duration::from_millis(5 << attempt)).await;
+        }
+    }
+
+    async fn begin(&self) -> Result<Tx, DbErr> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        let transaction = self.connection.begin_with_options(options).await?;
+        Ok(Tx {
+            transaction,
+            wrote: AtomicBool::new(false),
+            broken: AtomicBool::new(false),
+            conflict: AtomicBool::new(false),
+            events: Mutex::default(),
+        })
+    }
+}

@@ -1,0 +1,191 @@
+//! The claim query gives exactly what the pure rule gives.
+
+use flamenco_domain::eligibility::{Candidate, is_eligible, order};
+use flamenco_domain::ids::{TagId, TaskId};
+use flamenco_domain::job::JobStatus;
+use flamenco_domain::task::TaskStatus;
+use flamenco_domain::worker::Tag;
+use flamenco_store::testing::TestDatabase;
+use flamenco_store::{Store, blocklist, claim, jobs, tags, tasks};
+use proptest::prelude::*;
+
+use crate::farm::{job, now, set_status, store_job, task, worker, write};
+
+#[tokio::test]
+async fn the_unfinished_task_is_found_whatever_else_there_is() {
+    for database in TestDatabase::each().await {
+        let store = database.open_quietly().await;
+        let node = worker(&store, &["blender"]).await;
+        let new = job(10, vec![task("blender", 50, &[])]);
+        let mine = new.tasks[0].id;
+        store_job(&store, new).await;
+        store_job(&store, job(90, vec![task("blender", 90, &[])])).await;
+        assert_eq!(claim::unfinished(store.read(), node.seq).await.unwrap(), None);
+        set_status(&store, mine, TaskStatus::Active, Some(node.clone())).await;
+        let found = claim::unfinished(store.read(), node.seq).await.unwrap().unwrap();
+        assert_eq!(found.summary.id, mine);
+    }
+}
+
+#[tokio::test]
+async fn a_worker_without_types_gets_nothing() {
+    for database in TestDatabase::each().await {
+        let store = database.open_quietly().await;
+        let node = worker(&store, &[]).await;
+        store_job(&store, job(50, vec![task("blender", 50, &[])])).await;
+        assert_eq!(claim::next(store.read(), &node, &[]).await.unwrap(), None);
+    }
+}
+
+/// One random task: type, priority, status, whether the worker failed it, places it depends on.
+type RandomTask = (usize, i64, usize, bool, Vec<prop::sample::Index>);
+/// One random job: priority, status, tag, blocked types, whether it is being deleted, tasks.
+type RandomJob = (i64, usize, usize, Vec<bool>, bool, Vec<RandomTask>);
+
+const TYPES: &[&str] = &["blender", "ffmpeg", "misc"];
+const JOB_STATUSES: &[JobStatus] =
+    &[JobStatus::Queued, JobStatus::Active, JobStatus::Paused, JobStatus::Canceled, JobStatus::PauseRequested];
+const TASK_STATUSES: &[TaskStatus] = &[
+    TaskStatus::Queued,
+    TaskStatus::Queued,
+    TaskStatus::SoftFailed,
+    TaskStatus::Active,
+    TaskStatus::Completed,
+    TaskStatus::Failed,
+];
+
+fn random_task() -> impl Strategy<Value = RandomTask> {
+    let dependencies = prop::collection::vec(any::<prop::sample::Index>(), 0..3);
+    (0..TYPES.len(), 49i64..52, 0..TASK_STATUSES.len(), prop::bool::weighted(0.2), dependencies)
+}
+
+fn random_job() -> impl Strategy<Value = RandomJob> {
+    let blocked = prop::collection::vec(prop::bool::weighted(0.15), TYPES.len());
+    let tasks = prop::collection::vec(random_task(), 1..7);
+    (49i64..52, 0..JOB_STATUSES.len(), 0usize..3, blocked, prop::bool::weighted(0.1), tasks)
+}
+
+async fn add_tags(store: &Store) -> Vec<TagId> {
+    let mut ids = Vec::new();
+    for name in ["one", "two"] {
+        let tag = Tag { id: TagId::random(), name: name.into(), description: String::new() };
+        ids.push(tag.id);
+        write(store, move |tx| {
+            let tag = tag.clone();
+            Box::pin(async move { tags::insert(tx, &tag, now()).await })
+        })
+        .await
+        .unwrap();
+    }
+    ids
+}
+
+/// Builds the farm and gives back the task that the pure rule chooses.
+async fn build(
+    store: &Store,
+    farm: &[RandomJob],
+    node: &flamenco_domain::worker::Worker,
+    tag_ids: &[TagId],
+    own: &[TagId],
+) -> Option<TaskId> {
+    let mut best = None;
+    for (priority, status, tag, blocked, deleting, random_tasks) in farm {
+        let mut list = Vec::new();
+        for (place, (kind, task_priority, _, _, dependencies)) in random_tasks.iter().enumerate() {
+            let mut on: Vec<usize> =
+                if place == 0 { vec![] } else { dependencies.iter().map(|index| index.index(place)).collect() };
+            on.sort_unstable();
+            on.dedup();
+            list.push(task(TYPES[*kind], *task_priority, &on));
+        }
+        let mut new = job(*priority, list.clone());
+        new.worker_tag = tag.checked_sub(1).map(|place| tag_ids[place]);
+        let job_tag = new.worker_tag;
+        let stored = store_job(store, new).await;
+        for (place, (kind, ..)) in random_tasks.iter().enumerate() {
+            set_status(store, list[place].id, TASK_STATUSES[random_tasks[place].2], None).await;
+            let (seq, failed, is_blocked, kind) = (node.seq, random_tasks[place].3, blocked[*kind], TYPES[*kind]);
+            let (job_seq, id) = (stored.summary.seq, list[place].id);
+            write(store, move |tx| {
+                Box::pin(async move {
+                    let key = tasks::lock(tx, id).await?.unwrap().seq;
+                    if failed {
+                        blocklist::add_failure(tx, key, seq, now()).await?;
+                    }
+                    if is_blocked {
+                        blocklist::block(tx, job_seq, seq, kind, now()).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+            .unwrap();
+        }
+        let (id, job_status, deleting) = (stored.summary.id, JOB_STATUSES[*status], *deleting);
+        write(store, move |tx| {
+            Box::pin(async move {
+                let mut job = jobs::lock(tx, id).await?.unwrap();
+                job.status = job_status;
+                job.delete_requested = deleting.then(now);
+                jobs::save(tx, &job, true).await
+            })
+        })
+        .await
+        .unwrap();
+        for (place, (kind, task_priority, task_status, failed, _)) in random_tasks.iter().enumerate() {
+            let unmet = list[place].dependencies.iter().filter(|on| TASK_STATUSES[random_tasks[**on].2] != TaskStatus::Completed);
+            let candidate = Candidate {
+                job_status,
+                job_deleting: deleting,
+                job_tag,
+                job_priority: *priority,
+                job_seq: stored.summary.seq,
+                status: TASK_STATUSES[*task_status],
+                task_type: TYPES[*kind],
+                priority: *task_priority,
+                index_in_job: place as i64 + 1,
+                unmet_dependencies: unmet.count() as i64,
+                failed_by_worker: *failed,
+                blocked: (0..random_tasks.len()).any(|other| random_tasks[other].0 == *kind && blocked[*kind]),
+            };
+            if is_eligible(&candidate, &node.task_types, own) {
+                let key = order(&candidate);
+                if best.is_none_or(|(other, _)| key < other) {
+                    best = Some((key, list[place].id));
+                }
+            }
+        }
+    }
+    best.map(|(_, id)| id)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn the_query_agrees_with_the_rule(
+        farm in prop::collection::vec(random_job(), 1..6),
+        types in prop::sample::subsequence(TYPES.to_vec(), 0..=3),
+        own in 0usize..4,
+    ) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        runtime.block_on(async {
+            for database in TestDatabase::each().await {
+                let store = database.open_quietly().await;
+                let node = worker(&store, &types).await;
+                let tag_ids = add_tags(&store).await;
+                let own: Vec<TagId> = tag_ids.iter().enumerate().filter(|(n, _)| own & (1 << n) != 0).map(|(_, id)| *id).collect();
+                let (seq, wanted) = (node.seq, own.clone());
+                write(&store, move |tx| {
+                    let wanted = wanted.clone();
+                    Box::pin(async move { tags::set_of_worker(tx, seq, &wanted).await })
+                }).await.unwrap();
+                let want = build(&store, &farm, &node, &tag_ids, &own).await;
+                let keys = claim::tag_keys(store.read(), node.seq).await.unwrap();
+                let got = claim::next(store.read(), &node, &keys).await.unwrap().map(|task| task.summary.id);
+                assert_eq!(got, want, "{}: {farm:?}", database.backend);
+                store.close().await;
+            }
+        });
+    }
+}

@@ -1,0 +1,281 @@
+//! The manager as the worker sees it: few questions, plain answers, and errors sorted by what can be done about
+//! them. The only file that knows the generated client.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use flamenco_api::operations::{self, ScheduleTaskQuery};
+use flamenco_api::{Problem, types};
+use flamenco_client::{Client, Error as ClientError};
+use http::StatusCode;
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+pub use flamenco_api::types::{MayKeepRunning, WorkerStatus};
+
+use crate::credentials::Credentials;
+use crate::outbox::{Answer, ReportedStatus, TaskReport};
+use crate::runner::Command;
+
+/// Why a call did not get the answer it was meant for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// No connection, no answer in time, or an answer that makes no sense.
+    #[error("{0}")]
+    Unreachable(String),
+    /// The manager does not know this worker, or not with this secret (401, 403).
+    #[error("access denied: {0}")]
+    Denied(String),
+    /// What the worker wants does not fit what the manager knows (409).
+    #[error("conflict: {0}")]
+    Conflict(String),
+    /// The manager answered with another error.
+    #[error("the manager answered {status}: {message}")]
+    Problem { status: StatusCode, message: String },
+}
+
+impl CallError {
+    fn of_status(status: StatusCode, message: String) -> Self {
+        match status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Self::Denied(message),
+            StatusCode::CONFLICT => Self::Conflict(message),
+            status => Self::Problem { status, message },
+        }
+    }
+
+    /// From an answer that is not the one hoped for.
+    fn of_answer(problem: Option<Problem>) -> Self {
+        match problem {
+            Some(problem) => Self::of_status(problem.status, problem.message),
+            None => Self::Unreachable("an answer that does not belong to the question".to_owned()),
+        }
+    }
+
+    /// Whether asking the same again can never help.
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::Denied(_) | Self::Conflict(_) => false,
+            Self::Problem { status, .. } => {
+                status.is_client_error()
+                    && !matches!(
+                        *status,
+                        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS
+                    )
+            }
+        }
+    }
+}
+
+impl From<ClientError> for CallError {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::UnexpectedStatus { status, body, .. } => Self::of_status(status, body),
+            other => Self::Unreachable(other.to_string()),
+        }
+    }
+}
+
+/// A task to run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Task {
+    pub id: Uuid,
+    pub job: Uuid,
+    pub name: String,
+    pub commands: Vec<Command>,
+}
+
+/// The answer to the request for a task.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fetched {
+    Task(Task),
+    Nothing,
+    /// Another state is requested; go there first.
+    GoTo(WorkerStatus),
+}
+
+/// What is told about this worker when it registers and signs on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Introduction {
+    pub name: String,
+    pub platform: String,
+    pub task_types: Vec<String>,
+    pub software_version: String,
+    pub can_restart: bool,
+}
+
+/// The manager, with the credentials of this worker. All calls have their own deadline.
+#[derive(Debug)]
+pub struct Manager {
+    client: Mutex<Client>,
+    /// Some call was denied: the worker should sign on again.
+    denied: Notify,
+}
+
+impl Manager {
+    /// # Errors
+    /// When the address cannot be used.
+    pub fn new(url: &str, software_version: &str) -> Result<Self, ClientError> {
+        let client = Client::builder(url).user_agent(format!("Flamenco/{software_version}")).build()?;
+        Ok(Self { client: Mutex::new(client), denied: Notify::new() })
+    }
+
+    pub fn use_credentials(&self, credentials: &Credentials) {
+        let mut client = self.lock();
+        *client = client.with_credentials(&credentials.worker_id, &credentials.worker_secret);
+    }
+
+    /// Waits until a call was denied that nobody else deals with.
+    pub async fn denied(&self) {
+        self.denied.notified().await;
+    }
+
+    pub async fn register(&self, who: &Introduction, secret: &str) -> Result<Credentials, CallError> {
+        let body = types::WorkerRegistration {
+            name: who.name.clone(),
+            platform: who.platform.clone(),
+            secret: secret.to_owned(),
+            supported_task_types: who.task_types.clone(),
+        };
+        match self.client().register_worker(&body).await? {
+            operations::RegisterWorkerResponse::Status200(worker) => {
+                Ok(Credentials { worker_id: worker.uuid.to_string(), worker_secret: secret.to_owned() })
+            }
+            other => Err(CallError::of_answer(other.problem())),
+        }
+    }
+
+    /// Returns the state to go to.
+    pub async fn sign_on(&self, who: &Introduction) -> Result<WorkerStatus, CallError> {
+        let body = types::WorkerSignOn {
+            name: who.name.clone(),
+            supported_task_types: who.task_types.clone(),
+            software_version: who.software_version.clone(),
+            can_restart: Some(who.can_restart),
+        };
+        match self.client().sign_on(&body).await? {
+            operations::SignOnResponse::Status200(change) => Ok(change.status_requested),
+            other => Err(CallError::of_answer(other.problem())),
+        }
+    }
+
+    pub async fn sign_off(&self) -> Result<(), CallError> {
+        match self.client().sign_off().await? {
+            operations::SignOffResponse::Status204 => Ok(()),
+            other => Err(CallError::of_answer(other.problem())),
+        }
+    }
+
+    /// The state that is requested, if any.
+    pub async fn requested_state(&self) -> Result<Option<WorkerStatus>, CallError> {
+        match self.client().worker_state().await? {
+            operations::WorkerStateResponse::Status200(change) => Ok(Some(change.status_requested)),
+            operations::WorkerStateResponse::Status204 => Ok(None),
+            other => Err(CallError::of_answer(other.problem())),
+        }
+    }
+
+    pub async fn state_changed(&self, status: WorkerStatus) -> Result<(), CallError> {
+        let body = types::WorkerStateChanged { status };
+        match self.client().worker_state_changed(&body).await? {
+            operations::WorkerStateChangedResponse::Status204 => Ok(()),
+            other => Err(CallError::of_answer(other.problem())),
+        }
+    }
+
+    /// Asks for a task, and asks the manager to wait that long if there is none. Not every manager does.
+    pub async fn fetch_task(&self, wait: Duration) -> Result<Fetched, CallError> {
+        let query = ScheduleTaskQuery { wait: i64::try_from(wait.as_secs()).ok() };
+        match self.client().schedule_task(&query).await? {
+            operations::ScheduleTaskResponse::Status200(task) => Ok(Fetched::Task(task.into())),
+            operations::ScheduleTaskResponse::Status204 => Ok(Fetched::Nothing),
+            operations::ScheduleTaskResponse::Status423(change) => Ok(Fetched::GoTo(change.status_requested)),
+            other => Err(CallError::of_answer(other.problem())),
+        }
+    }
+
+    pub async fn may_i_run(&self, task: Uuid) -> Result<MayKeepRunning, CallError> {
+        match self.client().may_worker_run(task).await? {
+            operations::MayWorkerRunResponse::Status200(answer) => Ok(answer),
+            other => Err(CallError::of_answer(other.problem())),
+        }
+    }
+
+    /// Delivers one update, and sorts the answer for the outbox.
+    pub async fn deliver(&self, task: Uuid, report: TaskReport) -> Answer {
+        let body = types::TaskUpdate {
+            activity: report.activity,
+            log: report.log,
+            steps_completed: report.steps_completed,
+            task_status: report.task_status.map(|status| match status {
+                ReportedStatus::Active => types::TaskStatus::Active,
+                ReportedStatus::Completed => types::TaskStatus::Completed,
+                ReportedStatus::Failed => types::TaskStatus::Failed,
+            }),
+        };
+        let client = self.client();
+        let result = match client.task_update(task, &body).await {
+            Ok(operations::TaskUpdateResponse::Status204) => return Answer::Accepted,
+            Ok(other) => CallError::of_answer(other.problem()),
+            Err(error) => error.into(),
+        };
+        if matches!(result, CallError::Denied(_)) {
+            self.denied.notify_one();
+        }
+        answer_for(result)
+    }
+
+    fn client(&self) -> Client {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Client> {
+        // The client is replaced in one assignment, so it is whole even after a panic.
+        self.client.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn answer_for(error: CallError) -> Answer {
+    match error {
+        CallError::Conflict(_) => Answer::NotOurs,
+        error if error.is_permanent() => Answer::Refused(error.to_string()),
+        error => Answer::TryLater(error.to_string()),
+    }
+}
+
+impl From<types::AssignedTask> for Task {
+    fn from(task: types::AssignedTask) -> Self {
+        let command = |command: types::Command| Command {
+            name: command.name,
+            parameters: command.parameters,
+            total_step_count: command.total_step_count,
+        };
+        Self {
+            id: task.uuid,
+            job: task.job,
+            name: task.name,
+            commands: task.commands.into_iter().map(command).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_by_status() {
+        let answer = |status: u16| {
+            let status = StatusCode::from_u16(status).unwrap();
+            answer_for(CallError::of_status(status, "text".to_owned()))
+        };
+        for status in [400, 404, 411, 413, 415, 422] {
+            assert!(matches!(answer(status), Answer::Refused(_)), "{status}");
+        }
+        for status in [301, 401, 403, 408, 425, 429, 500, 502, 503, 504] {
+            assert!(matches!(answer(status), Answer::TryLater(_)), "{status}");
+        }
+        assert_eq!(answer(409), Answer::NotOurs);
+        let gone = CallError::Unreachable("gone".to_owned());
+        assert!(matches!(answer_for(gone), Answer::TryLater(_)));
+    }
+}

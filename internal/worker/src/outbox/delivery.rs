@@ -1,0 +1,171 @@
+//! Sends the queue to the manager, oldest first, one request in flight.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{Entry, FirstAnswer, Outbox, TaskReport};
+use crate::backoff::Backoff;
+
+/// How many updates are read from the queue at once.
+const READ_AHEAD: usize = 64;
+/// Pieces of log are merged up to this size, in bytes.
+const MAX_MERGED_LOG: usize = 256 * 1024;
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// What became of one attempt to deliver an update.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// The manager has it.
+    Accepted,
+    /// The task is not this worker's any more (409).
+    NotOurs,
+    /// The manager will never accept this update; the message says why.
+    Refused(String),
+    /// The manager cannot be reached, is busy, or does not know this worker; worth another attempt.
+    TryLater(String),
+}
+
+/// Delivers until cancelled. `send` makes one request, under its own deadline.
+pub async fn deliver<S, F>(outbox: &Outbox, send: S, cancel: &CancellationToken)
+where
+    S: Fn(Uuid, TaskReport) -> F,
+    F: Future<Output = Answer>,
+{
+    let mut queued = outbox.storage.queued();
+    let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+    loop {
+        tokio::select! {
+            () = cancel.cancelled() => return,
+            waited = queued.wait_for(|count| *count > 0) => if waited.is_err() { return },
+        }
+        let entries = outbox.storage.front(READ_AHEAD).await;
+        let Some(delivery) = next_delivery(&entries) else { continue };
+        // An attempt that was begun is finished, so that the manager does not get the update twice.
+        if let Some(pause) = attempt(outbox, &send, delivery, &mut backoff).await {
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                () = sleep(pause) => {}
+            }
+        }
+    }
+}
+
+/// One request and its consequence; returns how long to wait before the next one.
+async fn attempt<S, F>(
+    outbox: &Outbox,
+    send: &S,
+    delivery: Delivery,
+    backoff: &mut Backoff,
+) -> Option<Duration>
+where
+    S: Fn(Uuid, TaskReport) -> F,
+    F: Future<Output = Answer>,
+{
+    let Delivery { ids, task, report } = delivery;
+    let Some(report) = report else {
+        tracing::warn!(?ids, "dropping a queued task update that cannot be read");
+        outbox.storage.discard(ids).await;
+        return None;
+    };
+    match send(task, report).await {
+        Answer::Accepted => {
+            outbox.storage.discard(ids).await;
+            outbox.runs.answered(task, FirstAnswer::Accepted);
+        }
+        Answer::NotOurs => {
+            let dropped = outbox.storage.drop_task(task).await;
+            tracing::warn!(%task, dropped, "the manager says this task is not ours; dropping its updates");
+            outbox.runs.answered(task, FirstAnswer::NotOurs);
+        }
+        Answer::Refused(message) => {
+            tracing::warn!(%task, message, "the manager refused a task update; dropping it");
+            outbox.storage.discard(ids).await;
+            outbox.runs.answered(task, FirstAnswer::Refused(message));
+        }
+        Answer::TryLater(reason) => {
+            let pause = backoff.next_jittered();
+            tracing::warn!(
+                %task, reason, queued = outbox.len(), retry_in = ?pause,
+                "cannot deliver task updates; keeping them"
+            );
+            outbox.runs.answered(task, FirstAnswer::Unreachable);
+            return Some(pause);
+        }
+    }
+    backoff.reset();
+    None
+}
+
+/// What goes into one request: one update, or several adjacent pieces of one task's log.
+#[derive(Debug, PartialEq, Eq)]
+struct Delivery {
+    ids: Vec<i64>,
+    task: Uuid,
+    report: Option<TaskReport>,
+}
+
+fn next_delivery(entries: &[Entry]) -> Option<Delivery> {
+    let (first, rest) = entries.split_first()?;
+    let mut delivery = Delivery { ids: vec![first.id], task: first.task, report: first.report.clone() };
+    let Some(TaskReport { log: Some(log), .. }) = delivery.report.as_mut().filter(|r| r.is_log_only()) else {
+        return Some(delivery);
+    };
+    for entry in rest {
+        match &entry.report {
+            Some(next @ TaskReport { log: Some(piece), .. })
+                if entry.task == first.task
+                    && next.is_log_only()
+                    && log.len() + piece.len() <= MAX_MERGED_LOG =>
+            {
+                if !log.ends_with('\n') {
+                    log.push('\n');
+                }
+                log.push_str(piece);
+                delivery.ids.push(entry.id);
+            }
+            _ => break,
+        }
+    }
+    Some(delivery)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbox::ReportedStatus;
+
+    fn log(id: i64, task: u128, text: &str) -> Entry {
+        let report = TaskReport { log: Some(text.to_owned()), ..TaskReport::default() };
+        Entry { id, task: Uuid::from_u128(task), report: Some(report) }
+    }
+
+    fn status(id: i64, task: u128) -> Entry {
+        let report = TaskReport { task_status: Some(ReportedStatus::Completed), ..TaskReport::default() };
+        Entry { id, task: Uuid::from_u128(task), report: Some(report) }
+    }
+
+    fn merged(entries: &[Entry]) -> (Vec<i64>, Option<String>) {
+        let delivery = next_delivery(entries).unwrap();
+        (delivery.ids, delivery.report.and_then(|report| report.log))
+    }
+
+    #[test]
+    fn only_adjacent_log_pieces_of_one_task_are_merged() {
+        assert_eq!(next_delivery(&[]), None);
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(merged(&[log(1, 1, "a\n")]), (vec![1], text("a\n")));
+        assert_eq!(merged(&[log(1, 1, "a\n"), log(2, 1, "b\n")]), (vec![1, 2], text("a\nb\n")));
+        assert_eq!(merged(&[log(1, 1, "a"), log(2, 1, "b")]), (vec![1, 2], text("a\nb")));
+        assert_eq!(merged(&[log(1, 1, "a\n"), log(2, 2, "b\n")]), (vec![1], text("a\n")));
+        assert_eq!(merged(&[log(1, 1, "a\n"), status(2, 1), log(3, 1, "b\n")]), (vec![1], text("a\n")));
+        assert_eq!(merged(&[status(1, 1), log(2, 1, "b\n")]), (vec![1], None));
+        let big = "x".repeat(MAX_MERGED_LOG);
+        assert_eq!(merged(&[log(1, 1, &big), log(2, 1, "b\n")]).0, vec![1]);
+        let unreadable = Entry { id: 1, task: Uuid::nil(), report: None };
+        assert_eq!(merged(&[unreadable, log(2, 1, "b\n")]), (vec![1], None));
+    }
+}

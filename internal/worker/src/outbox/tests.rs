@@ -1,0 +1,253 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use super::*;
+
+fn task(number: u128) -> Uuid {
+    Uuid::from_u128(number)
+}
+
+fn log(text: &str) -> TaskReport {
+    TaskReport { log: Some(text.to_owned()), ..TaskReport::default() }
+}
+
+fn status(task_status: ReportedStatus) -> TaskReport {
+    TaskReport { task_status: Some(task_status), ..TaskReport::default() }
+}
+
+fn open(directory: &tempfile::TempDir) -> Outbox {
+    Outbox::open(&directory.path().join("flamenco-worker.sqlite")).unwrap()
+}
+
+async fn queued(outbox: &Outbox) -> Vec<(i64, Uuid, TaskReport)> {
+    let entries = outbox.storage.front(1000).await;
+    entries.into_iter().map(|entry| (entry.id, entry.task, entry.report.unwrap())).collect()
+}
+
+/// A manager that records what it accepts, and answers by a rule.
+#[derive(Default)]
+struct Manager {
+    received: Mutex<Vec<(Uuid, TaskReport)>>,
+    attempts: AtomicUsize,
+}
+
+impl Manager {
+    async fn take(&self, outbox: &Outbox, rule: impl Fn(usize, Uuid, &TaskReport) -> Answer) {
+        let cancel = CancellationToken::new();
+        let send = |task, report: TaskReport| {
+            let answer = rule(self.attempts.fetch_add(1, Ordering::Relaxed), task, &report);
+            if answer == Answer::Accepted {
+                self.received.lock().unwrap().push((task, report));
+            }
+            std::future::ready(answer)
+        };
+        tokio::select! {
+            () = deliver(outbox, send, &cancel) => {}
+            () = outbox.drained() => {}
+            () = tokio::time::sleep(Duration::from_secs(60)) => panic!("the queue was not drained"),
+        }
+    }
+
+    fn received(&self) -> Vec<(Uuid, TaskReport)> {
+        self.received.lock().unwrap().clone()
+    }
+}
+
+#[tokio::test]
+async fn updates_survive_closing_and_keep_their_order() {
+    let directory = tempfile::tempdir().unwrap();
+    let outbox = open(&directory);
+    assert_eq!(outbox.len(), 0);
+    outbox.push(task(1), &status(ReportedStatus::Active)).await;
+    outbox.push(task(1), &log("line\n")).await;
+    outbox.push(task(1), &status(ReportedStatus::Completed)).await;
+    assert_eq!(outbox.len(), 3);
+    drop(outbox);
+
+    let reopened = open(&directory);
+    assert_eq!(reopened.len(), 3);
+    assert_eq!(
+        queued(&reopened).await,
+        [
+            (1, task(1), status(ReportedStatus::Active)),
+            (2, task(1), log("line\n")),
+            (3, task(1), status(ReportedStatus::Completed)),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn the_front_stays_until_it_is_discarded() {
+    let directory = tempfile::tempdir().unwrap();
+    let outbox = open(&directory);
+    assert!(outbox.storage.front(1).await.is_empty());
+    outbox.push(task(1), &log("one")).await;
+    outbox.push(task(2), &log("two")).await;
+    assert_eq!(outbox.storage.front(1).await, outbox.storage.front(1).await);
+    outbox.storage.discard(vec![1]).await;
+    assert_eq!(queued(&outbox).await, [(2, task(2), log("two"))]);
+    assert_eq!(outbox.len(), 1);
+}
+
+#[test]
+fn payloads_hold_only_the_fields_that_are_set() {
+    let json = |report: &TaskReport| serde_json::to_string(report).unwrap();
+    let active = TaskReport {
+        activity: Some("Tešt active".to_owned()),
+        task_status: Some(ReportedStatus::Active),
+        ..TaskReport::default()
+    };
+    assert_eq!(json(&active), r#"{"activity":"Tešt active","taskStatus":"active"}"#);
+    assert_eq!(json(&status(ReportedStatus::Completed)), r#"{"taskStatus":"completed"}"#);
+    let step = TaskReport { steps_completed: Some(3), ..TaskReport::default() };
+    assert_eq!(json(&step), r#"{"steps_completed":3}"#);
+}
+
+#[tokio::test]
+async fn a_lost_connection_keeps_everything_in_order() {
+    let directory = tempfile::tempdir().unwrap();
+    let outbox = open(&directory);
+    for number in 0..5 {
+        outbox.push(task(1), &log(&format!("{number}\n"))).await;
+    }
+    outbox.push(task(1), &status(ReportedStatus::Completed)).await;
+    let manager = Manager::default();
+    manager
+        .take(&outbox, |attempt, _, _| match attempt {
+            0 => Answer::TryLater("connection refused".to_owned()),
+            _ => Answer::Accepted,
+        })
+        .await;
+    assert_eq!(
+        manager.received(),
+        [(task(1), log("0\n1\n2\n3\n4\n")), (task(1), status(ReportedStatus::Completed))]
+    );
+}
+
+#[tokio::test]
+async fn a_refused_update_does_not_block_the_others() {
+    let directory = tempfile::tempdir().unwrap();
+    let outbox = open(&directory);
+    outbox.push(task(1), &status(ReportedStatus::Active)).await;
+    outbox.push(task(2), &log("two\n")).await;
+    outbox.push(task(1), &log("one\n")).await;
+    let manager = Manager::default();
+    manager
+        .take(&outbox, |_, _, report| match report.task_status {
+            Some(_) => Answer::Refused("no such status".to_owned()),
+            None => Answer::Accepted,
+        })
+        .await;
+    assert_eq!(manager.received(), [(task(2), log("two\n")), (task(1), log("one\n"))]);
+}
+
+#[tokio::test]
+async fn a_conflict_drops_the_later_updates_of_that_task_only() {
+    let directory = tempfile::tempdir().unwrap();
+    let outbox = open(&directory);
+    let mut run = outbox.begin_run(task(1));
+    outbox.push(task(1), &status(ReportedStatus::Active)).await;
+    outbox.push(task(2), &log("two\n")).await;
+    outbox.push(task(1), &status(ReportedStatus::Completed)).await;
+    let manager = Manager::default();
+    manager.take(&outbox, |_, id, _| if id == task(1) { Answer::NotOurs } else { Answer::Accepted }).await;
+    assert_eq!(manager.received(), [(task(2), log("two\n"))]);
+    assert_eq!(manager.attempts.load(Ordering::Relaxed), 2, "the later update of task 1 is not even tried");
+    assert!(run.not_ours().is_cancelled());
+    assert_eq!(run.first_answer().await, FirstAnswer::NotOurs);
+}
+
+#[tokio::test]
+async fn the_first_answer_of_a_run_is_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let outbox = open(&directory);
+    let mut run = outbox.begin_run(task(1));
+    outbox.push(task(1), &status(ReportedStatus::Active)).await;
+    outbox.push(task(1), &log("x")).await;
+    let manager = Manager::default();
+    manager
+        .take(&outbox, |attempt, _, _| match attempt {
+            0 => Answer::Accepted,
+            _ => Answer::Refused("log refused".to_owned()),
+        })
+        .await;
+    assert_eq!(run.first_answer().await, FirstAnswer::Accepted);
+    assert!(!run.not_ours().is_cancelled());
+}
+
+#[tokio::test]
+async fn an_unreadable_update_is_dropped() {
+    let directory = tempfile::tempdir().unwrap();
+    let outbox = open(&directory);
+    outbox.push(task(1), &log("before")).await;
+    drop(outbox);
+    let path = directory.path().join("flamenco-worker.sqlite");
+    let connection = rusqlite::Connection::open(path).unwrap();
+    for (task_id, payload) in [(task(1).to_string(), "no json"), ("no uuid".to_owned(), r#"{"log":"x"}"#)] {
+        connection
+            .execute(
+                "INSERT INTO task_updates (created_at, task_id, payload) VALUES ('2024-01-01', ?1, ?2)",
+                rusqlite::params![task_id, payload.as_bytes()],
+            )
+            .unwrap();
+    }
+    drop(connection);
+    let outbox = open(&directory);
+    outbox.push(task(1), &log("after")).await;
+    let manager = Manager::default();
+    manager.take(&outbox, |_, _, _| Answer::Accepted).await;
+    assert_eq!(manager.received(), [(task(1), log("before")), (task(1), log("after"))]);
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_moved_aside() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("flamenco-worker.sqlite");
+    std::fs::write(&path, "this is no database at all, and it is long enough to be looked at".repeat(100))
+        .unwrap();
+    let outbox = open(&directory);
+    assert_eq!(outbox.len(), 0);
+    outbox.push(task(1), &log("works")).await;
+    assert_eq!(outbox.len(), 1);
+    let aside = std::fs::read_dir(directory.path())
+        .unwrap()
+        .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().contains("damaged"))
+        .count();
+    assert_eq!(aside, 1);
+}
+
+#[tokio::test]
+async fn a_full_queue_drops_old_log_but_no_status() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("flamenco-worker.sqlite");
+    let outbox = Outbox { storage: Storage::open_with_limit(&path, 5000).unwrap(), runs: Runs::default() };
+    outbox.push(task(1), &status(ReportedStatus::Active)).await;
+    for _ in 0..10 {
+        outbox.push(task(1), &log(&"x".repeat(900))).await;
+    }
+    outbox.push(task(1), &status(ReportedStatus::Completed)).await;
+    let reports: Vec<TaskReport> = queued(&outbox).await.into_iter().map(|(_, _, report)| report).collect();
+    assert_eq!(reports.first(), Some(&status(ReportedStatus::Active)));
+    assert_eq!(reports.last(), Some(&status(ReportedStatus::Completed)));
+    let note = reports[1].log.as_deref().unwrap();
+    assert!(note.contains("left out"), "{note}");
+    assert!(reports.len() < 8, "log was dropped: {}", reports.len());
+    assert_eq!(outbox.len(), reports.len(), "the count stays right");
+}
+
+#[tokio::test]
+async fn many_senders_at_once_lose_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let outbox = open(&directory);
+    let pushes = (0..100_u128).map(|number| {
+        let outbox = outbox.clone();
+        tokio::spawn(async move { outbox.push(task(number), &log("x")).await })
+    });
+    for push in pushes.collect::<Vec<_>>() {
+        push.await.unwrap();
+    }
+    assert_eq!(outbox.len(), 100);
+    let manager = Manager::default();
+    manager.take(&outbox, |_, _, _| Answer::Accepted).await;
+    assert_eq!(manager.received().len(), 100);
+}

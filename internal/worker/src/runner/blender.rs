@@ -1,0 +1,221 @@
+//! `blender-render`: Blender as a subprocess, with its frames counted.
+
+use std::path::PathBuf;
+
+use super::blender_output::{self, RenderEvent};
+use super::params::Params;
+use super::shell_words;
+use super::{CommandError, Context};
+use crate::find_programs::{self, has_separator};
+
+/// The parameters, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct RenderParams {
+    exe: String,
+    args: Vec<String>,
+}
+
+impl RenderParams {
+    fn parse(params: &Params<'_>) -> Result<Self, CommandError> {
+        let exe = params.required_string("exe")?.to_owned();
+        let exe_args = params.optional_string("exeArgs");
+        let mut args =
+            shell_words::split(exe_args).map_err(|error| params.invalid("exeArgs", error.to_string()))?;
+        args.extend(params.string_list("argsBefore")?);
+        let blendfile = params
+            .get("blendfile")
+            .and_then(|value| value.as_str())
+            .ok_or_else(|| params.invalid("blendfile", "cannot be converted to a string"))?;
+        if !blendfile.is_empty() {
+            args.push(blendfile.to_owned());
+        }
+        args.extend(params.string_list("args")?);
+        Ok(Self { exe, args })
+    }
+}
+
+pub async fn render(
+    total_steps: i64,
+    params: &Params<'_>,
+    context: &Context<'_>,
+) -> Result<(), CommandError> {
+    let RenderParams { exe, args } = RenderParams::parse(params)?;
+    let exe = if has_separator(&exe) { PathBuf::from(exe) } else { find_programs::blender(&exe) };
+    let mut progress = RenderProgress { total_steps, ..RenderProgress::default() };
+    let result = context
+        .run_program(&exe, args, |line| {
+            let Some(event) = blender_output::parse(line) else { return };
+            if let Some(activity) = progress.observe(&event) {
+                context.reporter.set_activity(activity);
+            }
+            if total_steps > 0 && matches!(event, RenderEvent::FrameDone(_) | RenderEvent::FrameSkipped) {
+                context.reporter.set_steps(context.steps_before + progress.steps());
+            }
+        })
+        .await;
+    result?;
+    if let Some(warning) = progress.warning() {
+        tracing::warn!(warning);
+        context.reporter.log(warning);
+    }
+    Ok(())
+}
+
+/// How far a render is.
+#[derive(Debug, Default)]
+struct RenderProgress {
+    total_steps: i64,
+    frames_done: i64,
+    pictures_saved: usize,
+    current_frame: Option<i64>,
+}
+
+impl RenderProgress {
+    /// Takes note of an event; returns the new activity text if it changed.
+    fn observe(&mut self, event: &RenderEvent) -> Option<String> {
+        match event {
+            RenderEvent::Saved(path) => {
+                self.pictures_saved += 1;
+                tracing::info!(path, "Blender saved a picture");
+                return None;
+            }
+            RenderEvent::Frame(number) => {
+                if self.current_frame == Some(*number) {
+                    return None;
+                }
+                self.current_frame = Some(*number);
+            }
+            RenderEvent::FrameDone(duration) => {
+                self.frames_done += 1;
+                tracing::info!(frame = self.current_frame, duration, "frame rendered");
+            }
+            RenderEvent::FrameSkipped => self.frames_done += 1,
+        }
+        Some(self.activity())
+    }
+
+    /// Steps of this command so far, never more than it has.
+    fn steps(&self) -> i64 {
+        self.frames_done.min(self.total_steps)
+    }
+
+    fn activity(&self) -> String {
+        let frame = self.current_frame.map(|frame| format!("Rendering frame {frame}, "));
+        let done = match (self.total_steps, self.frames_done) {
+            (total, done) if total > 0 => format!("{} of {total} frames done", done.min(total)),
+            (_, 1) => "1 frame done".to_owned(),
+            (_, done) => format!("{done} frames done"),
+        };
+        frame.unwrap_or_default() + &done
+    }
+
+    fn warning(&self) -> Option<&'static str> {
+        let nothing = self.total_steps > 0 && self.frames_done == 0 && self.pictures_saved == 0;
+        nothing.then_some(
+            "WARNING: Blender ended without an error, but saved no frame and skipped none. Look above for errors, \
+             and check the frame range and the output path.",
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Map, Value, json};
+
+    use super::*;
+
+    fn parse(value: Value) -> Result<RenderParams, CommandError> {
+        let values: Map<String, Value> = value.as_object().unwrap().clone();
+        RenderParams::parse(&Params::new("blender-render", &values))
+    }
+
+    #[test]
+    fn command_lines() {
+        let plain = json!({
+            "exe": "blender", "argsBefore": ["--background"], "blendfile": "file.blend",
+            "args": ["--render-output", "/frames"],
+        });
+        assert_eq!(parse(plain).unwrap().args, ["--background", "file.blend", "--render-output", "/frames"]);
+
+        let no_file = json!({
+            "exe": "blender", "argsBefore": ["--background"], "blendfile": "",
+            "args": ["--render-output", "/frames"],
+        });
+        assert_eq!(parse(no_file).unwrap().args, ["--background", "--render-output", "/frames"]);
+
+        let quoted = json!({
+            "exe": r"D:\Blender_3.2_stable\blender.exe",
+            "exeArgs": r#" --factory-startup --python-expr "import bpy; print(\"hello world\")""#,
+            "argsBefore": ["-no-audio"], "blendfile": "file with spaces.blend", "args": ["--debug"],
+        });
+        let parsed = parse(quoted).unwrap();
+        assert_eq!(parsed.exe, r"D:\Blender_3.2_stable\blender.exe");
+        assert_eq!(
+            parsed.args,
+            [
+                "--factory-startup",
+                "--python-expr",
+                r#"import bpy; print("hello world")"#,
+                "-no-audio",
+                "file with spaces.blend",
+                "--debug"
+            ]
+        );
+    }
+
+    #[test]
+    fn parameter_errors() {
+        let missing = |value| match parse(value) {
+            Err(CommandError::MissingParameter { parameter, .. }) => parameter,
+            other => panic!("{other:?}"),
+        };
+        let invalid = |value| match parse(value) {
+            Err(CommandError::InvalidParameter { parameter, message, .. }) => (parameter, message),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(missing(json!({"blendfile": "x"})), "exe");
+        assert_eq!(missing(json!({"exe": "", "blendfile": "x"})), "exe");
+        for value in [json!({"exe": "b"}), json!({"exe": "b", "blendfile": 3})] {
+            let (parameter, message) = invalid(value);
+            assert_eq!(
+                (parameter.as_str(), message.as_str()),
+                ("blendfile", "cannot be converted to a string")
+            );
+        }
+        assert_eq!(invalid(json!({"exe": "b", "blendfile": "", "args": "x"})).0, "args");
+        assert_eq!(invalid(json!({"exe": "b", "blendfile": "", "argsBefore": null})).0, "argsBefore");
+        assert_eq!(invalid(json!({"exe": "b", "blendfile": "", "exeArgs": "'open"})).0, "exeArgs");
+        assert_eq!(parse(json!({"exe": "b", "blendfile": "", "exeArgs": 47})).unwrap().args, [""; 0]);
+    }
+
+    #[test]
+    fn steps_and_activity_follow_the_frames() {
+        let mut progress = RenderProgress { total_steps: 2, ..RenderProgress::default() };
+        let mut observe = |event| (progress.observe(&event), progress.steps());
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(observe(RenderEvent::Frame(7)), (text("Rendering frame 7, 0 of 2 frames done"), 0));
+        assert_eq!(observe(RenderEvent::Frame(7)), (None, 0));
+        assert_eq!(observe(RenderEvent::Saved("x".to_owned())), (None, 0));
+        let done = RenderEvent::FrameDone("00:01".to_owned());
+        assert_eq!(observe(done.clone()), (text("Rendering frame 7, 1 of 2 frames done"), 1));
+        assert_eq!(observe(RenderEvent::FrameSkipped).1, 2);
+        assert_eq!(
+            observe(done),
+            (text("Rendering frame 7, 2 of 2 frames done"), 2),
+            "never more than there are"
+        );
+    }
+
+    #[test]
+    fn a_render_without_frames_is_suspicious() {
+        let new = |total_steps| RenderProgress { total_steps, ..RenderProgress::default() };
+        assert!(new(3).warning().is_some());
+        assert!(new(0).warning().is_none(), "a command that counts no frames may do anything");
+        let mut saved = new(3);
+        saved.observe(&RenderEvent::Saved("x".to_owned()));
+        assert!(saved.warning().is_none());
+        let mut skipped = new(3);
+        skipped.observe(&RenderEvent::FrameSkipped);
+        assert!(skipped.warning().is_none());
+    }
+}

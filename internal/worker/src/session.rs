@@ -1,0 +1,194 @@
+//! Registration and sign-on: who this worker is to the manager.
+//!
+//! ```text
+//!  credentials? ──no──► register ──200──► save ──┐
+//!      │yes               ▲  └─ else: wait, again │
+//!      ▼                  │401/403                ▼
+//!   sign on ──────────────┴──────────────────► signed on
+//!      └─ unreachable, 5xx, 429: wait, again
+//! ```
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::Local;
+
+use crate::Error;
+use crate::backoff::Backoff;
+use crate::config::Config;
+use crate::credentials::{self, Credentials};
+use crate::find_programs::platform_name;
+use crate::manager_api::{CallError, Introduction, Manager, WorkerStatus};
+
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Keeps the worker known to the manager.
+#[derive(Debug)]
+pub struct Session {
+    manager: Manager,
+    who: Introduction,
+    home: PathBuf,
+    credentials: Mutex<Option<Credentials>>,
+    signed_on: AtomicBool,
+}
+
+/// What to do after a call.
+#[derive(Debug, PartialEq, Eq)]
+enum Next {
+    Done,
+    Register,
+    WaitAndRepeat,
+    GiveUp,
+}
+
+impl Session {
+    /// # Errors
+    /// When the manager's address cannot be used.
+    pub fn new(config: &Config) -> Result<Self, Error> {
+        let manager = Manager::new(&config.manager_url, &config.software_version).map_err(Error::Client)?;
+        let stored = if config.register_again { None } else { credentials::load(&config.home) };
+        if let Some(credentials) = &stored {
+            manager.use_credentials(credentials);
+        }
+        let who = Introduction {
+            name: config.worker_name.clone(),
+            platform: platform_name(std::env::consts::OS).to_owned(),
+            task_types: config.task_types.clone(),
+            software_version: config.software_version.clone(),
+            can_restart: config.restart_exit_code.is_some(),
+        };
+        Ok(Self {
+            manager,
+            who,
+            home: config.home.clone(),
+            credentials: Mutex::new(stored),
+            signed_on: AtomicBool::new(false),
+        })
+    }
+
+    pub fn manager(&self) -> &Manager {
+        &self.manager
+    }
+
+    /// Whether the manager may already know this worker.
+    pub fn has_credentials(&self) -> bool {
+        self.credentials().is_some()
+    }
+
+    /// Whether this worker has signed on since it started, and so has to sign off.
+    pub fn is_signed_on(&self) -> bool {
+        self.signed_on.load(Ordering::Relaxed)
+    }
+
+    /// The worker's identifier at the manager, once it is registered.
+    pub fn worker_id(&self) -> Option<String> {
+        self.credentials().map(|credentials| credentials.worker_id)
+    }
+
+    /// Signs on, registering first if needed. Waits for the manager for as long as it takes. Returns the state to
+    /// go to.
+    ///
+    /// # Errors
+    /// When the manager refuses for good, or new credentials cannot be stored.
+    pub async fn sign_on(&self) -> Result<WorkerStatus, Error> {
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+        let mut just_registered = false;
+        loop {
+            if !self.has_credentials() {
+                self.register(&mut backoff).await?;
+                just_registered = true;
+            }
+            let result = self.manager.sign_on(&self.who).await;
+            match (after_sign_on(&result, just_registered), result) {
+                (Next::Done, Ok(requested)) => {
+                    self.signed_on.store(true, Ordering::Relaxed);
+                    tracing::info!(worker = self.worker_id(), name = self.who.name, %requested, "signed on");
+                    return Ok(requested);
+                }
+                (Next::Register, Err(error)) => {
+                    tracing::warn!(%error, "the manager does not know this worker; registering as a new one");
+                    self.set_credentials(None);
+                }
+                (Next::WaitAndRepeat, Err(error)) => pause(&mut backoff, &error, "sign on").await,
+                (Next::GiveUp, Err(error)) => {
+                    return Err(Error::Refused { what: "sign on", reason: error.into() });
+                }
+                (_, Ok(_)) | (Next::Done, Err(_)) => {}
+            }
+        }
+    }
+
+    async fn register(&self, backoff: &mut Backoff) -> Result<(), Error> {
+        let secret = credentials::new_secret().map_err(Error::Secret)?;
+        loop {
+            match self.manager.register(&self.who, &secret).await {
+                Ok(credentials) => {
+                    credentials::save(&self.home, &credentials, Local::now())?;
+                    tracing::info!(worker = credentials.worker_id, name = self.who.name, "registered");
+                    self.manager.use_credentials(&credentials);
+                    self.set_credentials(Some(credentials));
+                    backoff.reset();
+                    return Ok(());
+                }
+                Err(error) if error.is_permanent() => {
+                    return Err(Error::Refused { what: "register", reason: error.into() });
+                }
+                Err(error) => pause(backoff, &error, "register").await,
+            }
+        }
+    }
+
+    fn credentials(&self) -> Option<Credentials> {
+        self.credentials.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_credentials(&self, new: Option<Credentials>) {
+        *self.credentials.lock().unwrap_or_else(PoisonError::into_inner) = new;
+    }
+}
+
+fn after_sign_on(result: &Result<WorkerStatus, CallError>, just_registered: bool) -> Next {
+    match result {
+        Ok(_) => Next::Done,
+        // A manager that forgets at once would be flooded with registrations.
+        Err(CallError::Denied(_)) if just_registered => Next::GiveUp,
+        Err(CallError::Denied(_)) => Next::Register,
+        Err(error) if error.is_permanent() => Next::GiveUp,
+        Err(_) => Next::WaitAndRepeat,
+    }
+}
+
+async fn pause(backoff: &mut Backoff, error: &CallError, what: &str) {
+    let pause = backoff.next_jittered();
+    tracing::warn!(%error, retry_in = ?pause, "cannot {what} at the manager; trying again");
+    tokio::time::sleep(pause).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use super::*;
+
+    #[test]
+    fn only_a_denial_leads_to_a_new_registration() {
+        let problem = |status: StatusCode| Err(CallError::Problem { status, message: String::new() });
+        let denied = || Err(CallError::Denied(String::new()));
+        let cases = [
+            (Ok(WorkerStatus::Awake), false, Next::Done),
+            (denied(), false, Next::Register),
+            (denied(), true, Next::GiveUp),
+            (Err(CallError::Unreachable(String::new())), false, Next::WaitAndRepeat),
+            (problem(StatusCode::INTERNAL_SERVER_ERROR), false, Next::WaitAndRepeat),
+            (problem(StatusCode::BAD_GATEWAY), true, Next::WaitAndRepeat),
+            (problem(StatusCode::TOO_MANY_REQUESTS), false, Next::WaitAndRepeat),
+            (problem(StatusCode::BAD_REQUEST), false, Next::GiveUp),
+        ];
+        for (result, just_registered, expected) in cases {
+            assert_eq!(after_sign_on(&result, just_registered), expected, "{result:?} {just_registered}");
+        }
+    }
+}

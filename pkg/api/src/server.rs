@@ -1,0 +1,69 @@
+//! Serves the API: implement [`Backend`] and the traits of the tags, and give the value to [`router`].
+//!
+//! A request is worked off in this order: route, [`Backend::authorize`], path, query and headers, body, handler. The
+//! body is not touched before the caller is known. Whatever goes wrong on the way is answered as a [`Problem`].
+
+mod answer;
+mod call;
+pub mod parse;
+pub mod reply;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::BodyDataStream;
+use bytes::Bytes;
+use futures_util::stream::{Stream, StreamExt};
+
+use crate::{Operation, Problem};
+
+pub use crate::generated::server::*;
+pub(crate) use answer::{answer, methods, unknown_path};
+pub(crate) use call::Call;
+
+/// What the server needs to know before it can call an operation.
+pub trait Backend: Clone + Send + Sync + 'static {
+    /// Who sent a request; every operation gets it as its first argument.
+    type Caller: Send + 'static;
+
+    /// Decides who sent a request and whether they may call the operation. No byte of the body has been read yet.
+    fn authorize(
+        &self,
+        operation: &'static Operation,
+        request: &http::request::Parts,
+    ) -> impl Future<Output = Result<Self::Caller, Problem>> + Send;
+
+    /// The largest JSON body that the operation accepts, in bytes. A larger one is answered with 413.
+    fn json_body_limit(&self, operation: &'static Operation) -> usize;
+}
+
+/// A file on its way in. It is read piece by piece and never held in memory as a whole.
+pub struct UploadBody {
+    /// The media type, without parameters and in lower case, if the client sent one.
+    pub content_type: Option<String>,
+    /// The length that the client announced, in bytes. A chunked upload has none.
+    pub content_length: Option<u64>,
+    /// The content. An error means that the connection broke off: what has come so far is not the whole file.
+    pub stream: BodyDataStream,
+}
+
+impl Stream for UploadBody {
+    type Item = Result<Bytes, axum::Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.stream.poll_next_unpin(context)
+    }
+}
+
+impl std::fmt::Debug for UploadBody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UploadBody")
+            .field("content_type", &self.content_type)
+            .field("content_length", &self.content_length)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,126 @@
+use std::time::Duration;
+
+use reqwest::Url;
+
+use crate::{Client, Credentials, Error};
+
+/// Describes a [`Client`].
+#[derive(Debug, Clone)]
+pub struct Builder {
+    base_url: String,
+    credentials: Option<Credentials>,
+    user_agent: String,
+    connect_timeout: Duration,
+    request_timeout: Duration,
+    upload_timeout: Duration,
+}
+
+impl Builder {
+    pub(crate) fn new(base_url: String) -> Builder {
+        Builder {
+            base_url,
+            credentials: None,
+            user_agent: concat!("flamenco-client/", env!("CARGO_PKG_VERSION")).to_owned(),
+            connect_timeout: Duration::from_secs(10),
+            request_timeout: Duration::from_secs(60),
+            upload_timeout: Duration::from_secs(3600),
+        }
+    }
+
+    /// HTTP Basic credentials, sent with every request.
+    pub fn credentials(mut self, user: impl Into<String>, password: impl Into<String>) -> Builder {
+        self.credentials = Some(Credentials { user: user.into(), password: password.into() });
+        self
+    }
+
+    /// How the program introduces itself.
+    pub fn user_agent(mut self, user_agent: impl Into<String>) -> Builder {
+        self.user_agent = user_agent.into();
+        self
+    }
+
+    /// How long it may take to connect; 10 s if not set.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Builder {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// How long a request may take from its start to the end of the answer; 60 s if not set.
+    pub fn request_timeout(mut self, timeout: Duration) -> Builder {
+        self.request_timeout = timeout;
+        self
+    }
+
+    /// The same for a request that uploads a file; 1 hour if not set.
+    pub fn upload_timeout(mut self, timeout: Duration) -> Builder {
+        self.upload_timeout = timeout;
+        self
+    }
+
+    /// Makes the client. No connection is made yet.
+    ///
+    /// # Errors
+    /// [`Error::Setup`] if the address is not an `http://` one, or the user agent cannot be sent.
+    pub fn build(self) -> Result<Client, Error> {
+        let base = base_url(&self.base_url)?;
+        let http = reqwest::Client::builder()
+            .user_agent(self.user_agent)
+            .connect_timeout(self.connect_timeout)
+            // Finds out that the other side is gone, also while a long upload or a held request is quiet.
+            .tcp_keepalive(Duration::from_secs(30))
+            // A redirected POST would arrive as a GET without its body. The caller had better know the new address.
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|error| Error::Setup(crate::error::chain(&error)))?;
+        Ok(Client {
+            http,
+            base,
+            credentials: self.credentials,
+            request_timeout: self.request_timeout,
+            upload_timeout: self.upload_timeout,
+        })
+    }
+}
+
+/// The address, with a slash at its end and without query and fragment.
+fn base_url(text: &str) -> Result<Url, Error> {
+    let wrong = |why: &dyn std::fmt::Display| {
+        Error::Setup(format!("{text:?} is not the address of a manager, such as http://manager:8080/ ({why})"))
+    };
+    let mut url = Url::parse(text).map_err(|error| wrong(&error))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(wrong(&"it has to start with http://"));
+    }
+    url.set_query(None);
+    url.set_fragment(None);
+    if !url.path().ends_with('/') {
+        let path = format!("{}/", url.path());
+        url.set_path(&path);
+    }
+    Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_completed() {
+        for (given, used) in [
+            ("http://manager:8080", "http://manager:8080/"),
+            ("http://manager:8080/", "http://manager:8080/"),
+            ("http://host/flamenco", "http://host/flamenco/"),
+            ("http://host/flamenco/?a=b#c", "http://host/flamenco/"),
+        ] {
+            assert_eq!(base_url(given).unwrap().as_str(), used);
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_with_an_example() {
+        for given in ["", "manager", "manager:8080", "ftp://manager/", "file:///etc"] {
+            let message = base_url(given).unwrap_err().to_string();
+            assert!(message.contains("http://manager:8080/"), "{message}");
+        }
+    }
+}

@@ -1,0 +1,82 @@
+// The manager's API, as far as the browser tests need it.
+import { readFileSync } from 'node:fs';
+
+/**
+ * @param {string} origin
+ * @param {string} path
+ * @param {RequestInit} [init]
+ */
+async function ask(origin, path, init) {
+  const response = await fetch(new URL(path, origin), init);
+  const text = await response.text();
+  if (!response.ok) throw new Error(`${init?.method ?? 'GET'} ${path} answered ${response.status}: ${text}`);
+  return text === '' ? undefined : JSON.parse(text);
+}
+
+/** The job to watch: the JSON file named by FLAMENCO_JOB, or some seconds of sleep. */
+export function watchedJob() {
+  const file = process.env.FLAMENCO_JOB;
+  if (file) return JSON.parse(readFileSync(file, 'utf8'));
+  return sleepJob('Watched job <b>&amp;</b>', 4);
+}
+
+/**
+ * A job that any worker can do.
+ * @param {string} name
+ * @param {number} repeats number of tasks that sleep for a second
+ */
+export function sleepJob(name, repeats) {
+  return {
+    name,
+    type: 'echo-sleep-test',
+    priority: 50,
+    submitter_platform: 'manager',
+    settings: { message: 'hello from the browser test', sleep_duration_seconds: 1, sleep_repeats: repeats },
+    metadata: { 'user.name': 'browser test' },
+  };
+}
+
+/**
+ * @param {string} origin
+ * @param {object} job
+ * @returns {Promise<{ id: string, name: string }>}
+ */
+export function submit(origin, job) {
+  const headers = { 'content-type': 'application/json' };
+  return ask(origin, '/api/v3/jobs', { method: 'POST', headers, body: JSON.stringify(job) });
+}
+
+/**
+ * @param {string} origin
+ * @param {string} id
+ */
+export async function jobStatus(origin, id) {
+  return (await ask(origin, `/api/v3/jobs/${id}`)).status;
+}
+
+/** @param {string} origin */
+export async function jobCount(origin) {
+  return (await ask(origin, '/api/v3/jobs')).jobs.length;
+}
+
+/**
+ * @param {string} origin
+ * @returns {Promise<{ id: string, name: string, status: string }[]>}
+ */
+export async function workers(origin) {
+  return (await ask(origin, '/api/v3/worker-mgt/workers')).workers;
+}
+
+/**
+ * Waits until a question is answered with true.
+ * @param {string} what for the message when it never is
+ * @param {() => Promise<boolean>} question
+ */
+export async function until(what, question, timeout = 60_000) {
+  const end = Date.now() + timeout;
+  while (Date.now() < end) {
+    if (await question()) return;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  throw new Error(`waited ${timeout / 1000} s in vain: ${what}`);
+}

@@ -1,0 +1,26 @@
+// Short names for the wire types, so that no other file spells out `components['schemas']`.
+import type { components } from './schema.gen';
+
+type Schemas = components['schemas'];
+
+export type Job = Schemas['Job'];
+export type JobStatus = Schemas['JobStatus'];
+export type JobBlocklist = Schemas['JobBlocklist'];
+export type JobType = Schemas['AvailableJobType'];
+export type Task = Schemas['Task'];
+export type TaskSummary = Schemas['TaskSummary'];
+export type TaskStatus = Schemas['TaskStatus'];
+export type TaskLogInfo = Schemas['TaskLogInfo'];
+export type Worker = Schemas['Worker'];
+export type WorkerSummary = Schemas['WorkerSummary'];
+export type WorkerStatus = Schemas['WorkerStatus'];
+export type WorkerStatusChange = Schemas['WorkerStatusChangeRequest'];
+export type FarmStatus = Schemas['FarmStatus'];
+export type Version = Schemas['FlamencoVersion'];
+
+export type JobUpdate = Schemas['EventJobUpdate'];
+export type TaskUpdate = Schemas['EventTaskUpdate'];
+export type TaskLogUpdate = Schemas['EventTaskLogUpdate'];
+export type WorkerUpdate = Schemas['EventWorkerUpdate'];
+export type LifeCycle = Schemas['EventLifeCycle'];
+export type Subscription = Schemas['SocketIOSubscription'];

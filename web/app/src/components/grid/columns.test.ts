@@ -1,0 +1,32 @@
+import { describe, expect, it } from 'vitest';
+import { columnTemplate, parseWidths, shownColumns, type GridColumn } from './columns';
+
+const columns: GridColumn<never>[] = [
+  { key: 'status', label: 'Status', width: 130 },
+  { key: 'name', label: 'Name', width: 'fill' },
+  { key: 'type', label: 'Type', width: 150, hideBelow: 700 },
+];
+
+describe('columns', () => {
+  it.each([
+    [1000, 'status name type'],
+    [700, 'status name type'],
+    [699, 'status name'],
+  ])('at %i px: %s', (width, expected) => {
+    expect(shownColumns(columns, width).map((column) => column.key).join(' ')).toBe(expected);
+  });
+
+  it('takes the width that a person chose, within reason', () => {
+    expect(columnTemplate(columns, new Map([['type', 200]]))).toBe('130px minmax(120px, 1fr) 200px');
+    expect(columnTemplate(columns, new Map([['status', 3]]))).toBe('48px minmax(120px, 1fr) 150px');
+  });
+
+  it.each([
+    ['{"a":120,"b":"x"}', [['a', 120]]],
+    ['', []],
+    ['null', []],
+    ['[1,2', []],
+  ])('reads %s', (text, expected) => {
+    expect([...parseWidths(text)]).toEqual(expected);
+  });
+});

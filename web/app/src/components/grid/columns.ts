@@ -1,0 +1,53 @@
+// What a column of a grid is, and how wide the columns are.
+import type { SortOrder } from '@/lib/grid/gridView';
+
+export interface GridColumn<R> {
+  readonly key: string;
+  readonly label: string;
+  /** Pixels, or `fill` for the one column that takes what is left. */
+  readonly width: number | 'fill';
+  readonly align?: 'right';
+  /** Without an order, the column cannot be sorted by. */
+  readonly order?: SortOrder<R>;
+  /** Whether a first click on the header puts the largest first: newest, most urgent. */
+  readonly descendingFirst?: boolean;
+  /** Not shown while the grid is narrower than so many pixels. */
+  readonly hideBelow?: number;
+  /** The line of a two-line row on which the column stands on a small screen; without one it is left out there. */
+  readonly line?: 1 | 2;
+}
+
+/** Narrower than this, a row has two lines. */
+export const NARROW = 520;
+export const ROW_HEIGHT = 30;
+export const NARROW_ROW_HEIGHT = 52;
+
+const LEAST = 48;
+const LEAST_FILL = 120;
+
+/** The columns that a grid of some width shows. */
+export function shownColumns<R>(columns: readonly GridColumn<R>[], width: number): GridColumn<R>[] {
+  return columns.filter((column) => width >= (column.hideBelow ?? 0));
+}
+
+/** The value of `grid-template-columns`; `widths` holds what a person chose. */
+export function columnTemplate<R>(columns: readonly GridColumn<R>[], widths: ReadonlyMap<string, number>): string {
+  return columns
+    .map((column) => {
+      if (column.width === 'fill') return `minmax(${LEAST_FILL}px, 1fr)`;
+      return `${Math.max(LEAST, widths.get(column.key) ?? column.width)}px`;
+    })
+    .join(' ');
+}
+
+/** Column widths as stored: a JSON object. Anything else counts as nothing stored. */
+export function parseWidths(text: string): Map<string, number> {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value !== 'object' || value === null) return new Map();
+    const numbers = Object.entries(value).filter((entry): entry is [string, number] => typeof entry[1] === 'number');
+    return new Map(numbers);
+  } catch {
+    return new Map();
+  }
+}

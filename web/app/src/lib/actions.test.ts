@@ -1,0 +1,79 @@
+import { describe, expect, it } from 'vitest';
+import type { JobStatus, TaskStatus } from '@/api/types';
+import { mayJob, mayTask, needsConfirmation, undoOf, workerActionsFor } from './actions';
+
+// One line a status: what may be asked of a job in it.
+const JOBS: [JobStatus, string][] = [
+  ['active', 'cancel pause'],
+  ['canceled', 'pause requeue'],
+  ['cancel-requested', ''],
+  ['completed', 'requeue'],
+  ['failed', 'cancel requeue'],
+  ['pause-requested', 'cancel'],
+  ['paused', 'cancel requeue'],
+  ['queued', 'cancel pause'],
+  ['requeueing', ''],
+  ['under-construction', ''],
+];
+
+const TASKS: [TaskStatus, string][] = [
+  ['active', 'cancel'],
+  ['canceled', 'requeue'],
+  ['completed', 'requeue'],
+  ['failed', 'requeue'],
+  ['paused', ''],
+  ['queued', 'cancel'],
+  ['soft-failed', 'cancel'],
+];
+
+describe('actions', () => {
+  it.each(JOBS)('a job that is %s offers: %s', (status, expected) => {
+    const offered = (['cancel', 'pause', 'requeue'] as const).filter((action) => mayJob(action, status));
+    expect(offered.join(' ')).toBe(expected);
+  });
+
+  it.each(TASKS)('a task that is %s offers: %s', (status, expected) => {
+    const offered = (['cancel', 'requeue'] as const).filter((action) => mayTask(action, status, 'active'));
+    expect(offered.join(' ')).toBe(expected);
+  });
+
+  it('no task is cancelled while its job waits to be paused', () => {
+    expect(mayTask('cancel', 'active', 'pause-requested')).toBe(false);
+    expect(mayTask('requeue', 'failed', 'pause-requested')).toBe(true);
+  });
+
+  it.each([
+    ['cancel', 'active', 'requeue'],
+    ['cancel', 'queued', 'requeue'],
+    ['cancel', 'failed', undefined],
+    ['cancel', 'paused', undefined],
+    ['pause', 'active', 'requeue'],
+    ['pause', 'canceled', undefined],
+    ['requeue', 'canceled', undefined],
+  ] as const)('undo of %s from %s is %s', (action, from, expected) => {
+    expect(undoOf(action, from)).toBe(expected);
+  });
+
+  it('asks only before a finished job runs again', () => {
+    expect(needsConfirmation('requeue', 'completed')).toBe(true);
+    expect(needsConfirmation('requeue', 'canceled')).toBe(false);
+    expect(needsConfirmation('cancel', 'active')).toBe(false);
+  });
+});
+
+describe('workerActionsFor', () => {
+  it('offers nothing for nobody', () => {
+    expect(workerActionsFor([])).toEqual([]);
+  });
+
+  it('offers a restart only when somebody can', () => {
+    expect(workerActionsFor([{ canRestart: false }]).map((action) => action.key)).toEqual([
+      'wake',
+      'sleep-lazy',
+      'sleep-now',
+      'shutdown-lazy',
+      'shutdown-now',
+    ]);
+    expect(workerActionsFor([{ canRestart: false }, { canRestart: true }])).toHaveLength(7);
+  });
+});

@@ -1,0 +1,95 @@
+// Which action a person may ask for from which status. The manager has the last word; this decides what is offered.
+import type { JobStatus, TaskStatus, WorkerStatusChange } from '@/api/types';
+
+export type JobAction = 'cancel' | 'pause' | 'requeue';
+export type TaskAction = 'cancel' | 'requeue';
+
+interface JobRule {
+  readonly label: string;
+  readonly asks: JobStatus;
+  readonly from: readonly JobStatus[];
+}
+
+export const JOB_ACTIONS: Record<JobAction, JobRule> = {
+  pause: { label: 'Pause', asks: 'pause-requested', from: ['active', 'canceled', 'queued'] },
+  cancel: {
+    label: 'Cancel',
+    asks: 'cancel-requested',
+    from: ['active', 'failed', 'paused', 'pause-requested', 'queued'],
+  },
+  requeue: { label: 'Requeue', asks: 'requeueing', from: ['canceled', 'completed', 'failed', 'paused'] },
+};
+
+interface TaskRule {
+  readonly label: string;
+  readonly asks: TaskStatus;
+  readonly from: readonly TaskStatus[];
+}
+
+export const TASK_ACTIONS: Record<TaskAction, TaskRule> = {
+  cancel: { label: 'Cancel', asks: 'canceled', from: ['active', 'queued', 'soft-failed'] },
+  requeue: { label: 'Requeue', asks: 'queued', from: ['canceled', 'completed', 'failed'] },
+};
+
+export function mayJob(action: JobAction, status: JobStatus): boolean {
+  return JOB_ACTIONS[action].from.includes(status);
+}
+
+/** A job that waits to be paused is already stopping its tasks, so they cannot be cancelled one by one. */
+export function mayTask(action: TaskAction, status: TaskStatus, jobStatus: JobStatus | undefined): boolean {
+  if (action === 'cancel' && jobStatus === 'pause-requested') return false;
+  return TASK_ACTIONS[action].from.includes(status);
+}
+
+/**
+ * The action that takes back `action`, if there is one that restores what was: a cancelled or paused job goes back into
+ * the queue. Undoing the cancel of a failed job would run its failed tasks, which nobody had asked for.
+ */
+export function undoOf(action: JobAction, from: JobStatus): JobAction | undefined {
+  if (action === 'cancel' && (from === 'active' || from === 'queued')) return 'requeue';
+  if (action === 'pause' && (from === 'active' || from === 'queued')) return 'requeue';
+  return undefined;
+}
+
+/** Job statuses in which every task would run again from the start, so that a person should confirm it. */
+export function needsConfirmation(action: JobAction, status: JobStatus): boolean {
+  return action === 'requeue' && status === 'completed';
+}
+
+export interface WorkerAction {
+  readonly key: string;
+  readonly label: string;
+  readonly hint: string;
+  readonly change: WorkerStatusChange;
+  readonly needsRestart: boolean;
+}
+
+function workerAction(
+  key: string,
+  label: string,
+  hint: string,
+  status: WorkerStatusChange['status'],
+  lazy: boolean,
+): WorkerAction {
+  return { key, label, hint, change: { status, is_lazy: lazy }, needsRestart: status === 'restart' };
+}
+
+const LATER = 'after its current task';
+const NOW = 'now; its task goes back to the queue';
+
+export const WORKER_ACTIONS: readonly WorkerAction[] = [
+  workerAction('wake', 'Wake up', 'take tasks again', 'awake', false),
+  workerAction('sleep-lazy', 'Send to sleep', LATER, 'asleep', true),
+  workerAction('sleep-now', 'Send to sleep', NOW, 'asleep', false),
+  workerAction('restart-lazy', 'Restart', LATER, 'restart', true),
+  workerAction('restart-now', 'Restart', NOW, 'restart', false),
+  workerAction('shutdown-lazy', 'Shut down', LATER, 'offline', true),
+  workerAction('shutdown-now', 'Shut down', NOW, 'offline', false),
+];
+
+/** The actions that make sense for at least one of these workers. */
+export function workerActionsFor(workers: readonly { readonly canRestart: boolean }[]): WorkerAction[] {
+  if (workers.length === 0) return [];
+  const restartable = workers.some((worker) => worker.canRestart);
+  return WORKER_ACTIONS.filter((action) => restartable || !action.needsRestart);
+}

@@ -1,0 +1,27 @@
+import { describe, expect, it } from 'vitest';
+import { findTargets } from './palette';
+
+const row = (name: string, updated: number) => ({ id: name, name, status: 'active', search: name.toLowerCase(), updated });
+const jobs = [row('Shot 1', 1), row('Shot 2', 2), row('Other', 3)];
+const workers = [row('node-shot', 1)];
+
+describe('findTargets', () => {
+  it.each([
+    ['shot', 'Shot 2|Shot 1|node-shot'],
+    ['work', 'Workers'],
+    ['zzz', ''],
+  ])('%s', (text, expected) => {
+    expect(findTargets(text, jobs, workers).map((target) => target.label).join('|')).toBe(expected);
+  });
+
+  it('shows pages and the latest of everything for no text', () => {
+    expect(findTargets('', jobs, workers).map((target) => target.kind)).toEqual(['page', 'page', 'theme', 'job', 'job', 'job', 'worker']);
+  });
+
+  it('shows only so many of thousands', () => {
+    const many = Array.from({ length: 5000 }, (_, n) => row(`shot ${n}`, n));
+    const found = findTargets('shot', many, []);
+    expect(found).toHaveLength(12);
+    expect(found[0]?.label).toBe('shot 4999');
+  });
+});

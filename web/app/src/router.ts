@@ -1,0 +1,25 @@
+import { createRouter, createWebHistory, type RouteLocationNormalized } from 'vue-router';
+import JobsView from './views/JobsView.vue';
+
+function parameter(route: Pick<RouteLocationNormalized, 'params'>, name: string): string {
+  const value = route.params[name];
+  return typeof value === 'string' ? value : '';
+}
+
+export const router = createRouter({
+  history: createWebHistory('/app/'),
+  routes: [
+    { path: '/', redirect: { name: 'jobs' } },
+    { path: '/jobs', name: 'jobs', component: JobsView },
+    {
+      path: '/jobs/:jobID/:taskID?',
+      name: 'job',
+      component: () => import('./views/JobView.vue'),
+      props: (route) => ({ jobID: parameter(route, 'jobID'), taskID: parameter(route, 'taskID') }),
+    },
+    { path: '/workers', name: 'workers', component: () => import('./views/WorkersView.vue') },
+    // The reference's address of one worker.
+    { path: '/workers/:workerID', redirect: (to) => ({ name: 'workers', query: { worker: parameter(to, 'workerID') } }) },
+    { path: '/:rest(.*)*', name: 'not-found', component: () => import('./views/NotFoundView.vue') },
+  ],
+});

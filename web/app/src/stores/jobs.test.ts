@@ -1,0 +1,141 @@
+import { createPinia, setActivePinia } from 'pinia';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Job, JobUpdate } from '@/api/types';
+import { fakeManager, type FakeManager } from './fakeManager';
+import { useJobs, type JobRow } from './jobs';
+import { useNotifications } from './notifications';
+
+let manager: FakeManager;
+
+beforeEach(() => {
+  setActivePinia(createPinia());
+  manager = fakeManager();
+});
+afterEach(() => vi.unstubAllGlobals());
+
+const T = (second: number): string => new Date(Date.UTC(2026, 0, 1, 0, 0, second)).toISOString();
+
+function job(id: string, fields: Partial<Job> = {}): Job {
+  return {
+    id,
+    name: `job ${id}`,
+    type: 'echo-sleep-test',
+    priority: 50,
+    submitter_platform: 'linux',
+    created: T(0),
+    updated: T(1),
+    status: 'queued',
+    activity: '',
+    steps_completed: 0,
+    steps_total: 4,
+    ...fields,
+  } as Job;
+}
+
+function update(id: string, fields: Partial<JobUpdate> = {}): JobUpdate {
+  return {
+    id,
+    name: `job ${id}`,
+    updated: T(2),
+    status: 'active',
+    type: 'echo-sleep-test',
+    priority: 50,
+    refresh_tasks: false,
+    steps_completed: 1,
+    steps_total: 4,
+    ...fields,
+  } as JobUpdate;
+}
+
+function rows(...jobs: Job[]): Pick<JobRow, 'id' | 'name' | 'status'>[] {
+  return jobs.map(({ id, name, status }) => ({ id, name, status }));
+}
+
+async function load(...jobs: Job[]): Promise<ReturnType<typeof useJobs>> {
+  manager.answer('GET /api/v3/jobs', { body: { jobs } });
+  const store = useJobs();
+  await store.reading.read();
+  return store;
+}
+
+describe('jobs', () => {
+  it('an update changes a known job and adds an unknown one', async () => {
+    const store = await load(job('a'));
+    store.applyUpdate(update('a', { steps_completed: 3 }));
+    store.applyUpdate(update('b'));
+    expect(store.table.get('a')).toMatchObject({ status: 'active', stepsCompleted: 3, rev: 1 });
+    expect(store.table.get('b')).toMatchObject({ name: 'job b', status: 'active' });
+    expect(manager.asked).toEqual(['GET /api/v3/jobs']);
+  });
+
+  it('drops an update that is older than what is shown', async () => {
+    const store = await load(job('a', { updated: T(9), status: 'completed' }));
+    store.applyUpdate(update('a'));
+    expect(store.table.get('a')?.status).toBe('completed');
+  });
+
+  it('removes a deleted job and ignores an unknown deleted one', async () => {
+    const store = await load(job('a'));
+    store.applyUpdate(update('a', { was_deleted: true }));
+    store.applyUpdate(update('z', { was_deleted: true }));
+    expect(store.table.size).toBe(0);
+  });
+
+  it('events that come while the list is read win over the list', async () => {
+    const store = await load(job('old'), job('gone'));
+    manager.answer('GET /api/v3/jobs', async () => {
+      store.applyUpdate(update('old', { updated: T(5), status: 'completed' }));
+      store.applyUpdate(update('gone', { was_deleted: true }));
+      store.applyUpdate(update('new'));
+      return { body: { jobs: [job('old'), job('gone')] } };
+    });
+    await store.reading.read();
+    expect([...store.table.values()].map((row) => `${row.id} ${row.status}`).sort()).toEqual(['new active', 'old completed']);
+  });
+
+  it('a job that is no longer in the list goes', async () => {
+    const store = await load(job('a'), job('b'));
+    manager.answer('GET /api/v3/jobs', { body: { jobs: [job('b')] } });
+    await store.reading.read();
+    expect([...store.table.values()].map((row) => row.id)).toEqual(['b']);
+  });
+
+  it('says why the list could not be read', async () => {
+    manager.answer('GET /api/v3/jobs', { status: 500, body: { code: 500, message: 'database is full' } });
+    const store = useJobs();
+    await store.reading.read();
+    expect(store.reading.error?.message).toBe('database is full');
+    expect(store.reading.ready).toBe(false);
+  });
+
+  it('asks only jobs that allow the action, and reports refusals by name', async () => {
+    const jobs = [job('a', { status: 'active' }), job('b', { status: 'queued' }), job('c', { status: 'completed' })];
+    const store = await load(...jobs);
+    manager.answer('POST /api/v3/jobs/a/setstatus', {});
+    manager.answer('POST /api/v3/jobs/b/setstatus', { status: 422, body: { code: 422, message: 'not now' } });
+    await store.act('cancel', rows(...jobs));
+    expect(manager.asked.filter((line) => line.startsWith('POST'))).toEqual([
+      'POST /api/v3/jobs/a/setstatus',
+      'POST /api/v3/jobs/b/setstatus',
+    ]);
+    expect(manager.bodies[0]).toEqual({ status: 'cancel-requested', reason: 'requested from web interface' });
+    const notice = useNotifications().toasts.at(-1);
+    expect(notice).toMatchObject({ level: 'error', text: 'Canceled job "job a". Refused for 1 job. "job b": not now.' });
+  });
+
+  it('undo puts back what was canceled', async () => {
+    const store = await load(job('a', { status: 'active' }));
+    manager.answer('POST /api/v3/jobs/a/setstatus', {});
+    await store.act('cancel', rows(job('a', { status: 'active' })));
+    useNotifications().toasts.at(-1)?.undo?.();
+    await vi.waitFor(() => expect(manager.bodies).toHaveLength(2));
+    expect(manager.bodies[1]).toMatchObject({ status: 'requeueing' });
+  });
+
+  it('tells when a job ends, once', async () => {
+    const store = await load(job('a'));
+    store.applyUpdate(update('a', { status: 'completed', previous_status: 'active' }));
+    store.applyUpdate(update('a', { status: 'completed', updated: T(3) }));
+    expect(useNotifications().toasts.map((toast) => toast.text)).toEqual(['Job "job a" is complete.']);
+  });
+});

@@ -1,0 +1,28 @@
+import tailwindcss from '@tailwindcss/vite';
+import vue from '@vitejs/plugin-vue';
+import icons from 'unplugin-icons/vite';
+import { defineConfig } from 'vitest/config';
+
+// The manager that `npm run dev` talks to.
+const manager = process.env.FLAMENCO_URL ?? 'http://localhost:8080';
+
+export default defineConfig({
+  base: '/app/',
+  plugins: [vue(), tailwindcss(), icons({ compiler: 'vue3', autoInstall: false, scale: 1 })],
+  resolve: { alias: { '@': new URL('./src', import.meta.url).pathname } },
+  build: {
+    outDir: 'dist',
+    target: 'es2022',
+    // An inlined font or picture is a data: URL, which the manager's Content-Security-Policy refuses.
+    assetsInlineLimit: 0,
+  },
+  server: {
+    port: 8081,
+    proxy: {
+      '/api': manager,
+      '/job-files': manager,
+      '/socket.io': { target: manager, ws: true },
+    },
+  },
+  test: { environment: 'happy-dom', include: ['src/**/*.test.ts'] },
+});
