@@ -6,8 +6,8 @@ It needs Python 3.10 or newer and urllib3 (1.26 or 2), and knows nothing of Blen
     with Client("http://manager:8080/") as manager:
         print(manager.get_version().name)
 
-Each operation of the API is a method of `Client`; what goes wrong is a `ClientError`. `models` and `operations`
-are generated from the API's document, the other modules are written by hand.
+Each operation of the API is a method of `Client`; what goes wrong is a `ClientError`. `models` and
+`operations` are generated from the API's document, the other modules are written by hand.
 """
 
 from .client import Client

@@ -21,7 +21,7 @@ class TimedOut(ConnectionFailed):
 
 
 class BadAnswer(ClientError):
-    """An answer that is not what the API promises, for example because something else listens on the address."""
+    """An answer that is not what the API promises, perhaps because something else listens there."""
 
 
 class ApiError(ClientError):

@@ -86,7 +86,7 @@ class Call:
 
 
 class Transport:
-    """Sends requests to one manager. Nothing is sent twice: only the caller knows whether that would be right."""
+    """Sends requests to one manager. Nothing is sent twice: only the caller knows if it may be."""
 
     def __init__(
         self,
@@ -98,10 +98,10 @@ class Transport:
         connect_timeout: float = 10.0,
         read_timeout: float = 60.0,
     ) -> None:
-        """`base_url` is the address of the manager; it may have a path, for a manager behind a proxy.
+        """`base_url` is the manager's address; it may have a path, for a manager behind a proxy.
 
-        The timeouts are in seconds. `read_timeout` is how long the manager may be silent, so a large upload may
-        take as long as it needs. Raises `ValueError` if the address is none.
+        The timeouts are in seconds. `read_timeout` is how long the manager may be silent, so a large upload
+        may take as long as it needs. Raises `ValueError` if the address is none.
         """
         self.base_url = _base_url(base_url)
         self._headers = {"User-Agent": user_agent, "Accept": "application/json, text/plain;q=0.5, */*;q=0.1"}
@@ -220,5 +220,5 @@ def _api_error(response: Any) -> ApiError:
     message = body.get("message") if isinstance(body, dict) else body
     if not isinstance(message, str) or not message:
         message = text or response.reason or "the manager gave no reason"
-    retry_after = response.headers.get("Retry-After", "")
-    return ApiError(response.status, message[:2000], int(retry_after) if retry_after.isdigit() else None, body)
+    wait = response.headers.get("Retry-After", "")
+    return ApiError(response.status, message[:2000], int(wait) if wait.isdigit() else None, body)

@@ -19,7 +19,7 @@ M = TypeVar("M", bound="Model")
 
 
 class OpenEnum(str, enum.Enum):
-    """An enumeration of words. A word that it does not know becomes a member too, without a name of its own."""
+    """An enumeration of words. A word that it does not know becomes a member too, without a name."""
 
     @classmethod
     def _missing_(cls, value: object) -> OpenEnum | None:

@@ -56,7 +56,7 @@ class Handler(BaseHTTPRequestHandler):
             start += piece[: 4096 - len(start)]
             length += len(piece)
         self.recorder.requests.append(
-            {"method": self.command, "path": self.path, "headers": self.headers, "length": length, "body": start}
+            dict(method=self.command, path=self.path, headers=self.headers, length=length, body=start)
         )
         answer = self.recorder.answer
         self.send_response(answer.status)
@@ -282,9 +282,10 @@ def test_an_answer_that_is_none(answer, message):
 
 
 def test_the_place_of_a_mistake_is_named():
-    workers = {"workers": [{"id": JOB_ID, "name": "w", "status": "awake", "version": "3", "can_restart": "yes"}]}
-    with serving(Answer(body=workers)) as (client, _):
-        with pytest.raises(BadAnswer, match=r"workers\[0\].can_restart should be true or false, but is 'yes'"):
+    worker = {"id": JOB_ID, "name": "w", "status": "awake", "version": "3", "can_restart": "yes"}
+    message = r"workers\[0\].can_restart should be true or false, but is 'yes'"
+    with serving(Answer(body={"workers": [worker]})) as (client, _):
+        with pytest.raises(BadAnswer, match=message):
             client.fetch_workers()
 
 
@@ -326,7 +327,8 @@ def test_a_connection_that_breaks_off():
 
         thread = threading.Thread(target=answer_half)
         thread.start()
-        with Client(f"http://127.0.0.1:{listener.getsockname()[1]}") as client, pytest.raises(ConnectionFailed):
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with Client(address) as client, pytest.raises(ConnectionFailed):
             client.get_version()
         thread.join()
 

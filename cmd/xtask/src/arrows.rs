@@ -176,7 +176,9 @@ fn check(metadata: &Metadata) -> Vec<String> {
     for package in &metadata.packages {
         match RULES.iter().find(|rule| rule.name == package.name) {
             Some(rule) => found.extend(package.dependencies.iter().filter_map(|one| complaint(rule, one))),
-            None => found.push(format!("{}: a crate that cmd/xtask/src/arrows.rs does not know", package.name)),
+            None => {
+                found.push(format!("{}: a crate that cmd/xtask/src/arrows.rs does not know", package.name))
+            }
         }
     }
     found
@@ -270,7 +272,8 @@ mod tests {
     #[test]
     fn the_database_belongs_to_the_store() {
         assert_eq!(complaints("flamenco-store", &[("sea-orm", None, false)]), Vec::<String>::new());
-        for from in ["flamenco-domain", "flamenco-manager-core", "flamenco-worker-core", "flamenco-jobscript"] {
+        for from in ["flamenco-domain", "flamenco-manager-core", "flamenco-worker-core", "flamenco-jobscript"]
+        {
             assert_eq!(complaints(from, &[("sea-orm", None, false)]), [format!("{from} -> sea-orm")]);
         }
     }

@@ -15,8 +15,13 @@ pub fn run(root: &Path) -> Result<()> {
     let text = fs::read_to_string(root.join(LIST)).with_context(|| format!("cannot read {LIST}"))?;
     let known = generate::operation_ids(root)?;
     let listed = parse(&text);
-    let unknown: Vec<_> = listed.iter().filter(|id| !known.iter().any(|known| known == *id)).copied().collect();
-    ensure!(unknown.is_empty(), "{LIST} names operations that openapi.yaml does not have: {}", unknown.join(", "));
+    let unknown: Vec<_> =
+        listed.iter().filter(|id| !known.iter().any(|known| known == *id)).copied().collect();
+    ensure!(
+        unknown.is_empty(),
+        "{LIST} names operations that openapi.yaml does not have: {}",
+        unknown.join(", ")
+    );
     println!("{} of {} operations are not implemented", listed.len(), known.len());
     for id in listed {
         println!("{id}");

@@ -62,7 +62,8 @@ mod tests {
 
     #[test]
     fn cycles_are_found_and_named() {
-        let cases: &[(&[&[usize]], Option<&[usize]>)] = &[
+        type Case = (&'static [&'static [usize]], Option<&'static [usize]>);
+        let cases: &[Case] = &[
             (&[], None),
             (&[&[]], None),
             (&[&[0]], Some(&[0, 0])),

@@ -186,10 +186,14 @@ fn settle<'js>(ctx: &Ctx<'js>, engine: &Engine, returned: Value<'js>) -> Result<
     };
     match Promise::result::<Value<'js>>(&promise) {
         Some(result) => Ok(result.map(drop)?),
-        None => Err(Stop::Problem(
-            "compileJob() returned a promise that is never settled; there is nothing to wait for here"
-                .to_owned(),
-        )),
+        None => {
+            // A callback that finds no memory leaves its promise as it is. Ask for some to tell that case.
+            JsString::from_str(ctx.clone(), &"x".repeat(engine.limits().memory / 4))?;
+            Err(Stop::Problem(
+                "compileJob() returned a promise that is never settled; there is nothing to wait for here"
+                    .to_owned(),
+            ))
+        }
     }
 }
 

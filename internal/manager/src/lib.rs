@@ -64,7 +64,12 @@ impl Parts {
 ///
 /// # Errors
 /// When it cannot start, or the listener fails.
-pub async fn run(config: Config, listener: TcpListener, parts: Parts, cancel: CancellationToken) -> Result<()> {
+pub async fn run(
+    config: Config,
+    listener: TcpListener,
+    parts: Parts,
+    cancel: CancellationToken,
+) -> Result<()> {
     let farm = open_farm(&config, parts.clock).await?;
     if farm.options().first_run {
         tracing::info!(storage = %config.shared_storage.display(), "no shared storage is configured; using a folder beside the configuration");
@@ -130,7 +135,8 @@ async fn open_farm(config: &Config, clock: Arc<dyn Clock>) -> Result<Farm> {
         Database::Postgres(address) => Location::Postgres { url: address.expose().to_owned(), schema: None },
     };
     for folder in [&config.local_storage, &config.shared_storage] {
-        std::fs::create_dir_all(folder).map_err(Error::io(format!("cannot make the folder {}", folder.display())))?;
+        std::fs::create_dir_all(folder)
+            .map_err(Error::io(format!("cannot make the folder {}", folder.display())))?;
     }
     let logs = TaskLogs::new(&config.local_storage).map_err(Error::io("cannot start writing task logs"))?;
     let limits = Limits { cpu: settings.script_time_limit, ..Limits::default() };

@@ -72,7 +72,12 @@ pub async fn failures_of_worker(db: &impl Db, job: i64, worker: i64, task_type: 
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn others_left(db: &impl Db, job: &JobSummary, task: &TaskSummary, failed: i64) -> Result<i64, Error> {
+pub async fn others_left(
+    db: &impl Db,
+    job: &JobSummary,
+    task: &TaskSummary,
+    failed: i64,
+) -> Result<i64, Error> {
     let sql = "SELECT COUNT(*) AS n FROM workers w WHERE w.deleted_at IS NULL AND w.id <> $1 AND \
                ',' || w.task_types || ',' LIKE '%,' || $2 || ',%' \
                AND NOT EXISTS (SELECT 1 FROM job_blocks b WHERE b.job_id = $3 AND b.worker_id = w.id AND b.task_type = $2) \
@@ -87,7 +92,13 @@ pub async fn others_left(db: &impl Db, job: &JobSummary, task: &TaskSummary, fai
 ///
 /// # Errors
 /// When the database cannot be written.
-pub async fn block(db: &impl Db, job: i64, worker: i64, task_type: &str, now: DateTime<Utc>) -> Result<(), Error> {
+pub async fn block(
+    db: &impl Db,
+    job: i64,
+    worker: i64,
+    task_type: &str,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
     let sql = "INSERT INTO job_blocks (job_id, worker_id, task_type, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT \
                DO NOTHING";
     execute(db, sql, vec![job.into(), worker.into(), task_type.into(), micros(now)]).await?;

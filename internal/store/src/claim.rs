@@ -56,7 +56,11 @@ pub async fn tag_keys(db: &impl Db, worker: i64) -> Result<Vec<i64>, Error> {
 fn statement(types: usize, tags: usize, postgres: bool) -> String {
     let mut scopes = Vec::with_capacity(types * (tags + 1));
     for task_type in 0..types {
-        let name = if postgres { format!("CAST(${} AS TEXT)", task_type + 2) } else { format!("${}", task_type + 2) };
+        let name = if postgres {
+            format!("CAST(${} AS TEXT)", task_type + 2)
+        } else {
+            format!("${}", task_type + 2)
+        };
         scopes.push(format!("SELECT {name} AS task_type, 0 AS tag_id"));
         for tag in 0..tags {
             let place = types + tag + 2;

@@ -1,7 +1,9 @@
 //! Running statements: one text for both databases, with `$1`, `$2`, … for the values.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, QueryResult, Statement, TryGetable, Value};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, QueryResult, Statement, TryGetable, Value,
+};
 
 use crate::error::Error;
 
@@ -55,7 +57,10 @@ impl Row {
     }
 
     /// A column that holds the name of something with [`std::str::FromStr`].
-    pub(crate) fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(&self, column: &str) -> Result<T, Error> {
+    pub(crate) fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(
+        &self,
+        column: &str,
+    ) -> Result<T, Error> {
         let text: String = self.get(column)?;
         text.parse().map_err(|error| Error::Corrupt(format!("column {column}: {error}")))
     }
@@ -82,7 +87,8 @@ pub(crate) fn optional_micros(time: Option<DateTime<Utc>>) -> Value {
 
 /// JSON as it is stored: text, which keeps the order of keys on both databases.
 pub(crate) fn json_text<T: serde::Serialize>(value: &T) -> Result<String, Error> {
-    serde_json::to_string(value).map_err(|error| Error::Database(format!("cannot be written as JSON: {error}")))
+    serde_json::to_string(value)
+        .map_err(|error| Error::Database(format!("cannot be written as JSON: {error}")))
 }
 
 pub(crate) fn is_postgres<D: Db>(db: &D) -> bool {
@@ -111,13 +117,20 @@ pub(crate) async fn execute<D: Db>(db: &D, sql: &str, values: Vec<Value>) -> Res
 }
 
 /// Runs a statement that writes and answers with rows (`RETURNING`).
-pub(crate) async fn execute_returning<D: Db>(db: &D, sql: &str, values: Vec<Value>) -> Result<Vec<Row>, Error> {
+pub(crate) async fn execute_returning<D: Db>(
+    db: &D,
+    sql: &str,
+    values: Vec<Value>,
+) -> Result<Vec<Row>, Error> {
     db.note_write();
     query_all(db, sql, values).await
 }
 
 /// Runs an insert made by the query builder, with the placeholders that the database is quick with.
-pub(crate) async fn insert<D: Db>(db: &D, insert: &sea_orm::sea_query::InsertStatement) -> Result<Vec<Row>, Error> {
+pub(crate) async fn insert<D: Db>(
+    db: &D,
+    insert: &sea_orm::sea_query::InsertStatement,
+) -> Result<Vec<Row>, Error> {
     db.note_write();
     let rows = db.connection().query_all(insert).await;
     Ok(rows.inspect_err(|error| db.note_error(error))?.into_iter().map(Row).collect())

@@ -35,7 +35,8 @@ impl Error {
 
 /// Codes of SQLite (primary result codes) and PostgreSQL (SQLSTATE) that say "no room" and "not now".
 const FULL: &[&str] = &["13", "53100", "53200"];
-const NOT_NOW: &[&str] = &["5", "6", "261", "517", "262", "55P03", "57P01", "57P03", "53300", "08000", "08006", "40P01", "40001"];
+const NOT_NOW: &[&str] =
+    &["5", "6", "261", "517", "262", "55P03", "57P01", "57P03", "53300", "08000", "08006", "40P01", "40001"];
 
 impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {

@@ -50,8 +50,9 @@ impl Store {
         if let Location::Sqlite(path) = location
             && let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
         {
-            std::fs::create_dir_all(folder)
-                .map_err(|error| Error::Database(format!("cannot make the folder {}: {error}", folder.display())))?;
+            std::fs::create_dir_all(folder).map_err(|error| {
+                Error::Database(format!("cannot make the folder {}: {error}", folder.display()))
+            })?;
         }
         let write = Database::connect(options(location, Access::Write)).await?;
         Migrator::up(&write, None).await?;
@@ -100,17 +101,14 @@ impl Store {
         self.writer.run(true, operation).await
     }
 
-    /// Ends the store: what was accepted is finished, then the connections are closed.
+    /// Ends the store for every handle: what was accepted is finished and answered, then the connections are closed.
     pub async fn close(self) {
-        let Self { reader, writer, connections, task } = self;
-        drop((reader, writer));
-        let task = task.lock().await.take();
-        if let Some(task) = task {
-            // Other clones may still hold the writer; their operations are answered before it ends.
-            let ended = tokio::time::timeout(Duration::from_secs(10), task).await;
-            if ended.is_err() {
-                tracing::warn!("the database is closed while something still holds on to it");
-            }
+        let Self { writer, connections, task, .. } = self;
+        writer.close();
+        if let Some(task) = task.lock().await.take()
+            && let Err(error) = task.await
+        {
+            tracing::error!(%error, "the writer ended badly");
         }
         for connection in connections {
             if let Err(error) = connection.close().await {

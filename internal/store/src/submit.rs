@@ -174,10 +174,26 @@ async fn insert_job(tx: &Tx, job: &NewJob, tag: i64) -> Result<i64, Error> {
 }
 
 /// Inserts a range of the job's tasks and gives back their keys in the same order.
-async fn insert_tasks(tx: &Tx, job: &NewJob, seq: i64, range: std::ops::Range<usize>) -> Result<Vec<i64>, Error> {
+async fn insert_tasks(
+    tx: &Tx,
+    job: &NewJob,
+    seq: i64,
+    range: std::ops::Range<usize>,
+) -> Result<Vec<i64>, Error> {
     let columns = [
-        "uuid", "job_id", "index_in_job", "name", "task_type", "priority", "status", "runnable", "unmet_deps",
-        "commands", "steps_total", "created_at", "updated_at",
+        "uuid",
+        "job_id",
+        "index_in_job",
+        "name",
+        "task_type",
+        "priority",
+        "status",
+        "runnable",
+        "unmet_deps",
+        "commands",
+        "steps_total",
+        "created_at",
+        "updated_at",
     ];
     let mut keys = vec![0; range.len()];
     // PostgreSQL takes at most 65,535 values in a statement, SQLite 32,766.
@@ -237,7 +253,8 @@ async fn insert_dependencies(tx: &Tx, pairs: &[(i64, i64)]) -> Result<(), Error>
 async fn publish(tx: &Tx, job: &NewJob, seq: i64, tag: i64) -> Result<Job, Error> {
     let mut heads: BTreeMap<(&str, i64), i64> = BTreeMap::new();
     for task in &job.tasks {
-        *heads.entry((&task.task_type, task.priority)).or_default() += i64::from(task.dependencies.is_empty());
+        *heads.entry((&task.task_type, task.priority)).or_default() +=
+            i64::from(task.dependencies.is_empty());
     }
     let active = i64::from(job.status.is_schedulable());
     for ((task_type, priority), runnable) in heads {
@@ -257,7 +274,8 @@ async fn publish(tx: &Tx, job: &NewJob, seq: i64, tag: i64) -> Result<Job, Error
     let sql = "UPDATE jobs SET status = $1 WHERE id = $2";
     execute(tx, sql, vec![job.status.as_str().into(), seq.into()]).await?;
     let stored = jobs::find(tx, job.id).await?;
-    let stored = stored.ok_or_else(|| Error::Corrupt(format!("job {} vanished while it was stored", job.id)))?;
+    let stored =
+        stored.ok_or_else(|| Error::Corrupt(format!("job {} vanished while it was stored", job.id)))?;
     tx.announce(Event::Job(Box::new(JobEvent {
         job: stored.summary.clone(),
         previous: None,

@@ -35,7 +35,8 @@ pub async fn find(db: &impl Db, id: TagId) -> Result<Option<Tag>, Error> {
 /// [`Error::Duplicate`] when its name or id is taken.
 pub async fn insert(db: &impl Db, tag: &Tag, now: DateTime<Utc>) -> Result<(), Error> {
     let sql = "INSERT INTO worker_tags (uuid, name, description, created_at, updated_at) VALUES ($1, $2, $3, $4, $4)";
-    let values = vec![tag.id.0.into(), tag.name.as_str().into(), tag.description.as_str().into(), micros(now)];
+    let values =
+        vec![tag.id.0.into(), tag.name.as_str().into(), tag.description.as_str().into(), micros(now)];
     execute(db, sql, values).await?;
     Ok(())
 }
@@ -56,7 +57,8 @@ pub async fn of_worker(db: &impl Db, worker: i64) -> Result<Vec<Tag>, Error> {
 /// When the database cannot be written.
 pub async fn set_of_worker(db: &impl Db, worker: i64, tags: &[TagId]) -> Result<Vec<TagId>, Error> {
     let known = all(db).await?;
-    let unknown: Vec<TagId> = tags.iter().copied().filter(|id| known.iter().all(|tag| tag.id != *id)).collect();
+    let unknown: Vec<TagId> =
+        tags.iter().copied().filter(|id| known.iter().all(|tag| tag.id != *id)).collect();
     if !unknown.is_empty() {
         return Ok(unknown);
     }

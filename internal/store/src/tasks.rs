@@ -7,7 +7,9 @@ use flamenco_domain::job::{JobSummary, MassChange};
 use flamenco_domain::task::{Task, TaskStatus, TaskSummary, TaskWorker};
 use uuid::Uuid;
 
-use crate::db::{Db, Row, execute, execute_returning, is_postgres, micros, optional_micros, query_all, query_one};
+use crate::db::{
+    Db, Row, execute, execute_returning, is_postgres, micros, optional_micros, query_all, query_one,
+};
 use crate::error::Error;
 use crate::writer::Tx;
 
@@ -90,7 +92,8 @@ pub async fn lock(db: &impl Db, id: TaskId) -> Result<Option<TaskSummary>, Error
 /// # Errors
 /// When the database cannot be read.
 pub async fn of_job(db: &impl Db, job: JobId) -> Result<Vec<TaskSummary>, Error> {
-    let sql = select_task!("", "WHERE j.uuid = $1 AND j.status <> 'under-construction' ORDER BY t.index_in_job");
+    let sql =
+        select_task!("", "WHERE j.uuid = $1 AND j.status <> 'under-construction' ORDER BY t.index_in_job");
     query_all(db, sql, vec![job.0.into()]).await?.iter().map(summary).collect()
 }
 
@@ -107,7 +110,12 @@ pub async fn active_of_worker(db: &impl Db, worker: i64) -> Result<Vec<TaskSumma
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn failed_of_worker(db: &impl Db, job: i64, worker: i64, task_type: &str) -> Result<Vec<TaskSummary>, Error> {
+pub async fn failed_of_worker(
+    db: &impl Db,
+    job: i64,
+    worker: i64,
+    task_type: &str,
+) -> Result<Vec<TaskSummary>, Error> {
     let sql = select_task!(
         "",
         "WHERE t.job_id = $1 AND t.status = 'failed' AND t.worker_id = $2 AND t.task_type = $3 ORDER BY t.id"
@@ -129,7 +137,8 @@ pub async fn untouched_since(db: &impl Db, before: DateTime<Utc>) -> Result<Vec<
 /// # Errors
 /// When the database cannot be written.
 pub async fn touch(db: &impl Db, task: i64, now: DateTime<Utc>) -> Result<(), Error> {
-    execute(db, "UPDATE tasks SET last_touched_at = $1 WHERE id = $2", vec![micros(now), task.into()]).await?;
+    execute(db, "UPDATE tasks SET last_touched_at = $1 WHERE id = $2", vec![micros(now), task.into()])
+        .await?;
     Ok(())
 }
 
@@ -198,7 +207,8 @@ async fn add_runnable(
     priority: i64,
     delta: i64,
 ) -> Result<(), Error> {
-    let sql = "UPDATE queues SET runnable = runnable + $1 WHERE job_id = $2 AND task_type = $3 AND priority = $4";
+    let sql =
+        "UPDATE queues SET runnable = runnable + $1 WHERE job_id = $2 AND task_type = $3 AND priority = $4";
     execute(tx, sql, vec![delta.into(), job.seq.into(), task_type.into(), priority.into()]).await?;
     job.runnable += delta;
     if delta > 0 {

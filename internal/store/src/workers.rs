@@ -4,7 +4,9 @@ use chrono::{DateTime, Utc};
 use flamenco_domain::ids::WorkerId;
 use flamenco_domain::worker::{StatusRequest, Worker, WorkerStatus};
 
-use crate::db::{Db, Row, execute, execute_returning, is_postgres, micros, optional_micros, query_all, query_one};
+use crate::db::{
+    Db, Row, execute, execute_returning, is_postgres, micros, optional_micros, query_all, query_one,
+};
 use crate::error::Error;
 use crate::tasks;
 use flamenco_domain::task::TaskSummary;
@@ -168,7 +170,8 @@ pub async fn save_status(db: &impl Db, worker: &Worker) -> Result<(), Error> {
 /// # Errors
 /// When the database cannot be written.
 pub async fn mark_seen(db: &impl Db, worker: i64, now: DateTime<Utc>) -> Result<(), Error> {
-    execute(db, "UPDATE workers SET last_seen_at = $1 WHERE id = $2", vec![micros(now), worker.into()]).await?;
+    execute(db, "UPDATE workers SET last_seen_at = $1 WHERE id = $2", vec![micros(now), worker.into()])
+        .await?;
     Ok(())
 }
 
@@ -177,7 +180,8 @@ pub async fn mark_seen(db: &impl Db, worker: i64, now: DateTime<Utc>) -> Result<
 /// # Errors
 /// When the database cannot be written.
 pub async fn set_last_task(db: &impl Db, worker: i64, task: i64) -> Result<(), Error> {
-    execute(db, "UPDATE workers SET last_task_id = $1 WHERE id = $2", vec![task.into(), worker.into()]).await?;
+    execute(db, "UPDATE workers SET last_task_id = $1 WHERE id = $2", vec![task.into(), worker.into()])
+        .await?;
     Ok(())
 }
 
@@ -189,6 +193,9 @@ pub async fn last_task(db: &impl Db, worker: i64) -> Result<Option<TaskSummary>,
     if let Some(active) = tasks::active_of_worker(db, worker).await?.into_iter().next() {
         return Ok(Some(active));
     }
-    let sql = tasks::select_task!("", "JOIN workers l ON l.last_task_id = t.id WHERE l.id = $1 AND t.worker_id = l.id");
+    let sql = tasks::select_task!(
+        "",
+        "JOIN workers l ON l.last_task_id = t.id WHERE l.id = $1 AND t.worker_id = l.id"
+    );
     query_one(db, sql, vec![worker.into()]).await?.map(|row| tasks::summary(&row)).transpose()
 }

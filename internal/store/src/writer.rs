@@ -19,9 +19,11 @@ use flamenco_domain::event::Event;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use sea_orm::{
-    DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait,
 };
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 use crate::db::Db;
 use crate::error::{Error, is_conflict};
@@ -53,6 +55,15 @@ impl Tx {
     /// Announces an event once the transaction is committed; a rolled back one never is.
     pub fn announce(&self, event: Event) {
         self.events.lock().unwrap_or_else(PoisonError::into_inner).push(event);
+    }
+
+    fn announced(&self) -> usize {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Takes back what a failed operation announced.
+    fn forget_announced(&self, keep: usize) {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).truncate(keep);
     }
 
     fn take_events(&self) -> Vec<Event> {
@@ -134,17 +145,34 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
 pub(crate) struct Writer {
     normal: mpsc::Sender<Box<dyn Operation>>,
     low: mpsc::Sender<Box<dyn Operation>>,
+    closing: CancellationToken,
 }
 
 impl Writer {
-    /// Starts the writer task; it ends when every handle is dropped, after what it has accepted.
-    pub(crate) fn spawn(connection: DatabaseConnection, on_commit: OnCommit) -> (Self, tokio::task::JoinHandle<()>) {
+    /// Starts the writer task; it ends after [`Self::close`], when what it has accepted is done.
+    pub(crate) fn spawn(
+        connection: DatabaseConnection,
+        on_commit: OnCommit,
+    ) -> (Self, tokio::task::JoinHandle<()>) {
         let (normal, normal_queue) = mpsc::channel(QUEUE);
         let (low, low_queue) = mpsc::channel(LOW_QUEUE);
         let postgres = connection.get_database_backend() == sea_orm::DbBackend::Postgres;
         let batch_size = if postgres { BATCH_POSTGRES } else { BATCH_SQLITE };
-        let task = Task { connection, normal: normal_queue, low: low_queue, on_commit, batch_size };
-        (Self { normal, low }, tokio::spawn(task.run()))
+        let closing = CancellationToken::new();
+        let task = Task {
+            connection,
+            normal: normal_queue,
+            low: low_queue,
+            on_commit,
+            batch_size,
+            closing: closing.clone(),
+        };
+        (Self { normal, low, closing }, tokio::spawn(task.run()))
+    }
+
+    /// From now on nothing is accepted any more.
+    pub(crate) fn close(&self) {
+        self.closing.cancel();
     }
 
     pub(crate) async fn run<F, T, E>(&self, low: bool, function: F) -> Result<T, E>
@@ -167,6 +195,7 @@ struct Task {
     low: mpsc::Receiver<Box<dyn Operation>>,
     on_commit: OnCommit,
     batch_size: usize,
+    closing: CancellationToken,
 }
 
 impl Task {
@@ -174,6 +203,12 @@ impl Task {
         loop {
             let (first, first_is_low) = tokio::select! {
                 biased;
+                () = self.closing.cancelled(), if !self.normal.is_closed() => {
+                    // What is in the queues is still taken out and done.
+                    self.normal.close();
+                    self.low.close();
+                    continue;
+                }
                 Some(operation) = self.normal.recv() => (operation, false),
                 Some(operation) = self.low.recv() => (operation, true),
                 else => return,
@@ -192,7 +227,11 @@ impl Task {
         let mut operations = Vec::new();
         let mut next = Some(first);
         while let Some(mut operation) = next.take() {
+            let announced = tx.announced();
             let succeeded = operation.run(&tx).await;
+            if !succeeded {
+                tx.forget_announced(announced);
+            }
             operations.push(operation);
             let spoiled = !succeeded && tx.wrote.load(Ordering::Relaxed);
             if spoiled || tx.broken.load(Ordering::Relaxed) {

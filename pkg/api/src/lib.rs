@@ -13,6 +13,8 @@ mod body;
 mod generated;
 mod operation;
 mod problem;
+#[cfg(all(test, feature = "server"))]
+mod small;
 pub mod validate;
 
 #[cfg(feature = "server")]

@@ -7,6 +7,7 @@ mod answer;
 mod call;
 pub mod parse;
 pub mod reply;
+mod strict;
 
 use std::future::Future;
 use std::pin::Pin;

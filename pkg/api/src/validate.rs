@@ -112,7 +112,13 @@ impl Check {
         self.range(count as u64, fewest, most, " items");
     }
 
-    fn range<T: PartialOrd + Display>(&mut self, value: T, minimum: Option<T>, maximum: Option<T>, unit: &str) {
+    fn range<T: PartialOrd + Display>(
+        &mut self,
+        value: T,
+        minimum: Option<T>,
+        maximum: Option<T>,
+        unit: &str,
+    ) {
         let Some(expected) = outside(&value, minimum, maximum) else { return };
         let place = if self.path.is_empty() { String::new() } else { format!("{}: ", self.path) };
         let is = if unit.is_empty() { "must be" } else { "must have" };

@@ -85,7 +85,9 @@ impl Builder {
 /// The address, with a slash at its end and without query and fragment.
 fn base_url(text: &str) -> Result<Url, Error> {
     let wrong = |why: &dyn std::fmt::Display| {
-        Error::Setup(format!("{text:?} is not the address of a manager, such as http://manager:8080/ ({why})"))
+        Error::Setup(format!(
+            "{text:?} is not the address of a manager, such as http://manager:8080/ ({why})"
+        ))
     };
     let mut url = Url::parse(text).map_err(|error| wrong(&error))?;
     if !matches!(url.scheme(), "http" | "https") {

@@ -99,7 +99,8 @@ impl Call {
     }
 
     pub(crate) fn into_request(self, http: &reqwest::Client, base: &Url) -> Result<RequestBuilder, Error> {
-        let method = Method::from_bytes(self.operation.method.as_bytes()).map_err(|error| self.wrong(error))?;
+        let method =
+            Method::from_bytes(self.operation.method.as_bytes()).map_err(|error| self.wrong(error))?;
         let mut request = http.request(method, self.url(base)?).headers(self.header_map()?);
         if !self.query.is_empty() {
             request = request.query(&self.query);
@@ -141,7 +142,8 @@ impl Call {
                 segments.push(part);
                 continue;
             };
-            let value = self.path.iter().find(|(key, _)| *key == name).map_or("", |(_, value)| value.as_str());
+            let value =
+                self.path.iter().find(|(key, _)| *key == name).map_or("", |(_, value)| value.as_str());
             // These would silently lead to another operation.
             if matches!(value, "" | "." | "..") {
                 return Err(self.wrong(format!("path parameter {name} must not be {value:?}")));
@@ -163,7 +165,11 @@ mod tests {
 
     use super::*;
 
-    fn address(base: &str, operation: &'static Operation, parameters: &[(&'static str, &str)]) -> Result<String, Error> {
+    fn address(
+        base: &str,
+        operation: &'static Operation,
+        parameters: &[(&'static str, &str)],
+    ) -> Result<String, Error> {
         let mut call = Call::new(operation);
         for (name, value) in parameters {
             call.path(name, value);
@@ -183,7 +189,9 @@ mod tests {
 
     #[test]
     fn path_parameters_are_escaped() {
-        for (value, expected) in [("simple", "simple"), ("a/b c?d#e%f", "a%2Fb%20c%3Fd%23e%25f"), ("ä", "%C3%A4")] {
+        for (value, expected) in
+            [("simple", "simple"), ("a/b c?d#e%f", "a%2Fb%20c%3Fd%23e%25f"), ("ä", "%C3%A4")]
+        {
             assert_eq!(
                 address("http://host/", &operations::GET_JOB_TYPE, &[("typeName", value)]).unwrap(),
                 format!("http://host/api/v3/jobs/type/{expected}")

@@ -73,7 +73,9 @@ impl Error {
     pub fn may_have_arrived(&self) -> bool {
         match self {
             Error::Setup(_) | Error::Request { .. } => false,
-            Error::Connection { never_connected, .. } | Error::Timeout { never_connected, .. } => !never_connected,
+            Error::Connection { never_connected, .. } | Error::Timeout { never_connected, .. } => {
+                !never_connected
+            }
             Error::UnexpectedStatus { .. } | Error::Decode { .. } => true,
         }
     }

@@ -128,7 +128,9 @@ fn message(status: StatusCode, body: &[u8]) -> String {
     });
     match message {
         Some(message) => message.to_owned(),
-        None if body.iter().all(u8::is_ascii_whitespace) => status.canonical_reason().unwrap_or("no message").to_owned(),
+        None if body.iter().all(u8::is_ascii_whitespace) => {
+            status.canonical_reason().unwrap_or("no message").to_owned()
+        }
         None => quote(body),
     }
 }

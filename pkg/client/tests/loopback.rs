@@ -26,7 +26,8 @@ async fn serve(app: Router) -> String {
 /// Answers everything in the same way.
 async fn always(status: u16, media_type: &'static str, body: &'static str) -> Client {
     let status = StatusCode::from_u16(status).unwrap();
-    let app = Router::new().fallback(move || async move { (status, [(header::CONTENT_TYPE, media_type)], body) });
+    let app =
+        Router::new().fallback(move || async move { (status, [(header::CONTENT_TYPE, media_type)], body) });
     client(&serve(app).await)
 }
 
@@ -65,10 +66,16 @@ impl MetaApi for Farm {
         _caller: String,
         headers: operations::GetConfigurationFileHeaders,
     ) -> Result<operations::GetConfigurationFileResponse, Problem> {
-        use operations::{GetConfigurationFileResponse::Status200, GetConfigurationFileStatus200Content as Content};
+        use operations::{
+            GetConfigurationFileResponse::Status200, GetConfigurationFileStatus200Content as Content,
+        };
         let yaml = headers.accept.as_deref() == Some("application/yaml");
         let settings = serde_json::Map::from_iter([("name".to_owned(), "Farm".into())]);
-        Ok(Status200(if yaml { Content::Yaml("name: Farm\n".to_owned()) } else { Content::Json(settings.into()) }))
+        Ok(Status200(if yaml {
+            Content::Yaml("name: Farm\n".to_owned())
+        } else {
+            Content::Json(settings.into())
+        }))
     }
 }
 
@@ -177,7 +184,9 @@ async fn parameters_arrive_as_they_were_sent() {
 
 #[tokio::test]
 async fn the_media_type_of_an_answer_decides() {
-    use operations::{GetConfigurationFileResponse::Status200, GetConfigurationFileStatus200Content as Content};
+    use operations::{
+        GetConfigurationFileResponse::Status200, GetConfigurationFileStatus200Content as Content,
+    };
     let farm = farm().await;
     let asked = |accept: &str| operations::GetConfigurationFileHeaders { accept: Some(accept.to_owned()) };
     let yaml = farm.get_configuration_file(&asked("application/yaml")).await.unwrap();
@@ -275,7 +284,8 @@ async fn nobody_there_is_told_from_no_answer_in_time() {
     assert!(!error.may_have_arrived());
 
     let app = Router::new().fallback(|| async { std::future::pending::<Response>().await });
-    let impatient = Client::builder(serve(app).await).request_timeout(Duration::from_millis(50)).build().unwrap();
+    let impatient =
+        Client::builder(serve(app).await).request_timeout(Duration::from_millis(50)).build().unwrap();
     let error = impatient.get_version().await.unwrap_err();
     assert!(matches!(error, Error::Timeout { never_connected: false, .. }), "{error:?}");
     assert!(error.may_have_arrived());
@@ -284,7 +294,8 @@ async fn nobody_there_is_told_from_no_answer_in_time() {
 #[tokio::test]
 async fn a_connection_that_breaks_off_is_an_error() {
     let app = Router::new().fallback(|| async {
-        let broken = stream::iter([Ok(Bytes::from_static(b"{\"version\"")), Err(std::io::Error::other("gone"))]);
+        let broken =
+            stream::iter([Ok(Bytes::from_static(b"{\"version\"")), Err(std::io::Error::other("gone"))]);
         Response::new(Body::from_stream(broken))
     });
     let error = client(&serve(app).await).get_version().await.unwrap_err();

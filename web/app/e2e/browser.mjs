@@ -57,13 +57,18 @@ export async function openPage(browser, origin, viewport = DESKTOP) {
 export async function picture(page, folder, name) {
   mkdirSync(folder, { recursive: true });
   const before = page.viewportSize() ?? DESKTOP;
-  for (const [label, size] of /** @type {const} */ ([['desktop', DESKTOP], ['phone', PHONE]])) {
-    await page.setViewportSize(size);
-    // The layout follows its container, which is told of a new size with the next frame.
-    await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
-    const wider = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
-    await page.screenshot({ path: join(folder, `${name}-${label}.png`) });
-    if (wider) throw new Error(`${name}: the page is wider than the screen of ${size.width} pixels`);
+  // Nothing is under the mouse in a picture.
+  await page.mouse.move(0, 0);
+  try {
+    for (const [label, size] of /** @type {const} */ ([['desktop', DESKTOP], ['phone', PHONE]])) {
+      await page.setViewportSize(size);
+      // The layout follows its container, which is told of a new size with the next frame.
+      await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+      const wider = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
+      await page.screenshot({ path: join(folder, `${name}-${label}.png`) });
+      if (wider) throw new Error(`${name}: the page is wider than the screen of ${size.width} pixels`);
+    }
+  } finally {
+    await page.setViewportSize(before);
   }
-  await page.setViewportSize(before);
 }

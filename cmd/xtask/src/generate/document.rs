@@ -6,7 +6,9 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use openapiv3::{OpenAPI, Parameter, ParameterData, ParameterSchemaOrContent, PathItem, ReferenceOr, StatusCode};
+use openapiv3::{
+    OpenAPI, Parameter, ParameterData, ParameterSchemaOrContent, PathItem, ReferenceOr, StatusCode,
+};
 use serde_json::{Map, Value};
 
 use super::model::{Api, Body, BodyKind, Code, Content, ContentKind, Operation, Param, Response};
@@ -220,10 +222,7 @@ fn read_response(document: &OpenAPI, code: Code, response: &openapiv3::Response)
 }
 
 /// JSON by its media type, binary by its schema (or for want of one), anything else is text.
-fn content_kind(
-    media_type: &str,
-    schema: Option<&ReferenceOr<openapiv3::Schema>>,
-) -> Result<ContentKind> {
+fn content_kind(media_type: &str, schema: Option<&ReferenceOr<openapiv3::Schema>>) -> Result<ContentKind> {
     let schema = schema.map(serde_json::to_value).transpose()?;
     if media_type == "application/json" || media_type.ends_with("+json") {
         return Ok(ContentKind::Json(schema.with_context(|| format!("{media_type} needs a schema"))?));

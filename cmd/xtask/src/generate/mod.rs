@@ -20,7 +20,8 @@ pub fn run(root: &Path, check: bool) -> Result<()> {
     let api = document::read(&root.join("openapi.yaml"))?;
     let mut files = rust::files(&api)?;
     files.extend(python::files(&api)?);
-    let changed: Vec<_> = files.iter().filter(|(path, text)| !is_up_to_date(&root.join(path), text)).collect();
+    let changed: Vec<_> =
+        files.iter().filter(|(path, text)| !is_up_to_date(&root.join(path), text)).collect();
     if check {
         return report(&changed.iter().map(|(path, _)| path.as_str()).collect::<Vec<_>>());
     }

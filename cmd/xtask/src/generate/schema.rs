@@ -41,8 +41,11 @@ fn clean_part(schema: &Value, in_all_of: bool) -> Value {
         }
         return Value::Object(reference);
     }
-    let mut cleaned: Map<String, Value> =
-        schema.iter().filter(|(key, _)| KEPT.contains(&key.as_str())).map(|(k, v)| (k.clone(), v.clone())).collect();
+    let mut cleaned: Map<String, Value> = schema
+        .iter()
+        .filter(|(key, _)| KEPT.contains(&key.as_str()))
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect();
     clean_format(&mut cleaned);
     for key in ["allOf", "oneOf", "anyOf"] {
         if let Some(Value::Array(parts)) = cleaned.get_mut(key) {
@@ -60,7 +63,8 @@ fn clean_part(schema: &Value, in_all_of: bool) -> Value {
 
 fn clean_format(schema: &mut Map<String, Value>) {
     let text = schema.get("type").and_then(Value::as_str) == Some("string");
-    let typed = schema.get("format").and_then(Value::as_str).is_some_and(|format| TYPED_FORMATS.contains(&format));
+    let typed =
+        schema.get("format").and_then(Value::as_str).is_some_and(|format| TYPED_FORMATS.contains(&format));
     if !(text && typed) {
         schema.remove("format");
     }
@@ -94,5 +98,59 @@ fn clean_properties(schema: &mut Map<String, Value>, in_all_of: bool) {
         schema.remove("required");
     } else {
         schema.insert("required".to_owned(), required.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_change_the_type_goes() {
+        for (schema, cleaned) in [
+            (
+                json!({"type": "integer", "format": "int32", "minimum": 0, "maximum": 9, "example": 1}),
+                json!({"type": "integer"}),
+            ),
+            (json!({"type": "string", "format": "binary"}), json!({"type": "string"})),
+            (
+                json!({"type": "string", "format": "uuid", "minLength": 1}),
+                json!({"type": "string", "format": "uuid"}),
+            ),
+            (json!({"type": "string", "title": "Name", "nullable": true}), json!({"type": "string"})),
+            (
+                json!({"type": "array", "items": {"type": "integer", "minimum": 1}, "uniqueItems": true}),
+                json!({"type": "array", "items": {"type": "integer"}}),
+            ),
+            (json!({"$ref": "#/components/schemas/A"}), json!({"$ref": "#/definitions/A"})),
+            (
+                json!({"allOf": [{"$ref": "#/components/schemas/A"}], "description": "d"}),
+                json!({"$ref": "#/definitions/A", "description": "d"}),
+            ),
+        ] {
+            assert_eq!(clean(&schema), cleaned, "{schema}");
+        }
+    }
+
+    #[test]
+    fn a_property_may_be_called_like_a_keyword() {
+        let schema = json!({"type": "object", "properties": {"example": {"type": "string", "example": "x"}}});
+        assert_eq!(clean(&schema), json!({"type": "object", "properties": {"example": {"type": "string"}}}));
+    }
+
+    #[test]
+    fn defaults_and_nulls_change_what_is_required() {
+        let schema = json!({
+            "type": "object",
+            "required": ["a", "b", "c", "gone"],
+            "properties": {
+                "a": {"type": "integer", "default": 50},
+                "b": {"type": "string", "nullable": true},
+                "c": {"type": "string"},
+            },
+        });
+        let cleaned = clean(&schema);
+        assert_eq!(cleaned["required"], json!(["b", "c"]));
+        assert_eq!(cleaned["properties"]["b"], json!({"oneOf": [{"type": "string"}, {"type": "null"}]}));
     }
 }

@@ -1,4 +1,5 @@
 //! Job type scripts, run for real.
+#![cfg(test)]
 
 mod builtin;
 mod errors;
@@ -6,6 +7,7 @@ mod globals;
 mod job_types;
 mod limits;
 mod oom;
+mod performance;
 mod require;
 mod support;
 mod tasks;

@@ -52,7 +52,11 @@ pub(super) async fn change_task(
         jobs::save(tx, job, false).await?;
         announce_job(tx, job, None, false);
     } else {
-        let reason = format!("task {} became {to}{}", task.name, if reason.is_empty() { String::new() } else { format!(" ({reason})") });
+        let reason = format!(
+            "task {} became {to}{}",
+            task.name,
+            if reason.is_empty() { String::new() } else { format!(" ({reason})") }
+        );
         apply_steps(tx, job, &steps, &reason, now).await?;
     }
     let text = format!("task changed status {previous} -> {to}");

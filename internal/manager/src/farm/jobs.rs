@@ -33,7 +33,9 @@ impl Farm {
         for job_type in all {
             match job_type {
                 Ok(job_type) => good.push(job_type),
-                Err(broken) => tracing::warn!(job_type = broken.name, file = broken.file, "{}", broken.message),
+                Err(broken) => {
+                    tracing::warn!(job_type = broken.name, file = broken.file, "{}", broken.message)
+                }
             }
         }
         Ok(good)
@@ -116,7 +118,11 @@ impl Farm {
     pub async fn log_info(&self, id: TaskId) -> Result<Option<(JobId, logs::LogInfo)>> {
         let (task, _) = self.task(id).await?;
         let job = task.summary.job_id;
-        let info = self.logs.info(job.0, id.0).await.map_err(Error::io(format!("cannot look at the log of task {id}")))?;
+        let info = self
+            .logs
+            .info(job.0, id.0)
+            .await
+            .map_err(Error::io(format!("cannot look at the log of task {id}")))?;
         Ok(info.map(|info| (job, info)))
     }
 
@@ -224,10 +230,15 @@ impl Farm {
     /// Brings to an end what a crash left half done: jobs that were being stored are removed, transient statuses are
     /// entered again.
     pub(super) async fn repair(&self) -> Result<()> {
-        let removed: u64 =
-            self.store.write::<_, _, Error>(|tx| Box::pin(async move { Ok(jobs::remove_unfinished(tx).await?) })).await?;
+        let removed: u64 = self
+            .store
+            .write::<_, _, Error>(|tx| Box::pin(async move { Ok(jobs::remove_unfinished(tx).await?) }))
+            .await?;
         if removed > 0 {
-            tracing::warn!(jobs = removed, "removed jobs that were not completely stored; their submitters were told so");
+            tracing::warn!(
+                jobs = removed,
+                "removed jobs that were not completely stored; their submitters were told so"
+            );
         }
         for status in [JobStatus::CancelRequested, JobStatus::Requeueing, JobStatus::PauseRequested] {
             for id in jobs::ids_in_status(self.store.read(), status).await? {
@@ -238,13 +249,16 @@ impl Farm {
                         Box::pin(async move {
                             let mut job = lock(tx, id).await?;
                             let steps = enter(JobState::from(&job), status);
-                            apply_steps(tx, &mut job, &steps, "continued after a restart of the manager", now).await
+                            apply_steps(tx, &mut job, &steps, "continued after a restart of the manager", now)
+                                .await
                         })
                     })
                     .await;
                 match repaired {
                     Ok(()) => tracing::info!(job.id = %id, %status, "continued what was half done"),
-                    Err(error) => tracing::error!(job.id = %id, %status, %error, "cannot continue what was half done"),
+                    Err(error) => {
+                        tracing::error!(job.id = %id, %status, %error, "cannot continue what was half done")
+                    }
                 }
             }
         }

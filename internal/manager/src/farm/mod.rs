@@ -104,9 +104,11 @@ impl Farm {
         clock: Arc<dyn Clock>,
         options: Options,
     ) -> Result<Self> {
-        let (events, work, status_changed) = (EventBus::default(), Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (events, work, status_changed) =
+            (EventBus::default(), Arc::new(Notify::new()), Arc::new(Notify::new()));
         let on_commit = {
-            let (events, work, status_changed) = (events.clone(), Arc::clone(&work), Arc::clone(&status_changed));
+            let (events, work, status_changed) =
+                (events.clone(), Arc::clone(&work), Arc::clone(&status_changed));
             move |batch: Vec<Event>| {
                 let mut work_available = false;
                 for event in batch {

@@ -62,7 +62,8 @@ impl Farm {
             {
                 return Ok(Answer::Task(Box::new(assigned)));
             }
-            let Some(left) = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) else {
+            let Some(left) = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
+            else {
                 return Ok(Answer::Nothing);
             };
             tokio::select! {

@@ -77,7 +77,9 @@ impl Farm {
             return Err(Error::Invalid("name must not be empty; give the job a name".to_owned()));
         }
         if submission.name.chars().count() > LONGEST_NAME {
-            return Err(Error::Invalid(format!("name has more than {LONGEST_NAME} characters; give the job a shorter one")));
+            return Err(Error::Invalid(format!(
+                "name has more than {LONGEST_NAME} characters; give the job a shorter one"
+            )));
         }
         let status = match submission.initial_status {
             None => JobStatus::Queued,
@@ -86,14 +88,22 @@ impl Farm {
         };
         let tag = self.existing_tag(submission.worker_tag.as_deref()).await?;
         let platform = match submission.platform.trim() {
-            "" => return Err(Error::Invalid("submitter_platform must not be empty; send linux, windows, darwin or manager".to_owned())),
+            "" => {
+                return Err(Error::Invalid(
+                    "submitter_platform must not be empty; send linux, windows, darwin or manager".to_owned(),
+                ));
+            }
             MANAGER_PLATFORM => Platform::current(),
             name => Platform::new(name),
         };
         self.variables.replace_in_settings(&mut submission.settings, &platform);
         self.variables.replace_in_metadata(submission.metadata.iter_mut().map(|(_, value)| value), &platform);
 
-        let permit = self.compilers.acquire().await.map_err(|_| Error::Internal("the manager is stopping".to_owned()))?;
+        let permit = self
+            .compilers
+            .acquire()
+            .await
+            .map_err(|_| Error::Internal("the manager is stopping".to_owned()))?;
         let (scripts, now) = (self.scripts.clone(), self.now());
         let job = tokio::task::spawn_blocking(move || {
             scripts.compile(&flamenco_jobscript::Submission {

@@ -23,7 +23,8 @@ impl Farm {
     /// # Errors
     /// [`Error::NotFound`], [`Error::TaskReport`] when the worker may not say this; nothing changed then.
     pub async fn report_task(&self, worker: &Worker, id: TaskId, report: TaskReport) -> Result<()> {
-        let task = tasks::find(self.store.read(), id).await?.ok_or_else(|| Error::not_found("task", id))?.summary;
+        let task =
+            tasks::find(self.store.read(), id).await?.ok_or_else(|| Error::not_found("task", id))?.summary;
         let job = jobs::find(self.store.read(), task.job_id).await?;
         let job = job.ok_or_else(|| Error::not_found("job", task.job_id))?.summary;
         on_report(&task, job.status, worker.id, report.status)?;
@@ -59,8 +60,10 @@ impl Farm {
         let stale = task.summary.last_touched.is_none_or(|touched| now - touched >= FRESH);
         if answer == MayRun::Yes && stale {
             let seq = task.summary.seq;
-            let touched: Result<()> =
-                self.store.write(move |tx| Box::pin(async move { Ok(tasks::touch(tx, seq, now).await?) })).await;
+            let touched: Result<()> = self
+                .store
+                .write(move |tx| Box::pin(async move { Ok(tasks::touch(tx, seq, now).await?) }))
+                .await;
             touched?;
         }
         Ok(answer)
@@ -151,7 +154,8 @@ pub(super) async fn fail_task(
     } else {
         let more = (policy.fail_after - facts.workers_failed).max(0);
         let workers = facts.workers_failed;
-        lines.push(line(format!("failed by {workers} worker(s) so far; after {more} more it fails for good")));
+        lines
+            .push(line(format!("failed by {workers} worker(s) so far; after {more} more it fails for good")));
     }
     let others = if outcome.retry_failed {
         tasks::failed_of_worker(tx, job.seq, worker, &task.task_type).await?
@@ -177,14 +181,23 @@ pub(super) async fn fail_task(
 }
 
 /// Gives a worker's active tasks back: they are queued again, or paused with their job.
-pub(super) async fn give_back(tx: &Tx, worker: i64, reason: &str, now: DateTime<Utc>) -> Result<Vec<LogLine>> {
+pub(super) async fn give_back(
+    tx: &Tx,
+    worker: i64,
+    reason: &str,
+    now: DateTime<Utc>,
+) -> Result<Vec<LogLine>> {
     let mut lines = Vec::new();
     for mut task in tasks::active_of_worker(tx, worker).await? {
         let mut job = super::jobs::lock(tx, task.job_id).await?;
         let to = flamenco_domain::task::on_give_back(job.status);
         task.activity = format!("Became {to} by the manager: {reason}");
         lines.extend(change_task(tx, &mut job, &mut task, to, reason, now).await?);
-        lines.push(LogLine { job: task.job_id, task: task.id, text: format!("{to} by the manager: {reason}") });
+        lines.push(LogLine {
+            job: task.job_id,
+            task: task.id,
+            text: format!("{to} by the manager: {reason}"),
+        });
     }
     Ok(lines)
 }

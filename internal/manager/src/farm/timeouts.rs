@@ -69,14 +69,18 @@ impl Farm {
                         return Ok(None);
                     }
                     let mut job = super::jobs::lock(tx, task.job_id).await?;
-                    let (name, seq) = task.worker.as_ref().map_or(("nobody", None), |w| (w.name.as_str(), Some(w.seq)));
+                    let (name, seq) =
+                        task.worker.as_ref().map_or(("nobody", None), |w| (w.name.as_str(), Some(w.seq)));
                     let touched = task.last_touched.map_or_else(String::new, |at| at.to_rfc3339());
                     let text = format!("timed out on worker {name}; last heard of it at {touched}");
                     let mut lines = vec![LogLine { job: task.job_id, task: task.id, text: text.clone() }];
                     task.activity = format!("Timed out on worker {name}");
                     lines.extend(match seq {
                         Some(seq) => fail_task(tx, &mut job, &mut task, seq, policy, now).await?,
-                        None => changes::change_task(tx, &mut job, &mut task, TaskStatus::Queued, &text, now).await?,
+                        None => {
+                            changes::change_task(tx, &mut job, &mut task, TaskStatus::Queued, &text, now)
+                                .await?
+                        }
                     });
                     Ok(Some(lines))
                 })

@@ -86,7 +86,8 @@ impl Farm {
     /// [`Error::Forbidden`] when there is none, or the secret is wrong.
     pub async fn authenticate(&self, id: WorkerId, secret: String) -> Result<Worker> {
         let worker = workers::find(self.store.read(), id).await?;
-        let slow_hash = worker.as_ref().map_or_else(|| NOBODY.to_owned(), |worker| worker.secret_hash.clone());
+        let slow_hash =
+            worker.as_ref().map_or_else(|| NOBODY.to_owned(), |worker| worker.secret_hash.clone());
         let quick: [u8; 32] = Sha256::digest(secret.as_bytes()).into();
         let known = {
             let verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
@@ -100,7 +101,9 @@ impl Farm {
         };
         let Some(worker) = worker.filter(|_| matches) else {
             tracing::warn!(worker.id = %id, "a worker with unknown id or wrong secret called; it must register (again)");
-            return Err(Error::Forbidden("unknown worker or wrong secret; register with this manager first".to_owned()));
+            return Err(Error::Forbidden(
+                "unknown worker or wrong secret; register with this manager first".to_owned(),
+            ));
         };
         if !known {
             let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
@@ -122,7 +125,10 @@ impl Farm {
             }
         }
         if secret.len() > LONGEST_SECRET {
-            return Err(Error::Invalid(format!("the secret has {} bytes; at most {LONGEST_SECRET} are possible", secret.len())));
+            return Err(Error::Invalid(format!(
+                "the secret has {} bytes; at most {LONGEST_SECRET} are possible",
+                secret.len()
+            )));
         }
         let secret_hash = tokio::task::spawn_blocking(move || bcrypt::hash(secret, HASH_COST))
             .await
@@ -231,8 +237,11 @@ impl Farm {
                     worker.last_seen = Some(now);
                     worker.updated = now;
                     workers::save_status(tx, &worker).await?;
-                    let lines =
-                        if reported.give_back { give_back(tx, worker.seq, &reason, now).await? } else { Vec::new() };
+                    let lines = if reported.give_back {
+                        give_back(tx, worker.seq, &reason, now).await?
+                    } else {
+                        Vec::new()
+                    };
                     announce(tx, &worker, Some(previous));
                     Ok(lines)
                 })

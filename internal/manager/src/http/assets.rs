@@ -21,7 +21,10 @@ pub(super) fn router() -> Router {
         .route("/", get(|| async { Redirect::temporary("/app/") }))
         .route("/app", get(|| async { Redirect::temporary("/app/") }))
         .route("/app/", get(|headers: HeaderMap| async move { file(PAGE, &headers) }))
-        .route("/app/{*path}", get(|Path(path): Path<String>, headers: HeaderMap| async move { file(&path, &headers) }))
+        .route(
+            "/app/{*path}",
+            get(|Path(path): Path<String>, headers: HeaderMap| async move { file(&path, &headers) }),
+        )
         .route("/favicon.ico", get(|headers: HeaderMap| async move { exact("favicon.ico", &headers) }))
         .route("/favicon.png", get(|headers: HeaderMap| async move { exact("favicon.png", &headers) }))
 }
@@ -42,11 +45,15 @@ fn file(path: &str, headers: &HeaderMap) -> Response {
 }
 
 fn found(path: &str, headers: &HeaderMap) -> Option<Response> {
-    let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let accepts = |name: &str| accepted.split(',').any(|part| part.split(';').next().is_some_and(|part| part.trim() == name));
-    let compressed = [("br", "br"), ("gzip", "gz")].into_iter().filter(|(name, _)| accepts(name)).find_map(|(name, end)| {
-        WebApp::get(&format!("{path}.{end}")).map(|file| (file, Some(name)))
-    });
+    let accepted =
+        headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let accepts = |name: &str| {
+        accepted.split(',').any(|part| part.split(';').next().is_some_and(|part| part.trim() == name))
+    };
+    let compressed = [("br", "br"), ("gzip", "gz")]
+        .into_iter()
+        .filter(|(name, _)| accepts(name))
+        .find_map(|(name, end)| WebApp::get(&format!("{path}.{end}")).map(|file| (file, Some(name))));
     let plain = WebApp::get(path)?;
     let kind = plain.metadata.mimetype().to_owned();
     let tag = format!("\"{}\"", hex(&plain.metadata.sha256_hash()));
@@ -55,7 +62,8 @@ fn found(path: &str, headers: &HeaderMap) -> Option<Response> {
     // Names of assets hold a hash of their content, so what was fetched once is good for ever.
     let cache = if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
     let known = headers.get(header::IF_NONE_MATCH).is_some_and(|value| value.as_bytes() == tag.as_bytes());
-    let mut response = if known { StatusCode::NOT_MODIFIED.into_response() } else { file.data.into_response() };
+    let mut response =
+        if known { StatusCode::NOT_MODIFIED.into_response() } else { file.data.into_response() };
     let set = response.headers_mut();
     set.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
     set.insert(header::VARY, HeaderValue::from_static("accept-encoding"));

@@ -48,11 +48,15 @@ pub(super) async fn authorize(
 /// The worker's id and secret from `Authorization: Basic`.
 fn credentials(headers: &HeaderMap) -> Result<(WorkerId, String), Problem> {
     let forbidden = |why: &str| {
-        Problem::new(StatusCode::FORBIDDEN, format!("{why}; send the worker's id and secret by HTTP Basic authentication"))
+        Problem::new(
+            StatusCode::FORBIDDEN,
+            format!("{why}; send the worker's id and secret by HTTP Basic authentication"),
+        )
     };
     let value = headers.get(header::AUTHORIZATION).ok_or_else(|| forbidden("there are no credentials"))?;
     let text = value.to_str().map_err(|_| forbidden("the Authorization header is not text"))?;
-    let (scheme, encoded) = text.split_once(' ').ok_or_else(|| forbidden("the Authorization header is incomplete"))?;
+    let (scheme, encoded) =
+        text.split_once(' ').ok_or_else(|| forbidden("the Authorization header is incomplete"))?;
     if !scheme.eq_ignore_ascii_case("basic") {
         return Err(forbidden("the Authorization header is of another kind"));
     }
@@ -96,11 +100,19 @@ mod tests {
     #[test]
     fn credentials_are_read_or_refused_with_a_reason() {
         let id = WorkerId::random();
-        let basic = |text: String| format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(text));
+        let basic =
+            |text: String| format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(text));
         let good = basic(format!("{id}:se:cret"));
         let headers = parts(&[("authorization", &good)]).headers;
         assert_eq!(credentials(&headers).unwrap(), (id, "se:cret".to_owned()));
-        for bad in [String::new(), "Basic".into(), "Bearer x".into(), "Basic %%".into(), basic("nocolon".into()), basic("x:y".into())] {
+        for bad in [
+            String::new(),
+            "Basic".into(),
+            "Bearer x".into(),
+            "Basic %%".into(),
+            basic("nocolon".into()),
+            basic("x:y".into()),
+        ] {
             let problem = credentials(&parts(&[("authorization", &bad)]).headers).unwrap_err();
             assert_eq!(problem.status, StatusCode::FORBIDDEN, "{bad}");
         }

@@ -21,15 +21,35 @@ macro_rules! same_names {
     };
 }
 
-same_names!(job_status, from_job_status, JobStatus, JobStatus {
-    UnderConstruction, Queued, Active, Completed, Failed, Canceled, CancelRequested, PauseRequested, Paused, Requeueing,
-});
-same_names!(task_status, from_task_status, TaskStatus, TaskStatus {
-    Queued, SoftFailed, Active, Completed, Failed, Canceled, Paused,
-});
-same_names!(worker_status, from_worker_status, WorkerStatus, WorkerStatus {
-    Starting, Awake, Asleep, Error, Testing, Offline, Restart,
-});
+same_names!(
+    job_status,
+    from_job_status,
+    JobStatus,
+    JobStatus {
+        UnderConstruction,
+        Queued,
+        Active,
+        Completed,
+        Failed,
+        Canceled,
+        CancelRequested,
+        PauseRequested,
+        Paused,
+        Requeueing,
+    }
+);
+same_names!(
+    task_status,
+    from_task_status,
+    TaskStatus,
+    TaskStatus { Queued, SoftFailed, Active, Completed, Failed, Canceled, Paused }
+);
+same_names!(
+    worker_status,
+    from_worker_status,
+    WorkerStatus,
+    WorkerStatus { Starting, Awake, Asleep, Error, Testing, Offline, Restart }
+);
 
 pub(super) const fn farm_status(status: FarmStatus) -> types::FarmStatusReport {
     let status = match status {
@@ -85,7 +105,11 @@ pub(super) fn job(job: Job) -> types::Job {
 }
 
 pub(super) fn task_worker(worker: &TaskWorker) -> types::TaskWorker {
-    types::TaskWorker { id: worker.id.to_string(), name: worker.name.clone(), address: worker.address.clone() }
+    types::TaskWorker {
+        id: worker.id.to_string(),
+        name: worker.name.clone(),
+        address: worker.address.clone(),
+    }
 }
 
 /// Stock clients expect a worker in every task; nobody is one without id.

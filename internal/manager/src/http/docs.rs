@@ -26,8 +26,14 @@ pub(super) fn router() -> Router {
         axum::http::HeaderValue::from_static(policy),
     ));
     Router::new()
-        .route("/api/v3/openapi3.json", get(|| async { ([(header::CONTENT_TYPE, "application/json")], JSON.as_str()) }))
-        .route("/api/v3/openapi3.yaml", get(|| async { ([(header::CONTENT_TYPE, "application/yaml")], YAML) }))
+        .route(
+            "/api/v3/openapi3.json",
+            get(|| async { ([(header::CONTENT_TYPE, "application/json")], JSON.as_str()) }),
+        )
+        .route(
+            "/api/v3/openapi3.yaml",
+            get(|| async { ([(header::CONTENT_TYPE, "application/yaml")], YAML) }),
+        )
         .route("/api/v3/", get(|| async { Redirect::temporary("/api/v3/swagger-ui/").into_response() }))
         .merge(ui)
 }

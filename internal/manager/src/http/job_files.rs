@@ -32,7 +32,8 @@ async fn only_files_of_jobs(request: Request, next: Next) -> Response {
 pub(super) fn router(local_storage: PathBuf) -> Router {
     let files = ServeDir::new(local_storage).append_index_html_on_directories(false);
     // A log grows, so a cached copy is never good without asking.
-    let no_cache = SetResponseHeaderLayer::overriding(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    let no_cache =
+        SetResponseHeaderLayer::overriding(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     let inner = Router::new().fallback_service(files).layer(from_fn(only_files_of_jobs)).layer(no_cache);
     Router::new().nest("/job-files", inner)
 }

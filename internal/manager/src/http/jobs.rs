@@ -1,9 +1,10 @@
 //! Operations of the tag `jobs`.
 
 use flamenco_api::operations::{
-    FetchJobBlocklistResponse, FetchJobResponse, FetchJobTasksResponse, FetchJobsResponse, FetchTaskLogInfoResponse,
-    FetchTaskLogTailResponse, FetchTaskResponse, GetJobTypeResponse, GetJobTypesResponse, RemoveJobBlocklistResponse,
-    SetJobPriorityResponse, SetJobStatusResponse, SetTaskStatusResponse, SubmitJobCheckResponse, SubmitJobResponse,
+    FetchJobBlocklistResponse, FetchJobResponse, FetchJobTasksResponse, FetchJobsResponse,
+    FetchTaskLogInfoResponse, FetchTaskLogTailResponse, FetchTaskResponse, GetJobTypeResponse,
+    GetJobTypesResponse, RemoveJobBlocklistResponse, SetJobPriorityResponse, SetJobStatusResponse,
+    SetTaskStatusResponse, SubmitJobCheckResponse, SubmitJobResponse,
 };
 use flamenco_api::server::JobsApi;
 use flamenco_api::{Problem, types};
@@ -53,7 +54,11 @@ impl JobsApi for Api {
         Ok(SubmitJobResponse::Status200(convert::job(job)))
     }
 
-    async fn submit_job_check(&self, _: Caller, body: types::SubmittedJob) -> Result<SubmitJobCheckResponse, Problem> {
+    async fn submit_job_check(
+        &self,
+        _: Caller,
+        body: types::SubmittedJob,
+    ) -> Result<SubmitJobCheckResponse, Problem> {
         self.farm.check_submission(submission(body)).await?;
         Ok(SubmitJobCheckResponse::Status204)
     }
@@ -77,14 +82,22 @@ impl JobsApi for Api {
         Ok(FetchTaskResponse::Status200(convert::task(task, &failed_by)))
     }
 
-    async fn fetch_task_log_tail(&self, _: Caller, task_id: Uuid) -> Result<FetchTaskLogTailResponse, Problem> {
+    async fn fetch_task_log_tail(
+        &self,
+        _: Caller,
+        task_id: Uuid,
+    ) -> Result<FetchTaskLogTailResponse, Problem> {
         Ok(match self.farm.log_tail(task_id.into()).await? {
             Some(tail) => FetchTaskLogTailResponse::Status200(tail),
             None => FetchTaskLogTailResponse::Status204,
         })
     }
 
-    async fn fetch_task_log_info(&self, _: Caller, task_id: Uuid) -> Result<FetchTaskLogInfoResponse, Problem> {
+    async fn fetch_task_log_info(
+        &self,
+        _: Caller,
+        task_id: Uuid,
+    ) -> Result<FetchTaskLogInfoResponse, Problem> {
         Ok(match self.farm.log_info(task_id.into()).await? {
             None => FetchTaskLogInfoResponse::Status204,
             Some((job, info)) => FetchTaskLogInfoResponse::Status200(types::TaskLogInfo {
@@ -122,16 +135,23 @@ impl JobsApi for Api {
         task_id: Uuid,
         body: types::TaskStatusChange,
     ) -> Result<SetTaskStatusResponse, Problem> {
-        self.farm.set_task_status(task_id.into(), convert::from_task_status(body.status), body.reason).await?;
+        self.farm
+            .set_task_status(task_id.into(), convert::from_task_status(body.status), body.reason)
+            .await?;
         Ok(SetTaskStatusResponse::Status204)
     }
 
-    async fn fetch_job_blocklist(&self, _: Caller, job_id: Uuid) -> Result<FetchJobBlocklistResponse, Problem> {
-        let entries = self.farm.blocklist(job_id.into()).await?.into_iter().map(|block| types::JobBlocklistEntry {
-            worker_id: block.worker.to_string(),
-            worker_name: Some(block.worker_name),
-            task_type: block.task_type,
-        });
+    async fn fetch_job_blocklist(
+        &self,
+        _: Caller,
+        job_id: Uuid,
+    ) -> Result<FetchJobBlocklistResponse, Problem> {
+        let entries =
+            self.farm.blocklist(job_id.into()).await?.into_iter().map(|block| types::JobBlocklistEntry {
+                worker_id: block.worker.to_string(),
+                worker_name: Some(block.worker_name),
+                task_type: block.task_type,
+            });
         Ok(FetchJobBlocklistResponse::Status200(types::JobBlocklist(entries.collect())))
     }
 
@@ -143,7 +163,8 @@ impl JobsApi for Api {
     ) -> Result<RemoveJobBlocklistResponse, Problem> {
         let mut entries = Vec::new();
         for entry in body.map(|list| list.0).unwrap_or_default() {
-            let worker = entry.worker_id.parse().map_err(|error| Error::Invalid(format!("worker_id: {error}")))?;
+            let worker =
+                entry.worker_id.parse().map_err(|error| Error::Invalid(format!("worker_id: {error}")))?;
             entries.push((worker, entry.task_type));
         }
         self.farm.unblock(job_id.into(), entries).await?;

@@ -1,7 +1,8 @@
 //! Operations of the tag `meta`.
 
 use flamenco_api::operations::{
-    GetConfigurationResponse, GetFarmStatusResponse, GetSharedStorageResponse, GetVariablesResponse, GetVersionResponse,
+    GetConfigurationResponse, GetFarmStatusResponse, GetSharedStorageResponse, GetVariablesResponse,
+    GetVersionResponse,
 };
 use flamenco_api::server::MetaApi;
 use flamenco_api::{Problem, types};

@@ -28,13 +28,19 @@ impl From<Error> for Problem {
             Error::WorkerRequest(_) | Error::TaskReport(ReportDenied::SoftFailed) => StatusCode::BAD_REQUEST,
             Error::TaskReport(_) | Error::NotAwake { .. } => StatusCode::CONFLICT,
             Error::Store(flamenco_store::Error::Duplicate(_)) => {
-                return Self::new(StatusCode::CONFLICT, "something with this name or id exists already; choose another one");
+                return Self::new(
+                    StatusCode::CONFLICT,
+                    "something with this name or id exists already; choose another one",
+                );
             }
             Error::Store(store) if store.is_temporary() => return unavailable(&error),
             Error::Io { source, .. } if is_out_of_space(source) => return unavailable(&error),
             Error::Store(_) | Error::Io { .. } | Error::Internal(_) => {
                 tracing::error!(%error, "a request failed");
-                return Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error; the manager's log has the details");
+                return Self::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "internal error; the manager's log has the details",
+                );
             }
         };
         Self::new(status, error.to_string())
@@ -43,7 +49,8 @@ impl From<Error> for Problem {
 
 fn unavailable(error: &Error) -> Problem {
     tracing::warn!(%error, "a request has to be tried again");
-    let message = "the manager cannot store this at the moment (its disk may be full); nothing was changed, try again";
+    let message =
+        "the manager cannot store this at the moment (its disk may be full); nothing was changed, try again";
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, message).retry_after(TRY_AGAIN)
 }
 
@@ -53,7 +60,8 @@ pub(super) fn panicked(panic: Box<dyn Any + Send>) -> Response<Body> {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
     tracing::error!(panic = text, "a request handler panicked");
-    let problem = Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error; the manager's log has the details");
+    let problem =
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error; the manager's log has the details");
     let body = serde_json::to_vec(&problem.to_error()).unwrap_or_default();
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = problem.status;
@@ -71,7 +79,8 @@ mod tests {
 
     #[test]
     fn every_kind_has_its_status_and_internal_texts_stay_inside() {
-        let io = |kind| Error::Io { what: "writing /secret/place".into(), source: std::io::Error::from(kind) };
+        let io =
+            |kind| Error::Io { what: "writing /secret/place".into(), source: std::io::Error::from(kind) };
         for (error, status, told) in [
             (Error::not_found("job", "x"), 404, true),
             (Error::Invalid("frames: nonsense".into()), 400, true),

@@ -28,16 +28,24 @@ const FOR_ALL: [&str; 2] = ["/lifecycle", "/status"];
 const BUFFER: usize = 4_096;
 
 /// Adds Socket.IO to the routes and starts the task that feeds it.
-pub(super) fn attach(routes: Router, farm: Farm, tracker: &TaskTracker, cancel: &CancellationToken) -> Router {
+pub(super) fn attach(
+    routes: Router,
+    farm: Farm,
+    tracker: &TaskTracker,
+    cancel: &CancellationToken,
+) -> Router {
     let (layer, io) = SocketIo::builder().max_buffer_size(BUFFER).build_layer();
     io.ns("/", |socket: SocketRef| async move {
         socket.join(FOR_ALL);
-        socket.on(SUBSCRIPTION, |socket: SocketRef, Data(wanted): Data<serde_json::Value>, ack: AckSender| async move {
-            let answer = subscription(&socket, wanted).err().unwrap_or_else(|| "ok".to_owned());
-            if let Err(error) = ack.send(&answer) {
-                tracing::debug!(%error, "a client left before its subscription was acknowledged");
-            }
-        });
+        socket.on(
+            SUBSCRIPTION,
+            |socket: SocketRef, Data(wanted): Data<serde_json::Value>, ack: AckSender| async move {
+                let answer = subscription(&socket, wanted).err().unwrap_or_else(|| "ok".to_owned());
+                if let Err(error) = ack.send(&answer) {
+                    tracing::debug!(%error, "a client left before its subscription was acknowledged");
+                }
+            },
+        );
     });
     let subscription = farm.subscribe();
     tracker.spawn(feed(io, subscription, cancel.clone()));
@@ -150,6 +158,9 @@ mod tests {
             assert_eq!(rooms(kind, uuid), Ok(want), "{kind:?}");
         }
         assert!(rooms(Kind::Job, None).unwrap_err().contains("needs a uuid"));
-        assert!(rooms(Kind::AllJobs, Some("nonsense")).unwrap_err().contains("UUID"), "checked whenever it is there");
+        assert!(
+            rooms(Kind::AllJobs, Some("nonsense")).unwrap_err().contains("UUID"),
+            "checked whenever it is there"
+        );
     }
 }

@@ -110,13 +110,20 @@ impl WorkerApi for Api {
         Ok(WorkerStateChangedResponse::Status204)
     }
 
-    async fn schedule_task(&self, caller: Caller, query: ScheduleTaskQuery) -> Result<ScheduleTaskResponse, Problem> {
+    async fn schedule_task(
+        &self,
+        caller: Caller,
+        query: ScheduleTaskQuery,
+    ) -> Result<ScheduleTaskResponse, Problem> {
         let worker = caller.worker()?;
-        let wait = Duration::from_secs(query.wait.and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0));
+        let wait =
+            Duration::from_secs(query.wait.and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0));
         Ok(match self.farm.schedule(worker.id, wait, &self.cancel).await? {
             Answer::Nothing => ScheduleTaskResponse::Status204,
             Answer::ChangeStatus(status) => ScheduleTaskResponse::Status423(state(status)),
-            Answer::Task(assigned) => ScheduleTaskResponse::Status200(self.assigned(*assigned, &worker.platform)),
+            Answer::Task(assigned) => {
+                ScheduleTaskResponse::Status200(self.assigned(*assigned, &worker.platform))
+            }
         })
     }
 

@@ -67,7 +67,11 @@ impl WorkerMgtApi for Api {
         Ok(FetchWorkerTagResponse::Status200(convert::tag(self.farm.tag(tag_id.into()).await?)))
     }
 
-    async fn create_worker_tag(&self, _: Caller, body: types::WorkerTag) -> Result<CreateWorkerTagResponse, Problem> {
+    async fn create_worker_tag(
+        &self,
+        _: Caller,
+        body: types::WorkerTag,
+    ) -> Result<CreateWorkerTagResponse, Problem> {
         let id = match body.id.as_deref().filter(|id| !id.is_empty()) {
             None => TagId::random(),
             Some(id) => id.parse().map_err(|error| Error::Invalid(format!("id: {error}")))?,

@@ -43,8 +43,13 @@ type RandomTask = (usize, i64, usize, bool, Vec<prop::sample::Index>);
 type RandomJob = (i64, usize, usize, Vec<bool>, bool, Vec<RandomTask>);
 
 const TYPES: &[&str] = &["blender", "ffmpeg", "misc"];
-const JOB_STATUSES: &[JobStatus] =
-    &[JobStatus::Queued, JobStatus::Active, JobStatus::Paused, JobStatus::Canceled, JobStatus::PauseRequested];
+const JOB_STATUSES: &[JobStatus] = &[
+    JobStatus::Queued,
+    JobStatus::Active,
+    JobStatus::Paused,
+    JobStatus::Canceled,
+    JobStatus::PauseRequested,
+];
 const TASK_STATUSES: &[TaskStatus] = &[
     TaskStatus::Queued,
     TaskStatus::Queued,
@@ -92,8 +97,11 @@ async fn build(
     for (priority, status, tag, blocked, deleting, random_tasks) in farm {
         let mut list = Vec::new();
         for (place, (kind, task_priority, _, _, dependencies)) in random_tasks.iter().enumerate() {
-            let mut on: Vec<usize> =
-                if place == 0 { vec![] } else { dependencies.iter().map(|index| index.index(place)).collect() };
+            let mut on: Vec<usize> = if place == 0 {
+                vec![]
+            } else {
+                dependencies.iter().map(|index| index.index(place)).collect()
+            };
             on.sort_unstable();
             on.dedup();
             list.push(task(TYPES[*kind], *task_priority, &on));
@@ -104,7 +112,8 @@ async fn build(
         let stored = store_job(store, new).await;
         for (place, (kind, ..)) in random_tasks.iter().enumerate() {
             set_status(store, list[place].id, TASK_STATUSES[random_tasks[place].2], None).await;
-            let (seq, failed, is_blocked, kind) = (node.seq, random_tasks[place].3, blocked[*kind], TYPES[*kind]);
+            let (seq, failed, is_blocked, kind) =
+                (node.seq, random_tasks[place].3, blocked[*kind], TYPES[*kind]);
             let (job_seq, id) = (stored.summary.seq, list[place].id);
             write(store, move |tx| {
                 Box::pin(async move {
@@ -133,7 +142,10 @@ async fn build(
         .await
         .unwrap();
         for (place, (kind, task_priority, task_status, failed, _)) in random_tasks.iter().enumerate() {
-            let unmet = list[place].dependencies.iter().filter(|on| TASK_STATUSES[random_tasks[**on].2] != TaskStatus::Completed);
+            let unmet = list[place]
+                .dependencies
+                .iter()
+                .filter(|on| TASK_STATUSES[random_tasks[**on].2] != TaskStatus::Completed);
             let candidate = Candidate {
                 job_status,
                 job_deleting: deleting,
@@ -146,7 +158,8 @@ async fn build(
                 index_in_job: place as i64 + 1,
                 unmet_dependencies: unmet.count() as i64,
                 failed_by_worker: *failed,
-                blocked: (0..random_tasks.len()).any(|other| random_tasks[other].0 == *kind && blocked[*kind]),
+                blocked: (0..random_tasks.len())
+                    .any(|other| random_tasks[other].0 == *kind && blocked[*kind]),
             };
             if is_eligible(&candidate, &node.task_types, own) {
                 let key = order(&candidate);

@@ -17,10 +17,12 @@ async fn assert_sound(store: &Store, when: &str) {
 async fn dependants_are_released_by_the_last_completion_and_held_again_by_a_requeue() {
     for database in TestDatabase::each().await {
         let store = database.open_quietly().await;
-        let new = job(50, vec![task("blender", 50, &[]), task("blender", 50, &[]), task("ffmpeg", 50, &[0, 1])]);
+        let new =
+            job(50, vec![task("blender", 50, &[]), task("blender", 50, &[]), task("ffmpeg", 50, &[0, 1])]);
         let ids: Vec<_> = new.tasks.iter().map(|task| task.id).collect();
         let stored = store_job(&store, new).await;
-        let runnable = || async { jobs::find(store.read(), stored.summary.id).await.unwrap().unwrap().summary.runnable };
+        let runnable =
+            || async { jobs::find(store.read(), stored.summary.id).await.unwrap().unwrap().summary.runnable };
         for (place, to, want) in [
             (0, T::Active, 1),
             (0, T::Completed, 1),
@@ -48,10 +50,12 @@ async fn a_single_change_keeps_steps_in_line() {
         let id = new.tasks[0].id;
         let stored = store_job(&store, new).await;
         set_status(&store, id, T::Completed, None).await;
-        let steps = jobs::find(store.read(), stored.summary.id).await.unwrap().unwrap().summary.steps_completed;
+        let steps =
+            jobs::find(store.read(), stored.summary.id).await.unwrap().unwrap().summary.steps_completed;
         assert_eq!(steps, 2);
         set_status(&store, id, T::Queued, None).await;
-        let steps = jobs::find(store.read(), stored.summary.id).await.unwrap().unwrap().summary.steps_completed;
+        let steps =
+            jobs::find(store.read(), stored.summary.id).await.unwrap().unwrap().summary.steps_completed;
         assert_eq!(steps, 0);
     }
 }
@@ -60,7 +64,10 @@ const MASS: &[MassChange] = &[
     MassChange { from: &[T::Active, T::Queued, T::SoftFailed, T::Paused], to: T::Canceled },
     MassChange { from: &[T::Queued, T::SoftFailed], to: T::Paused },
     MassChange { from: &[T::Canceled, T::Failed, T::Paused, T::SoftFailed], to: T::Queued },
-    MassChange { from: &[T::Completed, T::Canceled, T::Failed, T::Paused, T::SoftFailed, T::Active], to: T::Queued },
+    MassChange {
+        from: &[T::Completed, T::Canceled, T::Failed, T::Paused, T::SoftFailed, T::Active],
+        to: T::Queued,
+    },
 ];
 
 #[derive(Debug, Clone)]

@@ -18,7 +18,11 @@ pub fn task(task_type: &str, priority: i64, dependencies: &[usize]) -> NewTask {
         name: format!("a {task_type} task"),
         task_type: task_type.into(),
         priority,
-        commands: vec![Command { name: "echo".into(), parameters: serde_json::Map::new(), total_step_count: 2 }],
+        commands: vec![Command {
+            name: "echo".into(),
+            parameters: serde_json::Map::new(),
+            total_step_count: 2,
+        }],
         dependencies: dependencies.to_vec(),
     }
 }
@@ -73,7 +77,9 @@ pub async fn worker(store: &Store, types: &[&str]) -> Worker {
 
 pub async fn write<F, T>(store: &Store, operation: F) -> Result<T, Error>
 where
-    F: for<'a> Fn(&'a flamenco_store::Tx) -> futures_util::future::BoxFuture<'a, Result<T, Error>> + Send + 'static,
+    F: for<'a> Fn(&'a flamenco_store::Tx) -> futures_util::future::BoxFuture<'a, Result<T, Error>>
+        + Send
+        + 'static,
     T: Send + 'static,
 {
     store.write(operation).await
@@ -87,8 +93,12 @@ pub async fn set_status(store: &Store, id: TaskId, to: TaskStatus, owner: Option
             let mut task = tasks::lock(tx, id).await?.unwrap();
             let mut job = jobs::lock(tx, task.job_id).await?.unwrap();
             if let Some(worker) = owner {
-                task.worker =
-                    Some(TaskWorker { seq: worker.seq, id: worker.id, name: worker.name, address: worker.address });
+                task.worker = Some(TaskWorker {
+                    seq: worker.seq,
+                    id: worker.id,
+                    name: worker.name,
+                    address: worker.address,
+                });
             }
             tasks::change_status(tx, &mut job, &mut task, to).await?;
             tasks::save(tx, &task).await?;

@@ -16,7 +16,11 @@ async fn a_job_round_trips_with_its_documents_and_tasks() {
         new.metadata = serde_json::json!({"user.name": "someone"}).as_object().unwrap().clone();
         new.shaman_checkout_id = "Весы/Синтел".into();
         let stored = store_job(&store, new.clone()).await;
-        assert_eq!(serde_json::to_string(&stored.settings).unwrap(), serde_json::to_string(&settings).unwrap(), "order is kept");
+        assert_eq!(
+            serde_json::to_string(&stored.settings).unwrap(),
+            serde_json::to_string(&settings).unwrap(),
+            "order is kept"
+        );
         assert_eq!(stored.summary.steps_total, 4);
         assert_eq!((stored.summary.counts.queued, stored.summary.runnable), (2, 1));
         assert_eq!((stored.summary.created, stored.summary.updated), (now(), now()));
@@ -72,7 +76,8 @@ async fn what_a_crash_left_half_stored_is_removed() {
         .await
         .unwrap();
         assert_eq!(write(&store, |tx| Box::pin(jobs::remove_unfinished(tx))).await.unwrap(), 1);
-        let left: Vec<_> = jobs::all(store.read()).await.unwrap().into_iter().map(|job| job.summary.id).collect();
+        let left: Vec<_> =
+            jobs::all(store.read()).await.unwrap().into_iter().map(|job| job.summary.id).collect();
         assert_eq!(left, [kept.summary.id]);
     }
 }

@@ -79,7 +79,8 @@ async fn an_operation_whose_caller_left_is_carried_through() {
         assert!(add(&store, tag("kept")).now_or_never().is_none());
         // Another operation is behind it in the same queue, so the first is done when the second is answered.
         add(&store, tag("second")).await.unwrap();
-        let names: Vec<String> = tags::all(store.read()).await.unwrap().into_iter().map(|tag| tag.name).collect();
+        let names: Vec<String> =
+            tags::all(store.read()).await.unwrap().into_iter().map(|tag| tag.name).collect();
         assert_eq!(names, ["kept", "second"], "{}", database.backend);
     }
 }
@@ -121,5 +122,24 @@ async fn what_was_answered_is_there_after_reopening() {
         store.close().await;
         let store = database.open_quietly().await;
         assert_eq!(tags::all(store.read()).await.unwrap()[0].name, "kept");
+    }
+}
+
+#[tokio::test]
+async fn closing_finishes_what_was_accepted_and_refuses_the_rest() {
+    for database in TestDatabase::each().await {
+        let store = database.open_quietly().await;
+        let other = store.clone();
+        let mut accepted: Vec<_> = (0..50).map(|n| Box::pin(add(&other, tag(&format!("tag {n}"))))).collect();
+        for operation in &mut accepted {
+            assert!(operation.now_or_never().is_none(), "it is in the queue");
+        }
+        store.close().await;
+        for operation in accepted {
+            operation.await.unwrap();
+        }
+        assert!(matches!(add(&other, tag("late")).await, Err(Error::Closed)), "{}", database.backend);
+        let store = database.open_quietly().await;
+        assert_eq!(tags::all(store.read()).await.unwrap().len(), 50);
     }
 }

@@ -39,6 +39,9 @@ pub(crate) fn methods<S: Clone + Send + Sync + 'static>(allowed: &'static str) -
 /// The route of everything that the document does not have.
 pub(crate) fn unknown_path<S: Clone + Send + Sync + 'static>() -> MethodRouter<S> {
     any(|uri: http::Uri| async move {
-        Problem::not_found(format!("there is nothing at {}; see /api/v3/swagger-ui/ for what there is", uri.path()))
+        Problem::not_found(format!(
+            "there is nothing at {}; see /api/v3/swagger-ui/ for what there is",
+            uri.path()
+        ))
     })
 }

@@ -6,6 +6,7 @@ use http::{HeaderMap, StatusCode, header, request::Parts};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 
+use super::strict::Strict;
 use super::{Backend, UploadBody};
 use crate::{Operation, Problem};
 
@@ -41,7 +42,11 @@ impl Call {
     }
 
     /// A parameter in the path.
-    pub(crate) fn path<T>(&self, name: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<T, Problem> {
+    pub(crate) fn path<T>(
+        &self,
+        name: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<T, Problem> {
         let value = self.path.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
         parse(value.unwrap_or_default()).map_err(|wrong| bad_parameter("path parameter", name, &wrong))
     }
@@ -89,8 +94,12 @@ impl Call {
         name: &str,
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Result<Option<Vec<T>>, Problem> {
-        let values: Vec<_> =
-            self.headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+        let values: Vec<_> = self
+            .headers
+            .get_all(name)
+            .iter()
+            .map(|value| String::from_utf8_lossy(value.as_bytes()))
+            .collect();
         let values: Vec<&str> = values.iter().map(AsRef::as_ref).collect();
         parse_list(&values, parse).map_err(|wrong| bad_parameter("header", name, &wrong))
     }
@@ -180,7 +189,8 @@ fn parse_list<T>(
     if values.is_empty() {
         return Ok(None);
     }
-    let items = values.iter().flat_map(|value| value.split(',')).map(str::trim).filter(|item| !item.is_empty());
+    let items =
+        values.iter().flat_map(|value| value.split(',')).map(str::trim).filter(|item| !item.is_empty());
     items.map(parse).collect::<Result<_, _>>().map(Some)
 }
 
@@ -206,7 +216,7 @@ fn announced_length(headers: &HeaderMap) -> Option<u64> {
 /// The message names the place in the document, what was found and what was expected.
 fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+    let value = serde_path_to_error::deserialize(Strict(&mut deserializer)).map_err(|error| {
         let path = error.path().to_string();
         bad_json(&path, error.inner())
     })?;
@@ -221,10 +231,37 @@ fn bad_json(path: &str, error: &serde_json::Error) -> Problem {
     // Where a document ends too early, the path ends with a question mark.
     let path = path.trim_end_matches('?').trim_end_matches('.');
     let place = if path.is_empty() { String::new() } else { format!("{path}: ") };
-    let what = what.replace("expected i64", "expected a whole number").replace("expected f64", "expected a number");
+    let what = plain_words(what);
     Problem::bad_request(format!(
         "request body: {place}{what} (line {}, column {})",
         error.line(),
         error.column()
     ))
+}
+
+/// What `chrono` says of a text that is no date and time; it does not say what it expected.
+const DATE_ERRORS: &[&str] = &[
+    "input contains invalid characters",
+    "premature end of input",
+    "trailing input",
+    "input is out of range",
+    "input is not enough for unique date and time",
+    "no possible date and time matching input",
+];
+
+/// What is expected, in words of JSON instead of Rust.
+fn plain_words(what: &str) -> String {
+    let what =
+        what.replace("expected i64", "expected a whole number").replace("expected f64", "expected a number");
+    let what = what.replace("invalid type: sequence", "invalid type: list");
+    let what = what
+        .replace("expected a sequence", "expected a list")
+        .replace("invalid type: map", "invalid type: object");
+    if DATE_ERRORS.contains(&what.as_str()) {
+        return format!("must be a date and time like 2026-01-31T12:00:00Z ({what})");
+    }
+    match what.rfind("expected struct ") {
+        Some(start) => format!("{}expected an object", &what[..start]),
+        None => what,
+    }
 }

@@ -12,7 +12,8 @@ pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
     match serde_json::to_vec(body) {
         Ok(bytes) => with_type(status, "application/json", Body::from(bytes)),
         Err(error) => {
-            let text = serde_json::json!({"code": 500, "message": format!("cannot write the answer: {error}")});
+            let text =
+                serde_json::json!({"code": 500, "message": format!("cannot write the answer: {error}")});
             with_type(StatusCode::INTERNAL_SERVER_ERROR, "application/json", Body::from(text.to_string()))
         }
     }

@@ -163,8 +163,12 @@ async fn wrong_json_is_located() {
     for (body, expected) in [
         ("{", "request body: EOF while parsing an object (line 1, column 1)"),
         ("{} x", "request body: missing field `priority` (line 1, column 2)"),
-        (r#"{"priority": "high"}"#, "request body: priority: invalid type: string \"high\", expected a whole number (line 1, column 19)"),
+        (
+            r#"{"priority": "high"}"#,
+            "request body: priority: invalid type: string \"high\", expected a whole number (line 1, column 19)",
+        ),
         (r#"{"priority": 1} {}"#, "request body: trailing characters (line 1, column 17)"),
+        (r#"[50]"#, "request body: invalid type: list, expected an object (line 1, column 0)"),
         (r#"{"priority": 101}"#, "request body: priority: must be from 0 to 100, not 101"),
         (r#"{"priority": -1}"#, "request body: priority: must be from 0 to 100, not -1"),
         ("", "request body: it is empty; send a JSON document"),
@@ -177,9 +181,13 @@ async fn wrong_json_is_located() {
 
 #[tokio::test]
 async fn the_place_of_a_nested_mistake_is_named() {
-    let body = json!({"name": "n", "type": "t", "submitter_platform": "linux", "metadata": {"a": "b", "c": 7}});
+    let body =
+        json!({"name": "n", "type": "t", "submitter_platform": "linux", "metadata": {"a": "b", "c": 7}});
     let message = rejection(send(json_request("POST", "/api/v3/jobs", body.to_string())).await, 400).await;
-    assert!(message.starts_with("request body: metadata.c: invalid type: integer `7`, expected a string (line 1"), "{message}");
+    assert!(
+        message.starts_with("request body: metadata.c: invalid type: integer `7`, expected a string (line 1"),
+        "{message}"
+    );
 }
 
 #[tokio::test]
@@ -231,7 +239,8 @@ async fn large_json_is_refused_with_and_without_a_length() {
     let with_length = request("POST", &format!("{JOB}/setpriority"))
         .header(header::CONTENT_LENGTH, large.len())
         .body(Body::from(large.clone()));
-    let pieces = stream::iter(large.into_bytes()).map(|byte| Ok::<_, std::io::Error>(Bytes::from(vec![byte])));
+    let pieces =
+        stream::iter(large.into_bytes()).map(|byte| Ok::<_, std::io::Error>(Bytes::from(vec![byte])));
     let chunked = request("POST", &format!("{JOB}/setpriority")).body(Body::from_stream(pieces));
     for request in [with_length, chunked] {
         let message = rejection(send(request.unwrap()).await, 413).await;
@@ -295,7 +304,9 @@ async fn wrong_methods_are_told_the_right_ones() {
 
 #[tokio::test]
 async fn unknown_paths_are_json_errors() {
-    for path in ["/api", "/api/", "/api/v3", "/api/v3/nonsense", &format!("{JOB}/nonsense"), "/api/v3/jobs/type/a/b"] {
+    for path in
+        ["/api", "/api/", "/api/v3", "/api/v3/nonsense", &format!("{JOB}/nonsense"), "/api/v3/jobs/type/a/b"]
+    {
         let message = rejection(send(request("GET", path).body(Body::empty()).unwrap()).await, 404).await;
         assert!(message.contains(path), "{message}");
     }
@@ -319,7 +330,8 @@ async fn no_byte_of_a_body_is_read_before_the_sender_is_known() {
             touched.fetch_add(1, Ordering::Relaxed);
             Poll::Ready(Some(Ok::<_, std::io::Error>(Bytes::from_static(b"x"))))
         });
-        let request = Request::post(path).header(header::CONTENT_TYPE, "image/png").body(Body::from_stream(pieces));
+        let request =
+            Request::post(path).header(header::CONTENT_TYPE, "image/png").body(Body::from_stream(pieces));
         let message = rejection(send(request.unwrap()).await, 401).await;
         assert_eq!(message, "credentials are missing");
     }

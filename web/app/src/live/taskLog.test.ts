@@ -64,7 +64,7 @@ describe('TaskLogReader', () => {
     await reader.catchUp(true);
     await reader.catchUp(false);
     expect(seen.text).toBe('one\ntwo ü\n');
-    expect(ranges).toEqual(['all', 'bytes=4-', 'bytes=11-']);
+    expect(ranges).toEqual(['all', 'bytes=3-', 'bytes=10-']);
   });
 
   it('starts as soon as there is a log', async () => {
@@ -102,7 +102,7 @@ describe('TaskLogReader', () => {
     let sent = 0;
     vi.stubGlobal('fetch', async (request: Request | string, init?: RequestInit) => {
       if (typeof request !== 'string') return reply(request, init);
-      return new Response(whole.slice(sent, ++sent), { status: 206 });
+      return new Response(whole.slice(Math.max(0, sent - 1), ++sent), { status: 206 });
     });
     file = 'x';
     const { reader, seen } = readerOf();
@@ -125,6 +125,15 @@ describe('TaskLogReader', () => {
     file = 'second\n';
     await reader.catchUp(true);
     expect(seen).toMatchObject({ text: 'second\n', restarts: 2 });
+  });
+
+  it('notices a rotation also when the new log is longer already', async () => {
+    file = 'first\n';
+    const { reader, seen } = readerOf();
+    await reader.catchUp(false);
+    file = 'the second attempt\n';
+    await reader.catchUp(true);
+    expect(seen.text).toBe('the second attempt\n');
   });
 
   it('works with a server that knows no ranges', async () => {

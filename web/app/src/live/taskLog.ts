@@ -26,6 +26,8 @@ type Chunk = { kind: 'bytes'; bytes: Uint8Array } | { kind: 'nothing' } | { kind
 export class TaskLogReader {
   private url: string | undefined;
   private offset = 0;
+  /** The byte before `offset`. It is read again each time: if it is another one, so is the file. */
+  private lastByte: number | undefined;
   private skipFirstLine = false;
   private decoder = new TextDecoder();
   private running = false;
@@ -86,25 +88,27 @@ export class TaskLogReader {
 
   private async readChunk(): Promise<Chunk> {
     if (this.url === undefined && !(await this.locate())) return { kind: 'nothing' };
-    const headers: Record<string, string> = this.offset > 0 ? { Range: `bytes=${this.offset}-` } : {};
+    // One byte that is already known: a range that begins at the end would be refused as an error.
+    const from = this.lastByte === undefined ? this.offset : this.offset - 1;
+    const headers: Record<string, string> = from > 0 ? { Range: `bytes=${from}-` } : {};
     const response = await fetch(this.url ?? '', { headers, cache: 'no-store' });
     switch (response.status) {
       case 206:
-        return { kind: 'bytes', bytes: new Uint8Array(await response.arrayBuffer()) };
-      case 200: {
-        const whole = new Uint8Array(await response.arrayBuffer());
-        if (whole.length < this.offset) return { kind: 'rotated' };
-        return { kind: 'bytes', bytes: whole.subarray(this.offset) };
-      }
-      case 416: {
-        const size = Number(/\*\/(\d+)/.exec(response.headers.get('content-range') ?? '')?.[1] ?? this.offset);
-        return size < this.offset ? { kind: 'rotated' } : { kind: 'nothing' };
-      }
+        return this.beyondKnown(new Uint8Array(await response.arrayBuffer()));
+      case 200:
+        return this.beyondKnown(new Uint8Array(await response.arrayBuffer()).subarray(from));
       case 404:
+      case 416:
         return this.offset > 0 ? { kind: 'rotated' } : { kind: 'nothing' };
       default:
         throw new RequestError(`The log could not be read (status ${response.status}).`, response.status);
     }
+  }
+
+  /** What follows the byte that is known. */
+  private beyondKnown(bytes: Uint8Array): Chunk {
+    if (this.lastByte === undefined) return { kind: 'bytes', bytes };
+    return bytes[0] === this.lastByte ? { kind: 'bytes', bytes: bytes.subarray(1) } : { kind: 'rotated' };
   }
 
   private async locate(): Promise<boolean> {
@@ -121,6 +125,7 @@ export class TaskLogReader {
 
   private take(bytes: Uint8Array): void {
     this.offset += bytes.length;
+    this.lastByte = bytes.at(-1) ?? this.lastByte;
     let from = 0;
     if (this.skipFirstLine && bytes.length > 0) {
       // The cut is anywhere in a line, or even in a character.
@@ -133,6 +138,7 @@ export class TaskLogReader {
   private forget(): void {
     this.url = undefined;
     this.offset = 0;
+    this.lastByte = undefined;
     this.decoder = new TextDecoder();
   }
 }

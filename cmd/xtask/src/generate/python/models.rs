@@ -34,7 +34,8 @@ pub fn write(api: &Api) -> Result<String> {
 }
 
 fn is_object(schema: &Value) -> bool {
-    schema.get("properties").is_some() || schema.get("allOf").and_then(Value::as_array).is_some_and(|all| all.len() > 1)
+    schema.get("properties").is_some()
+        || schema.get("allOf").and_then(Value::as_array).is_some_and(|all| all.len() > 1)
 }
 
 fn enumeration(name: &str, schema: &Value, values: &[Value]) -> String {
@@ -50,7 +51,11 @@ fn enumeration(name: &str, schema: &Value, values: &[Value]) -> String {
 /// The name of an enumeration's member.
 fn member(value: &str) -> String {
     let name = value.to_shouty_snake_case();
-    if name.starts_with(|first: char| first.is_ascii_digit()) || name.is_empty() { format!("VALUE_{name}") } else { name }
+    if name.starts_with(|first: char| first.is_ascii_digit()) || name.is_empty() {
+        format!("VALUE_{name}")
+    } else {
+        name
+    }
 }
 
 /// The class, and the statement that says how it is written.
@@ -79,7 +84,8 @@ fn dataclass(api: &Api, name: &str, schema: &Value) -> Result<(String, String)> 
         }
         fields.push(format!("Field({})", arguments.join(", ")));
     }
-    let class = format!("\n@dataclasses.dataclass(kw_only=True)\nclass {name}(Model):\n{doc}\n{attributes}\n");
+    let class =
+        format!("\n@dataclasses.dataclass(kw_only=True)\nclass {name}(Model):\n{doc}\n{attributes}\n");
     let wire = bracketed(&format!("{name}.WIRE = ("), &fields, ")", 0);
     // One value in brackets is no tuple without a comma.
     let lone = fields.len() == 1 && !wire.contains('\n');
@@ -127,7 +133,8 @@ pub struct Kind {
 
 /// The kind of a schema; `codec` is an expression in the namespace of `models.py`.
 pub fn kind(api: &Api, schema: &Value) -> Result<Kind> {
-    let of = |annotation: &str, codec: &str| Kind { annotation: annotation.to_owned(), codec: codec.to_owned() };
+    let of =
+        |annotation: &str, codec: &str| Kind { annotation: annotation.to_owned(), codec: codec.to_owned() };
     if let Some(name) = reference_name(schema) {
         let target = api.schemas.get(name).with_context(|| format!("there is no schema {name}"))?;
         if target.get("enum").is_some() {

@@ -19,12 +19,13 @@ pub fn write(api: &Api) -> Result<String> {
     }
     let used = |name: &&str| uses(&code, name);
     let typing = ["Any"].into_iter().filter(used).collect::<Vec<_>>();
-    let typing = if typing.is_empty() { String::new() } else { format!("from typing import {}\n", typing.join(", ")) };
+    let typing =
+        if typing.is_empty() { String::new() } else { format!("from typing import {}\n", typing.join(", ")) };
     let datetime = if uses(&code, "datetime") { "from datetime import datetime\n" } else { "" };
     let standard = datetime.to_owned() + &typing;
     let standard = if standard.is_empty() { standard } else { standard + "\n" };
     let mut models: Vec<_> = api.schemas.keys().map(String::as_str).filter(used).map(str::to_owned).collect();
-    models.sort();
+    models.sort_by_key(|name| name.to_lowercase());
     let models = bracketed("from .models import (", &models, ")", 0);
     let codecs = ["Choice", "ListOf", "MapOf", "Of"].into_iter().filter(used).collect::<Vec<_>>().join(", ");
     Ok(format!(
@@ -90,7 +91,10 @@ fn method(api: &Api, operation: &Operation) -> Result<(String, String, String)> 
     let sending = ["call".to_owned(), answers, "timeout".to_owned()];
     let sent = match returned.as_str() {
         "None" => bracketed("self._send(", &sending, ")\n", 8),
-        _ => bracketed(&format!("answer: {returned} = self._send("), &sending, ")\n", 8) + "        return answer\n",
+        _ => {
+            bracketed(&format!("answer: {returned} = self._send("), &sending, ")\n", 8)
+                + "        return answer\n"
+        }
     };
     Ok((head, doc, call + &steps + &sent))
 }

@@ -103,14 +103,23 @@ fn parameters(
     Ok(code)
 }
 
-fn body_argument(types: &mut Types, operation: &Operation, body: &Body) -> Result<(TokenStream, TokenStream)> {
+fn body_argument(
+    types: &mut Types,
+    operation: &Operation,
+    body: &Body,
+) -> Result<(TokenStream, TokenStream)> {
     Ok(match &body.kind {
         BodyKind::Json(schema) => {
             let rust = types.of(schema, &format!("{}-Request", operation.id))?;
             if body.required {
                 (quote!(body: &#rust), quote!(call.json(body)?;))
             } else {
-                (quote!(body: Option<&#rust>), quote!(if let Some(body) = body { call.json(body)?; }))
+                (
+                    quote!(body: Option<&#rust>),
+                    quote!(if let Some(body) = body {
+                        call.json(body)?;
+                    }),
+                )
             }
         }
         BodyKind::Upload(accepted) => {
@@ -180,7 +189,8 @@ fn read_choice(operation: &Operation, response: &Response, contents: &[Content])
     let name = operations::choice_name(operation, response);
     let (mut arms, mut last) = (Vec::new(), TokenStream::new());
     for (index, content) in contents.iter().enumerate() {
-        let (variant, media_type, read) = (operations::choice_variant(content), &content.media_type, read_body(content));
+        let (variant, media_type, read) =
+            (operations::choice_variant(content), &content.media_type, read_body(content));
         let built = quote!(operations::#name::#variant(#read));
         if index == 0 {
             last = built;

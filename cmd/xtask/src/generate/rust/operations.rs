@@ -7,9 +7,7 @@ use quote::{format_ident, quote};
 use super::kinds::Kind;
 use super::names;
 use super::types::Types;
-use crate::generate::model::{
-    Api, Code, Content, ContentKind, Operation, Param, Response, reference_name,
-};
+use crate::generate::model::{Api, Code, Content, ContentKind, Operation, Param, Response, reference_name};
 
 /// The whole file.
 pub fn write(api: &Api, types: &mut Types) -> Result<TokenStream> {
@@ -63,13 +61,7 @@ fn declare(api: &Api, types: &mut Types, operation: &Operation) -> Result<TokenS
     Ok(code)
 }
 
-fn parameters(
-    api: &Api,
-    types: &mut Types,
-    doc: &str,
-    name: Ident,
-    params: &[Param],
-) -> Result<TokenStream> {
+fn parameters(api: &Api, types: &mut Types, doc: &str, name: Ident, params: &[Param]) -> Result<TokenStream> {
     let mut fields = Vec::new();
     let mut all_have_default = true;
     for param in params {
@@ -222,7 +214,11 @@ fn variant_declaration(
     for header in &response.headers {
         let kind = header_kind(api, types, response, header)?;
         let (field, rust, doc) = (names::snake(&header.name), kind.rust(), docs(&header.doc));
-        fields.push(if header.required { quote!(#doc #field: #rust) } else { quote!(#doc #field: Option<#rust>) });
+        fields.push(if header.required {
+            quote!(#doc #field: #rust)
+        } else {
+            quote!(#doc #field: Option<#rust>)
+        });
     }
     Ok(quote!(#doc #name { #(#fields),* }))
 }
@@ -321,6 +317,7 @@ fn choice_of_bodies(types: &mut Types, operation: &Operation, response: &Respons
 
 /// A text of the document as a doc comment.
 pub fn docs(text: &str) -> TokenStream {
-    let lines = text.trim().lines().map(|line| if line.is_empty() { String::new() } else { format!(" {line}") });
+    let lines =
+        text.trim().lines().map(|line| if line.is_empty() { String::new() } else { format!(" {line}") });
     quote!(#(#[doc = #lines])*)
 }

@@ -247,7 +247,12 @@ fn reply(api: &Api, types: &mut Types, operation: &Operation) -> Result<TokenStr
     })
 }
 
-fn reply_arm(api: &Api, types: &mut Types, operation: &Operation, response: &Response) -> Result<TokenStream> {
+fn reply_arm(
+    api: &Api,
+    types: &mut Types,
+    operation: &Operation,
+    response: &Response,
+) -> Result<TokenStream> {
     let variant = operations::variant(response.code);
     let status = match response.code {
         Code::Exact(code) => operations::named_status(code)?,

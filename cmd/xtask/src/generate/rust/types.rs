@@ -119,7 +119,8 @@ fn is_default_number(name: &Ident) -> bool {
 fn mend_default_attribute(attribute: &mut Attribute) {
     let text = attribute.to_token_stream().to_string();
     if text.contains("default_u64::<i64, ") || text.contains("default_i64::<i64, ") {
-        let text = text.replace("default_u64::<i64, ", "integer::<").replace("default_i64::<i64, ", "integer::<");
+        let text =
+            text.replace("default_u64::<i64, ", "integer::<").replace("default_i64::<i64, ", "integer::<");
         // What was an attribute before still is one.
         if let Ok(mended) = syn::parse::Parser::parse_str(Attribute::parse_outer, &text)
             && let Some(first) = mended.into_iter().next()

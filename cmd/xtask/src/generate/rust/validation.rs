@@ -13,8 +13,15 @@ use super::names;
 use crate::generate::model::{Api, reference_name};
 
 /// Keywords that limit a value and for which there is no check; a document that uses one promises too much.
-const UNCHECKED: &[&str] =
-    &["pattern", "multipleOf", "uniqueItems", "minProperties", "maxProperties", "exclusiveMinimum", "exclusiveMaximum"];
+const UNCHECKED: &[&str] = &[
+    "pattern",
+    "multipleOf",
+    "uniqueItems",
+    "minProperties",
+    "maxProperties",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+];
 
 /// `impl Validate` for every named schema that has limits somewhere in it.
 pub fn implementations(api: &Api) -> Result<TokenStream> {
@@ -37,9 +44,7 @@ pub fn implementations(api: &Api) -> Result<TokenStream> {
 /// Statements that check the expression `value` (a reference or a place) against a schema; none if it has no limits.
 pub fn rules(api: &Api, schema: &Value, value: TokenStream) -> Result<Option<TokenStream>> {
     match reference_name(schema) {
-        Some(name) if limited(api, name, &mut BTreeSet::new()) => {
-            Ok(Some(quote!(check.value(&#value);)))
-        }
+        Some(name) if limited(api, name, &mut BTreeSet::new()) => Ok(Some(quote!(check.value(&#value);))),
         Some(_) => Ok(None),
         None => inner_rules(api, schema, value),
     }
@@ -96,7 +101,8 @@ fn inner_rules(api: &Api, schema: &Value, value: TokenStream) -> Result<Option<T
 
 /// How to write the variable `item`, which is a reference: numbers are passed by value.
 fn element(api: &Api, schema: &Value) -> TokenStream {
-    let scalar = matches!(api.resolve(schema).get("type").and_then(Value::as_str), Some("integer" | "number"));
+    let scalar =
+        matches!(api.resolve(schema).get("type").and_then(Value::as_str), Some("integer" | "number"));
     if scalar && reference_name(schema).is_none() { quote!(*item) } else { quote!(item) }
 }
 
@@ -170,6 +176,8 @@ fn limited_inside<'a>(api: &'a Api, schema: &'a Value, seen: &mut BTreeSet<&'a s
     let limits = ["minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems"];
     let parts = ["items", "additionalProperties"].into_iter().filter_map(|key| schema.get(key));
     let parts = parts.chain(schema.get("allOf").and_then(Value::as_array).into_iter().flatten());
-    let mut parts = parts.chain(schema.get("properties").and_then(Value::as_object).into_iter().flat_map(Map::values));
-    limits.iter().any(|limit| schema.get(limit).is_some()) || parts.any(|part| limited_inside(api, part, seen))
+    let mut parts =
+        parts.chain(schema.get("properties").and_then(Value::as_object).into_iter().flat_map(Map::values));
+    limits.iter().any(|limit| schema.get(limit).is_some())
+        || parts.any(|part| limited_inside(api, part, seen))
 }

@@ -12,7 +12,7 @@ export const JOB_COLUMNS: readonly GridColumn<JobRow>[] = [
   {
     key: 'status',
     label: 'Status',
-    width: 164,
+    width: 158,
     line: 1,
     order: { fields: ['status'], compare: (a, b) => statusRank(a.status) - statusRank(b.status) },
   },
@@ -26,7 +26,7 @@ export const JOB_COLUMNS: readonly GridColumn<JobRow>[] = [
   {
     key: 'progress',
     label: 'Progress',
-    width: 150,
+    width: 130,
     line: 2,
     hideBelow: 430,
     order: { fields: ['stepsCompleted', 'stepsTotal'], compare: (a, b) => done(a) - done(b) },
@@ -35,7 +35,7 @@ export const JOB_COLUMNS: readonly GridColumn<JobRow>[] = [
     key: 'type',
     label: 'Type',
     width: 170,
-    hideBelow: 760,
+    hideBelow: 860,
     order: { fields: ['type'], compare: (a, b) => compareKeys(a.type, b.type) },
   },
   {
@@ -43,7 +43,7 @@ export const JOB_COLUMNS: readonly GridColumn<JobRow>[] = [
     label: 'Prio',
     width: 64,
     align: 'right',
-    hideBelow: 620,
+    hideBelow: 740,
     descendingFirst: true,
     order: { fields: ['priority'], compare: (a, b) => a.priority - b.priority },
   },
