@@ -13,10 +13,12 @@
 pub mod blocklist;
 pub mod claim;
 mod db;
+pub mod deletion;
 mod error;
 pub mod jobs;
 mod migration;
 pub mod recount;
+pub mod sleep;
 mod store;
 pub mod submit;
 pub mod tags;

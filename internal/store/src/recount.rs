@@ -34,11 +34,11 @@ const CHECKS: &[&str] = &[
      OR c.steps <> c.steps_total",
     "SELECT 'unmet dependencies of task ' || c.id AS what, CAST(c.unmet_deps AS TEXT) AS stored, \
      CAST(c.unmet AS TEXT) AS counted FROM (SELECT t.id, t.unmet_deps, (SELECT COUNT(*) FROM task_dependencies d \
-     JOIN tasks p ON p.id = d.dependency_id WHERE d.task_id = t.id AND p.status <> 'completed') AS unmet FROM tasks t) c \
-     WHERE c.unmet <> c.unmet_deps",
+     JOIN tasks p ON p.id = d.dependency_id WHERE d.task_id = t.id AND p.status <> 'completed') AS unmet FROM tasks t JOIN jobs j ON j.id = t.job_id \
+     WHERE j.status <> 'under-construction') c WHERE c.unmet <> c.unmet_deps",
     "SELECT 'whether task ' || t.id || ' is runnable' AS what, CAST(t.runnable AS TEXT) AS stored, \
-     CASE WHEN t.unmet_deps = 0 AND t.status IN ('queued', 'soft-failed') THEN '1' ELSE '0' END AS counted FROM tasks t \
-     WHERE t.runnable <> CASE WHEN t.unmet_deps = 0 AND t.status IN ('queued', 'soft-failed') THEN 1 ELSE 0 END",
+     CASE WHEN t.unmet_deps = 0 AND t.status IN ('queued', 'soft-failed') THEN '1' ELSE '0' END AS counted FROM tasks t JOIN jobs j ON j.id = t.job_id \
+     WHERE j.status <> 'under-construction' AND t.runnable <> CASE WHEN t.unmet_deps = 0 AND t.status IN ('queued', 'soft-failed') THEN 1 ELSE 0 END",
     "SELECT 'queue head ' || c.task_type || ' ' || c.priority || ' of job ' || c.job_id AS what, \
      CAST(c.runnable AS TEXT) AS stored, CAST(c.counted AS TEXT) AS counted FROM (SELECT q.job_id, q.task_type, \
      q.priority, q.runnable, (SELECT COUNT(*) FROM tasks t WHERE t.job_id = q.job_id AND t.task_type = q.task_type AND \

@@ -70,3 +70,51 @@ pub async fn set_of_worker(db: &impl Db, worker: i64, tags: &[TagId]) -> Result<
     }
     Ok(unknown)
 }
+
+/// Changes name and description of a tag; false when there is none.
+///
+/// # Errors
+/// [`Error::Duplicate`] when the name is taken.
+pub async fn update(db: &impl Db, tag: &Tag, now: DateTime<Utc>) -> Result<bool, Error> {
+    let sql = "UPDATE worker_tags SET name = $1, description = $2, updated_at = $3 WHERE uuid = $4";
+    let values = vec![tag.name.as_str().into(), tag.description.as_str().into(), micros(now), tag.id.0.into()];
+    Ok(execute(db, sql, values).await? > 0)
+}
+
+/// How many jobs that have not ended are restricted to a tag.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn unfinished_jobs(db: &impl Db, id: TagId) -> Result<i64, Error> {
+    let sql = "SELECT COUNT(*) AS n FROM jobs j JOIN worker_tags g ON g.id = j.worker_tag_id WHERE g.uuid = $1 AND \
+               j.status NOT IN ('completed', 'failed', 'canceled') AND j.delete_requested_at IS NULL";
+    query_one(db, sql, vec![id.0.into()]).await?.map_or(Ok(0), |row| row.get("n"))
+}
+
+/// Deletes a tag: workers lose it, jobs that have ended are no longer restricted to it.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn delete(db: &impl Db, id: TagId) -> Result<(), Error> {
+    let sql = "UPDATE queues SET tag_id = 0 WHERE tag_id = (SELECT id FROM worker_tags WHERE uuid = $1)";
+    execute(db, sql, vec![id.0.into()]).await?;
+    execute(db, "DELETE FROM worker_tags WHERE uuid = $1", vec![id.0.into()]).await?;
+    Ok(())
+}
+
+/// Restricts a job to a tag, or to none.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn set_of_job(db: &impl Db, job: i64, tag: Option<TagId>) -> Result<(), Error> {
+    let key = match tag {
+        None => None,
+        Some(tag) => {
+            let row = query_one(db, "SELECT id FROM worker_tags WHERE uuid = $1", vec![tag.0.into()]).await?;
+            row.map(|row| row.get::<i64>("id")).transpose()?
+        }
+    };
+    execute(db, "UPDATE jobs SET worker_tag_id = $1 WHERE id = $2", vec![key.into(), job.into()]).await?;
+    execute(db, "UPDATE queues SET tag_id = $1 WHERE job_id = $2", vec![key.unwrap_or(0).into(), job.into()]).await?;
+    Ok(())
+}

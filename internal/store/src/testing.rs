@@ -71,6 +71,20 @@ impl TestDatabase {
         self.open(Arc::new(|_| {})).await
     }
 
+    /// Removes it; a schema does not go by itself.
+    ///
+    /// # Panics
+    /// When the server refuses.
+    #[expect(clippy::expect_used, reason = "only for tests")]
+    pub async fn remove(self) {
+        if let Location::Postgres { url, schema: Some(schema) } = &self.location {
+            let connection = Database::connect(url).await.expect("the server of TEST_DATABASE_URL");
+            let drop_schema = format!("DROP SCHEMA {schema} CASCADE");
+            connection.execute_unprepared(&drop_schema).await.expect("removing the schema");
+            connection.close().await.expect("closing");
+        }
+    }
+
     /// Where the file is, for SQLite.
     #[must_use]
     pub fn folder(&self) -> Option<&std::path::Path> {

@@ -237,7 +237,7 @@ impl Farm {
         if removed > 0 {
             tracing::warn!(
                 jobs = removed,
-                "removed jobs that were not completely stored; their submitters were told so"
+                "removed what was left of jobs that were being stored or erased"
             );
         }
         for status in [JobStatus::CancelRequested, JobStatus::Requeueing, JobStatus::PauseRequested] {

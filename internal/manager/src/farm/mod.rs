@@ -4,11 +4,14 @@
 //! the same transaction, and let the writer announce the events after the commit. Task logs are files: what a worker
 //! sends is on disk before it is answered; the manager's own lines follow the commit that they tell of.
 
+pub mod deletion;
 pub mod jobs;
 pub mod logs;
 pub mod scheduler;
+pub mod sleep;
 pub mod status;
 pub mod submission;
+pub mod tags;
 pub mod tasks;
 pub mod timeouts;
 pub mod workers;
@@ -71,6 +74,8 @@ pub struct Inner {
     /// Secrets that were verified against their slow hash before: hash of the secret by worker. Only a shortcut; it
     /// can be emptied at any time.
     verified: Mutex<HashMap<WorkerId, workers::Verified>>,
+    /// Woken when jobs were marked for deletion.
+    deletions: Notify,
     status: Mutex<FarmStatus>,
     status_changed: Arc<Notify>,
 }
@@ -141,6 +146,7 @@ impl Farm {
             compilers: Arc::new(Semaphore::new(2)),
             work,
             verified: Mutex::default(),
+            deletions: Notify::new(),
             status: Mutex::new(FarmStatus::Starting),
             status_changed,
         }));

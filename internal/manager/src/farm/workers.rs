@@ -3,15 +3,16 @@
 use std::sync::PoisonError;
 
 use flamenco_domain::event::{Event, WorkerEvent};
-use flamenco_domain::ids::{TagId, WorkerId};
+use flamenco_domain::ids::WorkerId;
 use flamenco_domain::task::TaskSummary;
 use flamenco_domain::worker::{
     Reported, StatusRequest, Tag, Worker, WorkerStatus, normalise_task_types, on_sign_off, on_state_changed,
     on_status_request,
 };
-use flamenco_store::{Tx, tags, workers};
+use flamenco_store::{Tx, sleep, tags, workers};
 use sha2::{Digest, Sha256};
 
+use super::sleep::status_at_sign_on;
 use super::tasks::give_back;
 use super::{Farm, LogLine};
 use crate::error::{Error, Result};
@@ -70,7 +71,7 @@ pub struct WorkerDetails {
     pub task: Option<TaskSummary>,
 }
 
-async fn lock(tx: &Tx, id: WorkerId) -> Result<Worker> {
+pub(super) async fn lock(tx: &Tx, id: WorkerId) -> Result<Worker> {
     workers::lock(tx, id).await?.ok_or_else(|| Error::not_found("worker", id))
 }
 
@@ -189,7 +190,10 @@ impl Farm {
                     workers::save_identity(tx, &worker).await?;
                     workers::save_status(tx, &worker).await?;
                     announce(tx, &worker, Some(previous));
-                    Ok(worker.requested.map_or(WorkerStatus::Awake, |request| request.status))
+                    match worker.requested {
+                        Some(request) => Ok(request.status),
+                        None => status_at_sign_on(tx, id, now).await,
+                    }
                 })
             })
             .await
@@ -284,6 +288,7 @@ impl Farm {
                     let mut worker = lock(tx, id).await?;
                     let lines = give_back(tx, worker.seq, "the worker is being deleted", now).await?;
                     tags::set_of_worker(tx, worker.seq, &[]).await?;
+                    sleep::remove(tx, worker.seq).await?;
                     worker.deleted = Some(now);
                     worker.updated = now;
                     workers::save_status(tx, &worker).await?;
@@ -315,67 +320,5 @@ impl Farm {
         let tags = tags::of_worker(db, worker.seq).await?;
         let task = workers::last_task(db, worker.seq).await?;
         Ok(WorkerDetails { worker, tags, task })
-    }
-
-    /// Gives a worker exactly these tags.
-    ///
-    /// # Errors
-    /// [`Error::UnknownTag`] when one of them does not exist; nothing changed then.
-    pub async fn set_worker_tags(&self, id: WorkerId, wanted: Vec<TagId>) -> Result<()> {
-        let now = self.now();
-        self.store
-            .write(move |tx| {
-                let wanted = wanted.clone();
-                Box::pin(async move {
-                    let mut worker = lock(tx, id).await?;
-                    if let Some(unknown) = tags::set_of_worker(tx, worker.seq, &wanted).await?.first() {
-                        return Err(Error::UnknownTag(unknown.to_string()));
-                    }
-                    worker.updated = now;
-                    workers::save_status(tx, &worker).await?;
-                    announce(tx, &worker, None);
-                    // It may run other jobs now, and waits for work perhaps.
-                    tx.announce(Event::WorkAvailable);
-                    Ok(())
-                })
-            })
-            .await
-    }
-
-    /// All tags, by name.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn tags(&self) -> Result<Vec<Tag>> {
-        Ok(tags::all(self.store.read()).await?)
-    }
-
-    /// A tag.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`].
-    pub async fn tag(&self, id: TagId) -> Result<Tag> {
-        tags::find(self.store.read(), id).await?.ok_or_else(|| Error::not_found("worker tag", id))
-    }
-
-    /// Makes a tag.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] when it has no name; the store's duplicate error when the name is taken.
-    pub async fn create_tag(&self, tag: Tag) -> Result<Tag> {
-        if tag.name.trim().is_empty() {
-            return Err(Error::Invalid("name must not be empty".to_owned()));
-        }
-        let now = self.now();
-        self.store
-            .write(move |tx| {
-                let tag = Tag { name: tag.name.trim().to_owned(), ..tag.clone() };
-                Box::pin(async move {
-                    tags::insert(tx, &tag, now).await?;
-                    tx.announce(Event::Tag { tag: tag.clone(), deleted: false });
-                    Ok(tag)
-                })
-            })
-            .await
     }
 }

@@ -4,6 +4,7 @@ use flamenco_api::types;
 use flamenco_domain::event::{JobEvent, TaskEvent, WorkerEvent};
 use flamenco_domain::farm_status::FarmStatus;
 use flamenco_domain::job::{Job, JobStatus, JobSummary, TaskCounts};
+use flamenco_domain::schedule::{SleepSchedule, TimeOfDay};
 use flamenco_domain::task::{Command, Task, TaskStatus, TaskSummary, TaskWorker};
 use flamenco_domain::worker::{StatusRequest, Tag, Worker, WorkerStatus};
 
@@ -218,6 +219,16 @@ pub(super) fn tag(tag: Tag) -> types::WorkerTag {
         id: Some(tag.id.to_string()),
         name: tag.name,
         description: Some(tag.description).filter(|text| !text.is_empty()),
+    }
+}
+
+pub(super) fn sleep_schedule(schedule: &SleepSchedule) -> types::WorkerSleepSchedule {
+    let text = |time: Option<TimeOfDay>| time.map_or_else(String::new, |time| time.to_string());
+    types::WorkerSleepSchedule {
+        is_active: schedule.is_active,
+        days_of_week: schedule.days.to_string(),
+        start_time: text(schedule.start()),
+        end_time: text(schedule.end()),
     }
 }
 

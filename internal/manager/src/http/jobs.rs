@@ -1,7 +1,7 @@
 //! Operations of the tag `jobs`.
 
 use flamenco_api::operations::{
-    FetchJobBlocklistResponse, FetchJobResponse, FetchJobTasksResponse, FetchJobsResponse,
+    DeleteJobMassResponse, DeleteJobResponse, DeleteJobWhatWouldItDoResponse, SetJobTagResponse, FetchJobBlocklistResponse, FetchJobResponse, FetchJobTasksResponse, FetchJobsResponse,
     FetchTaskLogInfoResponse, FetchTaskLogTailResponse, FetchTaskResponse, GetJobTypeResponse,
     GetJobTypesResponse, RemoveJobBlocklistResponse, SetJobPriorityResponse, SetJobStatusResponse,
     SetTaskStatusResponse, SubmitJobCheckResponse, SubmitJobResponse,
@@ -11,9 +11,10 @@ use flamenco_api::{Problem, types};
 use flamenco_jobscript::JobType;
 use uuid::Uuid;
 
-use super::{Api, Caller, convert};
+use super::{Api, Caller, convert, problem};
 use crate::error::Error;
 use crate::farm::submission::Submission;
+use crate::farm::tags::TagChoice;
 
 fn job_type(job_type: &JobType) -> Result<types::AvailableJobType, Problem> {
     serde_json::from_value(job_type.to_json()).map_err(|error| {
@@ -169,5 +170,51 @@ impl JobsApi for Api {
         }
         self.farm.unblock(job_id.into(), entries).await?;
         Ok(RemoveJobBlocklistResponse::Status204)
+    }
+
+    async fn set_job_tag(
+        &self,
+        _: Caller,
+        job_id: Uuid,
+        body: types::JobTagChange,
+    ) -> Result<SetJobTagResponse, Problem> {
+        let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+        let choice = match (given(body.id), given(body.name)) {
+            (Some(id), _) => TagChoice::Id(id.parse().map_err(|error| Error::Invalid(format!("id: {error}")))?),
+            (None, Some(name)) => TagChoice::Name(name),
+            (None, None) => TagChoice::None,
+        };
+        self.farm.set_job_tag(job_id.into(), choice).await.map_err(problem::unprocessable_tag)?;
+        Ok(SetJobTagResponse::Status204)
+    }
+
+    async fn delete_job(&self, _: Caller, job_id: Uuid) -> Result<DeleteJobResponse, Problem> {
+        self.farm.delete_job(job_id.into()).await?;
+        Ok(DeleteJobResponse::Status204)
+    }
+
+    async fn delete_job_mass(
+        &self,
+        _: Caller,
+        body: types::JobMassDeletionSelection,
+    ) -> Result<DeleteJobMassResponse, Problem> {
+        let Some(moment) = body.last_updated_max else {
+            return Err(Error::Invalid("last_updated_max is missing; give the moment up to which jobs go".to_owned()).into());
+        };
+        if self.farm.delete_jobs_unchanged_since(moment).await? == 0 {
+            let text = "no job was last updated at or before that moment";
+            return Err(Problem::new(axum::http::StatusCode::RANGE_NOT_SATISFIABLE, text));
+        }
+        Ok(DeleteJobMassResponse::Status204)
+    }
+
+    async fn delete_job_what_would_it_do(
+        &self,
+        _: Caller,
+        job_id: Uuid,
+    ) -> Result<DeleteJobWhatWouldItDoResponse, Problem> {
+        self.farm.job(job_id.into()).await?;
+        // Checkouts belong to the file store, which is not part of this version.
+        Ok(DeleteJobWhatWouldItDoResponse::Status200(types::JobDeletionInfo { shaman_checkout: false }))
     }
 }

@@ -26,7 +26,7 @@ impl From<Error> for Problem {
                 StatusCode::PRECONDITION_FAILED
             }
             Error::WorkerRequest(_) | Error::TaskReport(ReportDenied::SoftFailed) => StatusCode::BAD_REQUEST,
-            Error::TaskReport(_) | Error::NotAwake { .. } => StatusCode::CONFLICT,
+            Error::TaskReport(_) | Error::NotAwake { .. } | Error::TagInUse { .. } => StatusCode::CONFLICT,
             Error::Store(flamenco_store::Error::Duplicate(_)) => {
                 return Self::new(
                     StatusCode::CONFLICT,
@@ -44,6 +44,14 @@ impl From<Error> for Problem {
             }
         };
         Self::new(status, error.to_string())
+    }
+}
+
+/// An unknown tag in a request that is about tags, which the document answers with 422.
+pub(super) fn unprocessable_tag(error: Error) -> Problem {
+    match error {
+        Error::UnknownTag(_) => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()),
+        other => other.into(),
     }
 }
 
@@ -86,6 +94,7 @@ mod tests {
             (Error::Invalid("frames: nonsense".into()), 400, true),
             (Error::InitialStatus(JobStatus::Active), 400, true),
             (Error::UnknownTag("x".into()), 400, true),
+            (Error::TagInUse { name: "gpu".into(), jobs: 2 }, 409, true),
             (Error::Forbidden("no".into()), 403, true),
             (Error::Outdated("refresh".into()), 412, true),
             (Error::Job(JobDenied::Deleting), 422, true),

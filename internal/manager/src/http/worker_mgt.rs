@@ -1,16 +1,18 @@
 //! Operations of the tag `worker-mgt`: what people do with workers.
 
 use flamenco_api::operations::{
-    CreateWorkerTagResponse, DeleteWorkerResponse, FetchWorkerResponse, FetchWorkerTagResponse,
-    FetchWorkerTagsResponse, FetchWorkersResponse, RequestWorkerStatusChangeResponse, SetWorkerTagsResponse,
+    CreateWorkerTagResponse, DeleteWorkerResponse, DeleteWorkerTagResponse, FetchWorkerResponse,
+    FetchWorkerSleepScheduleResponse, FetchWorkerTagResponse, FetchWorkerTagsResponse, FetchWorkersResponse,
+    RequestWorkerStatusChangeResponse, SetWorkerSleepScheduleResponse, SetWorkerTagsResponse, UpdateWorkerTagResponse,
 };
 use flamenco_api::server::WorkerMgtApi;
 use flamenco_api::{Problem, types};
 use flamenco_domain::ids::TagId;
+use flamenco_domain::schedule::SleepSchedule;
 use flamenco_domain::worker::{StatusRequest, Tag};
 use uuid::Uuid;
 
-use super::{Api, Caller, convert};
+use super::{Api, Caller, convert, problem};
 use crate::error::Error;
 
 impl WorkerMgtApi for Api {
@@ -49,12 +51,7 @@ impl WorkerMgtApi for Api {
         for id in &body.tag_ids {
             wanted.push(id.parse().map_err(|error| Error::Invalid(format!("tag_ids: {error}")))?);
         }
-        self.farm.set_worker_tags(worker_id.into(), wanted).await.map_err(|error| match error {
-            Error::UnknownTag(_) => {
-                Problem::new(axum::http::StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
-            }
-            other => other.into(),
-        })?;
+        self.farm.set_worker_tags(worker_id.into(), wanted).await.map_err(problem::unprocessable_tag)?;
         Ok(SetWorkerTagsResponse::Status204)
     }
 
@@ -78,5 +75,44 @@ impl WorkerMgtApi for Api {
         };
         let tag = Tag { id, name: body.name, description: body.description.unwrap_or_default() };
         Ok(CreateWorkerTagResponse::Status200(convert::tag(self.farm.create_tag(tag).await?)))
+    }
+
+    async fn update_worker_tag(
+        &self,
+        _: Caller,
+        tag_id: Uuid,
+        body: types::WorkerTag,
+    ) -> Result<UpdateWorkerTagResponse, Problem> {
+        self.farm.update_tag(tag_id.into(), body.name, body.description).await?;
+        Ok(UpdateWorkerTagResponse::Status204)
+    }
+
+    async fn delete_worker_tag(&self, _: Caller, tag_id: Uuid) -> Result<DeleteWorkerTagResponse, Problem> {
+        self.farm.delete_tag(tag_id.into()).await?;
+        Ok(DeleteWorkerTagResponse::Status204)
+    }
+
+    async fn fetch_worker_sleep_schedule(
+        &self,
+        _: Caller,
+        worker_id: Uuid,
+    ) -> Result<FetchWorkerSleepScheduleResponse, Problem> {
+        Ok(match self.farm.sleep_schedule(worker_id.into()).await? {
+            None => FetchWorkerSleepScheduleResponse::Status204,
+            Some(schedule) => FetchWorkerSleepScheduleResponse::Status200(convert::sleep_schedule(&schedule)),
+        })
+    }
+
+    async fn set_worker_sleep_schedule(
+        &self,
+        _: Caller,
+        worker_id: Uuid,
+        body: types::WorkerSleepSchedule,
+    ) -> Result<SetWorkerSleepScheduleResponse, Problem> {
+        let schedule =
+            SleepSchedule::parse(body.is_active, &body.days_of_week, &body.start_time, &body.end_time)
+                .map_err(|error| Error::Invalid(error.to_string()))?;
+        self.farm.set_sleep_schedule(worker_id.into(), schedule).await?;
+        Ok(SetWorkerSleepScheduleResponse::Status204)
     }
 }

@@ -1,6 +1,8 @@
 //! What happens by itself: each loop is a `tick` that can be called by tests, and a `run` that calls it.
 
 mod farm_status;
+mod job_deleter;
+mod sleep_schedule;
 mod timeouts;
 
 use tokio_util::sync::CancellationToken;
@@ -11,5 +13,7 @@ use crate::farm::Farm;
 /// Starts every loop; each ends soon after `cancel`.
 pub(crate) fn spawn_all(farm: &Farm, tracker: &TaskTracker, cancel: &CancellationToken) {
     tracker.spawn(timeouts::run(farm.clone(), cancel.clone()));
+    tracker.spawn(job_deleter::run(farm.clone(), cancel.clone()));
+    tracker.spawn(sleep_schedule::run(farm.clone(), cancel.clone()));
     tracker.spawn(farm_status::run(farm.clone(), cancel.clone()));
 }

@@ -1,0 +1,96 @@
+//! Deleting jobs: first they are marked, which is what the caller waits for, then a loop erases them.
+//!
+//! A marked job gets no more workers, and a running one is canceled. Erasing goes from the outside in, files before
+//! rows, so that a job whose files could not be removed is still there to be tried again.
+
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use flamenco_domain::ids::JobId;
+use flamenco_domain::job::{JobState, JobStatus, on_request};
+use flamenco_store::{Tx, deletion, jobs};
+
+use super::Farm;
+use super::changes::{announce_job, apply_steps};
+use crate::error::{Error, Result};
+
+impl Farm {
+    /// Marks a job for deletion; a job that has not ended is canceled first.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn delete_job(&self, id: JobId) -> Result<()> {
+        let now = self.now();
+        self.store.write(move |tx| Box::pin(async move { mark(tx, id, now).await })).await?;
+        self.deletions.notify_one();
+        Ok(())
+    }
+
+    /// Marks every job that was not changed after a moment, which is rounded up to a whole second, as the protocol has
+    /// it. Gives back how many.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub async fn delete_jobs_unchanged_since(&self, moment: DateTime<Utc>) -> Result<usize> {
+        let now = self.now();
+        let moment = match moment.trunc_subsecs(0) {
+            whole if whole == moment => whole,
+            whole => whole + TimeDelta::seconds(1),
+        };
+        let marked = self
+            .store
+            .write::<_, _, Error>(move |tx| {
+                Box::pin(async move {
+                    let ids = deletion::unchanged_since(tx, moment).await?;
+                    for id in &ids {
+                        mark(tx, *id, now).await?;
+                    }
+                    Ok(ids.len())
+                })
+            })
+            .await?;
+        self.deletions.notify_one();
+        Ok(marked)
+    }
+
+    /// Erases the jobs that are marked, oldest request first, and gives back how many. One that cannot be erased stays
+    /// marked and is tried again later.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn erase_marked_jobs(&self) -> Result<usize> {
+        let mut erased = 0;
+        for id in deletion::marked(self.store.read()).await? {
+            match self.erase_job(id).await {
+                Ok(()) => erased += 1,
+                Err(error) => tracing::error!(job.id = %id, %error, "cannot erase the job; trying again later"),
+            }
+        }
+        Ok(erased)
+    }
+
+    async fn erase_job(&self, id: JobId) -> Result<()> {
+        let removed = self.logs.remove_job(id.0).await;
+        removed.map_err(Error::io(format!("cannot remove the files of job {id}")))?;
+        if deletion::erase(&self.store, id).await? {
+            tracing::info!(job.id = %id, "job erased");
+        }
+        Ok(())
+    }
+
+    /// Waits until jobs were marked since the last call.
+    pub async fn jobs_were_marked(&self) {
+        self.deletions.notified().await;
+    }
+}
+
+async fn mark(tx: &Tx, id: JobId, now: DateTime<Utc>) -> Result<()> {
+    let mut job = super::jobs::lock(tx, id).await?;
+    if !job.status.is_finished() {
+        let steps = on_request(JobState::from(&job), JobStatus::CancelRequested).unwrap_or_default();
+        apply_steps(tx, &mut job, &steps, "the job is being deleted", now).await?;
+    }
+    job.delete_requested = Some(now);
+    job.updated = jobs::later(&job, now);
+    jobs::save(tx, &job, true).await?;
+    announce_job(tx, &job, None, false);
+    Ok(())
+}

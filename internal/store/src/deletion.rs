@@ -1,0 +1,77 @@
+//! Erasing jobs that were marked for deletion.
+//!
+//! A job disappears in one small transaction; what is left of it goes in slices of low priority, so that erasing a
+//! hundred thousand tasks does not hold up anybody. What a crash leaves is removed at the next start.
+
+use chrono::{DateTime, Utc};
+use flamenco_domain::event::{Event, JobEvent};
+use flamenco_domain::ids::JobId;
+
+use crate::db::{execute, micros, query_all};
+use crate::error::Error;
+use crate::{Db, Store, Tx, jobs};
+
+/// Jobs that are taken up in one go.
+const BATCH: i64 = 100;
+
+/// Jobs that are marked, the oldest request first.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn marked(db: &impl Db) -> Result<Vec<JobId>, Error> {
+    let sql = "SELECT uuid FROM jobs WHERE delete_requested_at IS NOT NULL AND status <> 'under-construction' ORDER BY \
+               delete_requested_at, id LIMIT $1";
+    let rows = query_all(db, sql, vec![BATCH.into()]).await?;
+    rows.iter().map(|row| row.get("uuid").map(JobId)).collect()
+}
+
+/// Jobs that were last changed at or before a moment, oldest first.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn unchanged_since(db: &impl Db, moment: DateTime<Utc>) -> Result<Vec<JobId>, Error> {
+    let sql = "SELECT uuid FROM jobs WHERE updated_at <= $1 AND status <> 'under-construction' ORDER BY id";
+    let rows = query_all(db, sql, vec![micros(moment)]).await?;
+    rows.iter().map(|row| row.get("uuid").map(JobId)).collect()
+}
+
+/// Erases a job and everything that belongs to it from the database, and announces that it is gone. False when it was
+/// gone already.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn erase(store: &Store, id: JobId) -> Result<bool, Error> {
+    let seq = store
+        .write_low::<_, _, Error>(move |tx| Box::pin(async move { hide(tx, id).await }))
+        .await?;
+    let Some(seq) = seq else { return Ok(false) };
+    loop {
+        let removed = store
+            .write_low::<_, _, Error>(move |tx| {
+                Box::pin(async move {
+                    let sql = "DELETE FROM tasks WHERE id IN (SELECT id FROM tasks WHERE job_id = $1 ORDER BY id LIMIT 500)";
+                    execute(tx, sql, vec![seq.into()]).await
+                })
+            })
+            .await?;
+        if removed == 0 {
+            break;
+        }
+    }
+    store
+        .write_low::<_, _, Error>(move |tx| {
+            Box::pin(async move { execute(tx, "DELETE FROM jobs WHERE id = $1", vec![seq.into()]).await })
+        })
+        .await?;
+    Ok(true)
+}
+
+/// Makes a job invisible: its rows are on their way out, as those of a job under construction are on their way in.
+async fn hide(tx: &Tx, id: JobId) -> Result<Option<i64>, Error> {
+    let Some(job) = jobs::lock(tx, id).await? else { return Ok(None) };
+    execute(tx, "UPDATE jobs SET status = 'under-construction' WHERE id = $1", vec![job.seq.into()]).await?;
+    execute(tx, "DELETE FROM queues WHERE job_id = $1", vec![job.seq.into()]).await?;
+    let seq = job.seq;
+    tx.announce(Event::Job(Box::new(JobEvent { job, previous: None, refresh_tasks: false, deleted: true })));
+    Ok(Some(seq))
+}
