@@ -1,10 +1,13 @@
 //! What people and CI do with the repository that is more than a shell command: `cargo xtask <command>`.
 
 mod arrows;
+#[cfg(feature = "demo")]
+mod demo;
 mod generate;
 mod unimplemented;
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
@@ -38,15 +41,31 @@ enum Command {
     /// They are listed in internal/manager/tests/it/unimplemented.txt, one operationId a line; `#` starts a comment.
     /// Fails if the list names an operation that openapi.yaml does not have.
     Unimplemented,
+    /// Start a farm in a throw-away folder and render a small job on it.
+    ///
+    /// Prints each frame as it lands, and at the end where everything is.
+    #[cfg(feature = "demo")]
+    Demo(demo::Arguments),
 }
 
-fn main() -> Result<()> {
-    let arguments = Arguments::parse();
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
     let root = root()?;
-    match arguments.command {
+    match command {
         Command::Generate { check } => generate::run(&root, check),
         Command::Arrows => arrows::run(&root),
         Command::Unimplemented => unimplemented::run(&root),
+        #[cfg(feature = "demo")]
+        Command::Demo(arguments) => demo::run(&root, &arguments),
     }
 }
 

@@ -7,7 +7,8 @@
 
 use crate::error::Error;
 use crate::json::Budget;
-use rquickjs::{Coerced, Context, Ctx, Object, Runtime, Value};
+use crate::text::Text;
+use rquickjs::{Context, Ctx, Object, Runtime, Value};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::mpsc;
@@ -136,7 +137,10 @@ impl Engine {
         let budget = Budget::new(limits.memory);
         runtime.set_interrupt_handler(Some(interrupt_handler(limits.cpu, expired.clone(), budget.clone())));
         let context = Context::full(&runtime).map_err(failed)?;
-        runtime.set_memory_limit(limits.memory.max(MIN_MEMORY));
+        let memory = limits.memory.max(MIN_MEMORY);
+        runtime.set_memory_limit(memory);
+        // Most scripts end before there is any garbage worth collecting.
+        runtime.set_gc_threshold(memory / 8);
         Ok(Self { runtime, context, limits, file, expired, budget, thrown_at: Rc::default() })
     }
 
@@ -256,7 +260,7 @@ fn is_out_of_memory(thrown: &Value<'_>) -> bool {
 /// The thrown text. The class of an error is only told when it says more than "Error".
 fn message_of(thrown: &Value<'_>) -> String {
     let message = match thrown.as_object().filter(|_| thrown.is_error()) {
-        None => thrown.get::<Coerced<String>>().map(|text| text.0).ok(),
+        None => thrown.get::<Text>().map(|text| text.0).ok(),
         Some(error) => {
             let name = own_text(error, "name").unwrap_or_default();
             let message = own_text(error, "message").unwrap_or_default();
@@ -277,7 +281,7 @@ fn message_of(thrown: &Value<'_>) -> String {
 
 /// A property as text; `None` also when reading it throws.
 fn own_text(object: &Object<'_>, key: &str) -> Option<String> {
-    let text = object.get::<_, Coerced<String>>(key);
+    let text = object.get::<_, Text>(key);
     if text.is_err() {
         object.ctx().catch();
     }

@@ -3,6 +3,7 @@
 use crate::engine::{Engine, PRELUDE_FILE, Position, Stop};
 use crate::json::{Converter, Trail};
 use crate::sources::Sources;
+use crate::text::Text;
 use crate::{frames, shell};
 use chrono::{DateTime, Local, TimeZone};
 use flamenco_crosspath::{Platform, script};
@@ -30,9 +31,20 @@ pub(crate) struct Record {
     /// The last printed lines.
     pub(crate) printed: RefCell<VecDeque<String>>,
     /// Parameters as they were when `author.Command()` was called, by the number that the command holds.
-    pub(crate) snapshots: RefCell<Vec<Map<String, Json>>>,
+    pub(crate) snapshots: RefCell<Vec<Snapshot>>,
     /// Whether the script used `require()` for a file.
     pub(crate) loaded_files: std::cell::Cell<bool>,
+}
+
+/// Parameters of a command, copied when it was made.
+#[derive(Debug)]
+pub(crate) enum Snapshot {
+    Here(Map<String, Json>),
+    /// Moved into a task of the finished job; a command may be in several tasks.
+    MovedTo {
+        task: usize,
+        command: usize,
+    },
 }
 
 impl Record {
@@ -125,23 +137,28 @@ fn add_values<'js>(
 ) -> rquickjs::Result<()> {
     host.set("platform", Platform::current().as_str())?;
     host.set("traceThrows", purpose.trace_throws)?;
-    host.set("newUuid", Func::from(|| Uuid::new_v4().to_string()))?;
+    host.set("newUuid", Func::from(|| new_id().to_string()))?;
     host.set("currentDirectory", Func::from(current_directory))?;
     host.set("formatTimestampLocal", Func::from(format_timestamp))?;
 
     let (record, job_type) = (record.clone(), purpose.job_type.clone());
     host.set(
         "print",
-        Func::from(move |warning: bool, line: String| record.print(&job_type, warning, &line)),
+        Func::from(move |warning: bool, Text(line): Text| record.print(&job_type, warning, &line)),
     )?;
 
     let thrown_at = engine.thrown_at().clone();
-    let note = move |file: String, line: u32, column: u32| {
+    let note = move |Text(file): Text, line: u32, column: u32| {
         if file != PRELUDE_FILE {
             *thrown_at.borrow_mut() = Some(Position { file, line, column });
         }
     };
     host.set("thrownAt", Func::from(note))
+}
+
+/// A random id. Not from the operating system each time, which would cost a system call for every task.
+pub(crate) fn new_id() -> Uuid {
+    uuid::Builder::from_random_bytes(rand::random()).into_uuid()
 }
 
 fn current_directory() -> String {
@@ -167,17 +184,18 @@ fn add_texts<'js>(
     purpose: &Purpose,
     record: &Rc<Record>,
 ) -> rquickjs::Result<()> {
-    host.set("pathBasename", Func::from(|path: String| script::basename(&path)))?;
-    host.set("pathDirname", Func::from(|path: String| script::dirname(&path)))?;
-    host.set("pathStem", Func::from(|path: String| script::stem(&path)))?;
-    host.set("pathJoin", Func::from(|parts: Vec<String>| script::join(&parts)))?;
+    host.set("pathBasename", Func::from(|Text(path): Text| script::basename(&path)))?;
+    host.set("pathDirname", Func::from(|Text(path): Text| script::dirname(&path)))?;
+    host.set("pathStem", Func::from(|Text(path): Text| script::stem(&path)))?;
+    host.set("pathJoin", Func::from(|parts: Vec<Text>| join(&parts)))?;
 
-    let split = |ctx: Ctx<'js>, text: String| shell::split(&text).map_err(|message| throw(&ctx, &message));
+    let split =
+        |ctx: Ctx<'js>, Text(text): Text| shell::split(&text).map_err(|message| throw(&ctx, &message));
     host.set("shellSplit", Func::from(split))?;
 
     let max_frames = engine.limits().max_frames;
     let (record, job_type) = (record.clone(), purpose.job_type.clone());
-    let chunk = move |ctx: Ctx<'js>, range: String, size: f64| {
+    let chunk = move |ctx: Ctx<'js>, Text(range): Text, size: f64| {
         // Saturates for numbers beyond 64 bits, which is what is wanted of a chunk size.
         let result = frames::chunk(&range, size as i64, max_frames);
         let (chunks, reversed) = result.map_err(|message| throw(&ctx, &message))?;
@@ -192,32 +210,36 @@ fn add_texts<'js>(
     };
     host.set("frameChunker", Func::from(chunk))?;
 
-    let count = move |ctx: Ctx<'js>, range: String| {
+    let count = move |ctx: Ctx<'js>, Text(range): Text| {
         let frames = frames::Frames::parse(&range, max_frames).map_err(|message| throw(&ctx, &message))?;
         Ok::<_, rquickjs::Error>(frames.count() as f64)
     };
     host.set("frameCount", Func::from(count))
 }
 
+fn join(parts: &[Text]) -> String {
+    script::join(&parts.iter().map(|part| part.0.as_str()).collect::<Vec<_>>())
+}
+
 fn add_snapshots<'js>(host: &Object<'js>, engine: &Engine, record: &Rc<Record>) -> rquickjs::Result<()> {
     let (budget, kept) = (engine.budget().clone(), record.clone());
-    let snapshot = move |ctx: Ctx<'js>, name: String, parameters: Object<'js>, simplify: Function<'js>| {
-        let converter = Converter::new(&ctx, simplify, budget.clone());
-        let map = converter.and_then(|converter| converter.map(parameters, &Trail::root(&name)));
-        let map = map.map_err(|stop| raise(&ctx, stop))?;
-        let mut snapshots = kept.snapshots.borrow_mut();
-        snapshots.push(map);
-        Ok::<_, rquickjs::Error>(snapshots.len() - 1)
-    };
+    let snapshot =
+        move |ctx: Ctx<'js>, Text(name): Text, parameters: Object<'js>, simplify: Function<'js>| {
+            let converter = Converter::new(&ctx, simplify, budget.clone());
+            let map = converter.and_then(|converter| converter.map(parameters, &Trail::root(&name)));
+            let map = map.map_err(|stop| raise(&ctx, stop))?;
+            let mut snapshots = kept.snapshots.borrow_mut();
+            snapshots.push(Snapshot::Here(map));
+            Ok::<_, rquickjs::Error>(snapshots.len() - 1)
+        };
     host.set("snapshot", Func::from(snapshot))?;
 
     let kept = record.clone();
-    let parameters = move |number: usize| {
-        kept.snapshots
-            .borrow()
-            .get(number)
-            .map(|map| Json::Object(map.clone()).to_string())
-            .unwrap_or_default()
+    let parameters = move |ctx: Ctx<'js>, number: usize| match kept.snapshots.borrow().get(number) {
+        Some(Snapshot::Here(map)) => Ok(Json::Object(map.clone()).to_string()),
+        _ => {
+            Err(throw(&ctx, "the parameters of a command cannot be read any more: the job has been compiled"))
+        }
     };
     host.set("parameters", Func::from(parameters))
 }
@@ -236,17 +258,18 @@ fn raise(ctx: &Ctx<'_>, stop: Stop) -> rquickjs::Error {
 
 fn add_modules<'js>(host: &Object<'js>, purpose: &Purpose, record: &Rc<Record>) -> rquickjs::Result<()> {
     let (sources, record) = (purpose.sources.clone(), record.clone());
-    let resolve = move |ctx: Ctx<'js>, directory: String, name: String| {
+    let resolve = move |ctx: Ctx<'js>, Text(directory): Text, Text(name): Text| {
         record.loaded_files.set(true);
         sources.resolve(&directory, &name).map_err(|message| throw(&ctx, &message))
     };
     host.set("resolveModule", Func::from(resolve))?;
 
-    let directory_of = |file: String| file.rsplit_once('/').map_or("", |(directory, _)| directory).to_owned();
+    let directory_of =
+        |Text(file): Text| file.rsplit_once('/').map_or("", |(directory, _)| directory).to_owned();
     host.set("directoryOf", Func::from(directory_of))?;
 
     let sources = purpose.sources.clone();
-    let json_module = move |ctx: Ctx<'js>, file: String| {
+    let json_module = move |ctx: Ctx<'js>, Text(file): Text| {
         let text = sources.module(&file).map_err(|message| throw(&ctx, &message))?;
         let value: Json = serde_json::from_str(&text)
             .map_err(|error| throw(&ctx, &format!("Invalid module: {file} is not JSON: {error}")))?;
@@ -255,7 +278,7 @@ fn add_modules<'js>(host: &Object<'js>, purpose: &Purpose, record: &Rc<Record>) 
     host.set("jsonModule", Func::from(json_module))?;
 
     let sources = purpose.sources.clone();
-    let script_module = move |ctx: Ctx<'js>, file: String| {
+    let script_module = move |ctx: Ctx<'js>, Text(file): Text| {
         let text = sources.module(&file).map_err(|message| throw(&ctx, &message))?;
         let body = text.strip_prefix("#!").map_or_else(|| text.clone(), |rest| format!("//{rest}"));
         // One line with the first line of the module, so that line numbers are those of the file.

@@ -3,7 +3,7 @@
 use crate::engine::{Engine, Stop};
 use crate::error::Error;
 use crate::graph::find_cycle;
-use crate::host::{Host, Purpose, evaluate};
+use crate::host::{Host, Purpose, Snapshot, evaluate, new_id};
 use crate::job_type::{self, Declared};
 use crate::json::Trail;
 use chrono::{DateTime, Utc};
@@ -154,7 +154,7 @@ fn compile_job<'js>(
         let message = format!("the job type script has no function compileJob(job) ({file})");
         return Err(Error::Broken { file: file.to_owned(), message }.into());
     };
-    let id = Uuid::new_v4();
+    let id = new_id();
     let job = new_job(host, id, submission)?;
     let undefined = Value::new_undefined(ctx.clone());
     let returned: Value<'js> = compile.call((rquickjs::function::This(undefined), job.clone()))?;
@@ -222,7 +222,8 @@ fn finish<'js>(host: &Host<'js>, id: Uuid, job: &Object<'js>) -> Result<Authored
     let mut tasks = Vec::new();
     for index in 0..count {
         let record: Array<'js> = export.call((job.clone(), index))?;
-        tasks.push(task(host, &record)?);
+        let task = task(host, &record, &tasks)?;
+        tasks.push(task);
     }
     if let Some(cycle) = find_cycle(&tasks) {
         let names: Vec<String> = cycle.iter().map(|&index| format!("{:?}", tasks[index].name)).collect();
@@ -251,7 +252,7 @@ fn metadata<'js>(host: &Host<'js>, entries: &Array<'js>) -> Result<Vec<(String, 
 }
 
 /// Reads a record made by `exportTask` in the prelude.
-fn task<'js>(host: &Host<'js>, record: &Array<'js>) -> Result<AuthoredTask, Stop> {
+fn task<'js>(host: &Host<'js>, record: &Array<'js>, before: &[AuthoredTask]) -> Result<AuthoredTask, Stop> {
     const HEAD: usize = 5;
     const PER_COMMAND: usize = 4;
     let id = text(host, record, 0)?;
@@ -259,7 +260,8 @@ fn task<'js>(host: &Host<'js>, record: &Array<'js>) -> Result<AuthoredTask, Stop
     let name = text(host, record, 1)?;
     let mut commands = Vec::new();
     for start in (HEAD..record.len()).step_by(PER_COMMAND) {
-        commands.push(command(host, record, start, &name)?);
+        let command = command(host, record, start, &name, before, &commands)?;
+        commands.push(command);
     }
     let mut dependencies: Vec<usize> = Vec::new();
     let mut seen = std::collections::HashSet::new();
@@ -278,13 +280,14 @@ fn command<'js>(
     record: &Array<'js>,
     start: usize,
     task_name: &str,
+    before: &[AuthoredTask],
+    commands: &[AuthoredCommand],
 ) -> Result<AuthoredCommand, Stop> {
     let name = text(host, record, start)?;
     let snapshot: usize = record.get(start + 2)?;
     let changed: Value<'js> = record.get(start + 3)?;
     let parameters = if changed.is_undefined() {
-        // Copied and not taken out: a script may add one command to several tasks.
-        host.record.snapshots.borrow().get(snapshot).cloned().unwrap_or_default()
+        take_parameters(host, snapshot, before, commands)
     } else {
         let root = format!("task {task_name:?}, command {name:?}: parameters");
         let object = changed.into_object().filter(|object| !object.is_array());
@@ -292,6 +295,28 @@ fn command<'js>(
         host.converter.map(object, &Trail::root(&root))?
     };
     Ok(AuthoredCommand { name, parameters, total_step_count: integer(record, start + 1)? })
+}
+
+/// The parameters of a command that the script has not touched since it was made. Moved rather than copied, because
+/// a job may have a hundred thousand of them.
+fn take_parameters(
+    host: &Host<'_>,
+    number: usize,
+    before: &[AuthoredTask],
+    commands: &[AuthoredCommand],
+) -> Map<String, Json> {
+    let mut snapshots = host.record.snapshots.borrow_mut();
+    let Some(snapshot) = snapshots.get_mut(number) else {
+        return Map::new();
+    };
+    let place = Snapshot::MovedTo { task: before.len(), command: commands.len() };
+    match std::mem::replace(snapshot, place) {
+        Snapshot::Here(parameters) => parameters,
+        Snapshot::MovedTo { task, command } => {
+            let moved = before.get(task).map_or(commands, |task| &task.commands);
+            moved.get(command).map(|command| command.parameters.clone()).unwrap_or_default()
+        }
+    }
 }
 
 fn text<'js>(host: &Host<'js>, record: &Array<'js>, index: usize) -> Result<String, Stop> {

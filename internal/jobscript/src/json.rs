@@ -4,6 +4,7 @@
 //! point, dates are RFC 3339 text, sets are arrays; whatever JSON cannot hold is an error that names its place.
 
 use crate::engine::Stop;
+use crate::text::Text;
 use rquickjs::{Ctx, Function, Object, String as JsString, Value};
 use serde_json::{Map, Number, Value as Json};
 use std::cell::Cell;
@@ -121,13 +122,7 @@ impl<'js> Converter<'js> {
 
     /// Converts text, also when it contains half of a surrogate pair.
     pub(crate) fn text(&self, text: &JsString<'js>) -> Result<String, Stop> {
-        let converted = match text.to_string() {
-            Err(rquickjs::Error::Utf8(_)) => {
-                let repaired: JsString<'js> = self.simplify.call((text.clone(),))?;
-                repaired.to_string()?
-            }
-            other => other?,
-        };
+        let converted = text.as_value().get::<Text>()?.0;
         self.budget.take(converted.len() + size_of::<Json>())?;
         Ok(converted)
     }

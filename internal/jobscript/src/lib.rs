@@ -13,7 +13,7 @@
 //! | `sources` | where scripts and modules are found, and which one wins |
 //! | `engine` | the JavaScript engine, its limits, and how its errors are explained |
 //! | `host`, `prelude.js` | the functions and objects that scripts see |
-//! | `json` | how JavaScript values are stored |
+//! | `json`, `text` | how JavaScript values are stored |
 //! | `job_type` | `JOB_TYPE` and its etag |
 //! | `job`, `graph` | calling `compileJob`, and the checks on what it made |
 //! | `frames`, `shell` | frame ranges and splitting of command lines |
@@ -29,6 +29,7 @@ mod json;
 mod scripts;
 mod shell;
 mod sources;
+mod text;
 
 pub use engine::Limits;
 pub use error::{BrokenJobType, Error};

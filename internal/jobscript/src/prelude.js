@@ -16,7 +16,6 @@
     const trunc = Math.trunc;
     const isFinite = Number.isFinite;
     const call = Function.prototype.call;
-    const toWellFormed = call.bind(String.prototype.toWellFormed);
     const trim = call.bind(String.prototype.trim);
     const endsWith = call.bind(String.prototype.endsWith);
     const getTime = call.bind(Date.prototype.getTime);
@@ -25,7 +24,7 @@
     // ---- Conversion of arguments
 
     function text(value) {
-        return value === undefined || value === null ? "" : toWellFormed(String(value));
+        return typeof value === "string" ? value : value === undefined || value === null ? "" : String(value);
     }
 
     function integer(value) {
@@ -53,11 +52,8 @@
         return time;
     }
 
-    // What the host cannot see of a value while it turns it into JSON: well-formed text, dates, sets, wrappers.
+    // What the host cannot see of a value while it turns it into JSON: dates, sets, wrappers.
     function simplify(value) {
-        if (typeof value === "string") {
-            return toWellFormed(value);
-        }
         if (typeof value === "bigint") {
             return Number(value);
         }
@@ -249,10 +245,10 @@
     function printed(value) {
         try {
             if (typeof value === "string") {
-                return toWellFormed(value);
+                return value;
             }
             const json = isObject(value) && !(value instanceof Error) ? stringify(value) : undefined;
-            return toWellFormed(json === undefined ? String(value) : json);
+            return json === undefined ? String(value) : json;
         } catch {
             return `(${typeof value} that cannot be printed)`;
         }
@@ -380,7 +376,7 @@
             const names = keys(metadata);
             const entries = [];
             for (let index = 0; index < names.length; index++) {
-                entries[2 * index] = toWellFormed(names[index]);
+                entries[2 * index] = names[index];
                 entries[2 * index + 1] = text(metadata[names[index]]);
             }
             const settings = fieldsOf(job.settings, "job.settings");

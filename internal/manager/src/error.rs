@@ -49,7 +49,9 @@ pub enum Error {
     #[error("there is no worker tag {0}; choose one of the existing tags or none")]
     UnknownTag(String),
     /// A tag that jobs still need.
-    #[error("{jobs} unfinished job(s) are restricted to the tag {name:?} and would run on every worker; give them another tag or let them end first")]
+    #[error(
+        "{jobs} unfinished job(s) are restricted to the tag {name:?} and would run on every worker; give them another tag or let them end first"
+    )]
     TagInUse {
         /// Name of the tag.
         name: String,

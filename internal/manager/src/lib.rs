@@ -28,7 +28,6 @@ use std::time::Duration;
 
 use flamenco_domain::clock::{Clock, SystemClock};
 use flamenco_domain::event::Event;
-use flamenco_domain::failure::FailurePolicy;
 use flamenco_jobscript::{Limits, Scripts};
 use flamenco_store::Location;
 use tokio::net::TcpListener;
@@ -37,8 +36,8 @@ use tokio_util::task::TaskTracker;
 
 use config::{Config, Database};
 use error::{Error, Result};
+use farm::Farm;
 use farm::logs::TaskLogs;
-use farm::{Farm, Options};
 pub use http::Versions;
 
 /// How long requests and loops may take to end.
@@ -71,7 +70,7 @@ pub async fn run(
     cancel: CancellationToken,
 ) -> Result<()> {
     let farm = open_farm(&config, parts.clock).await?;
-    if farm.options().first_run {
+    if config.first_run {
         tracing::info!(storage = %config.shared_storage.display(), "no shared storage is configured; using a folder beside the configuration");
     }
     let address = listener.local_addr().map_err(Error::io("looking at the listening socket"))?;
@@ -140,18 +139,6 @@ async fn open_farm(config: &Config, clock: Arc<dyn Clock>) -> Result<Farm> {
     }
     let logs = TaskLogs::new(&config.local_storage).map_err(Error::io("cannot start writing task logs"))?;
     let limits = Limits { cpu: settings.script_time_limit, ..Limits::default() };
-    let timeout = |duration: Duration| (!duration.is_zero()).then_some(duration);
-    let options = Options {
-        name: settings.manager_name.clone(),
-        shared_storage: config.shared_storage.display().to_string(),
-        first_run: config.first_run,
-        failures: FailurePolicy {
-            blocklist_threshold: settings.blocklist_threshold.into(),
-            fail_after: settings.task_fail_after_softfail_count.into(),
-        },
-        task_timeout: timeout(settings.task_timeout),
-        worker_timeout: timeout(settings.worker_timeout),
-    };
     let scripts = Scripts::new(config.scripts_paths.clone(), limits);
-    Farm::open(&location, logs, scripts, config.variables(), clock, options).await
+    Farm::open(&location, logs, scripts, clock, config.clone()).await
 }

@@ -13,7 +13,7 @@ mod body;
 mod generated;
 mod operation;
 mod problem;
-#[cfg(all(test, feature = "server"))]
+#[cfg(test)]
 mod small;
 pub mod validate;
 

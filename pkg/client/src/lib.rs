@@ -17,7 +17,7 @@
 mod builder;
 mod call;
 mod error;
-#[allow(missing_docs, reason = "generated; documented in openapi.yaml")]
+#[allow(missing_docs, clippy::all, reason = "generated; documented in openapi.yaml")]
 #[rustfmt::skip]
 mod generated;
 mod reply;

@@ -1,6 +1,8 @@
 //! The client against servers on the loopback interface: the generated router, and answers that are made by hand as
 //! other managers and proxies would send them.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::time::Duration;
 
 use axum::Router;

@@ -82,7 +82,7 @@ def build(frames):
     bpy.ops.object.shade_smooth()
     bpy.context.object.data.materials.append(material("mirror", (0.95, 0.93, 0.9), metallic=1.0, roughness=0.08))
     bpy.ops.mesh.primitive_plane_add(size=80)
-    bpy.context.object.data.materials.append(material("floor", (0.045, 0.05, 0.07), roughness=0.5))
+    bpy.context.object.data.materials.append(material("floor", (0.09, 0.1, 0.14), roughness=0.5))
 
     bpy.ops.object.light_add(type="SUN", rotation=(math.radians(40), math.radians(12), math.radians(35)))
     bpy.context.object.data.energy = 3.2
@@ -92,7 +92,7 @@ def build(frames):
     world.node_tree.nodes["Background"].inputs["Color"].default_value = (0.16, 0.24, 0.42, 1.0)
     bpy.context.scene.world = world
 
-    bpy.ops.object.camera_add(location=(0, -9.6, 5.4), rotation=(math.radians(64), 0, 0))
+    bpy.ops.object.camera_add(location=(0, -11.2, 6.0), rotation=(math.radians(64), 0, 0))
     bpy.context.object.data.lens = 42
     bpy.context.scene.camera = bpy.context.object
 

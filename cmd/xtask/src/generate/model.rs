@@ -60,6 +60,19 @@ pub enum BodyKind {
     Upload(Vec<String>),
 }
 
+impl BodyKind {
+    /// What an upload is declared as if nothing else is said: the first media type that is one, and not a pattern.
+    pub fn usual_media_type(&self) -> &str {
+        match self {
+            BodyKind::Json(_) => "application/json",
+            BodyKind::Upload(accepted) => {
+                let plain = accepted.iter().find(|media_type| !media_type.contains('*'));
+                plain.map_or("application/octet-stream", String::as_str)
+            }
+        }
+    }
+}
+
 #[derive(Debug)]
 pub struct Response {
     pub code: Code,

@@ -107,7 +107,7 @@ impl Client {
     ) -> Result<operations::UploadScanResponse, Error> {
         let mut call = Call::new(&operations::UPLOAD_SCAN);
         call.path("from", &from.to_string());
-        call.upload(upload, "image/*");
+        call.upload(upload, "application/octet-stream");
         let reply = self.send(call).await?;
         match reply.status().as_u16() {
             202u16 => Ok(operations::UploadScanResponse::Status202),

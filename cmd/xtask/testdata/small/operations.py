@@ -76,7 +76,7 @@ class Operations(Transport):
         from_: BookKind,
         body: FileBody,
         *,
-        content_type: str = "image/*",
+        content_type: str = "application/octet-stream",
         timeout: float | None = None,
     ) -> int:
         """`POST /api/v3/scans/{from}`

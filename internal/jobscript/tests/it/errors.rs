@@ -13,6 +13,7 @@ fn thrown_values_come_first_and_unprefixed() {
         ("throw 'just text';", "just text (test.js:2:7)"),
         ("\n  throw `text\nof two lines`;", "text\nof two lines (test.js:3:1)"),
         ("throw 47;", "47 (test.js:2:7)"),
+        ("throw new Error('half \\ud800');", "half \u{fffd} (test.js:2:11)"),
         ("throw new Error();", "Error (test.js:2:11)"),
         ("class Own extends Error { name = 'Own'; } throw new Own('mine');", "Own: mine (test.js:2:1)"),
         ("job.settings.missing.x;", "TypeError: cannot read property 'x' of undefined (test.js:2:1)"),

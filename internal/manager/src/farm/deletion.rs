@@ -61,7 +61,9 @@ impl Farm {
         for id in deletion::marked(self.store.read()).await? {
             match self.erase_job(id).await {
                 Ok(()) => erased += 1,
-                Err(error) => tracing::error!(job.id = %id, %error, "cannot erase the job; trying again later"),
+                Err(error) => {
+                    tracing::error!(job.id = %id, %error, "cannot erase the job; trying again later")
+                }
             }
         }
         Ok(erased)

@@ -235,10 +235,7 @@ impl Farm {
             .write::<_, _, Error>(|tx| Box::pin(async move { Ok(jobs::remove_unfinished(tx).await?) }))
             .await?;
         if removed > 0 {
-            tracing::warn!(
-                jobs = removed,
-                "removed what was left of jobs that were being stored or erased"
-            );
+            tracing::warn!(jobs = removed, "removed what was left of jobs that were being stored or erased");
         }
         for status in [JobStatus::CancelRequested, JobStatus::Requeueing, JobStatus::PauseRequested] {
             for id in jobs::ids_in_status(self.store.read(), status).await? {

@@ -4,6 +4,7 @@
 //! the same transaction, and let the writer announce the events after the commit. Task logs are files: what a worker
 //! sends is on disk before it is answered; the manager's own lines follow the commit that they tell of.
 
+pub mod configuration;
 pub mod deletion;
 pub mod jobs;
 pub mod logs;
@@ -19,7 +20,7 @@ pub mod workers;
 mod changes;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -33,9 +34,21 @@ use flamenco_jobscript::Scripts;
 use flamenco_store::{Location, Store};
 use tokio::sync::{Notify, Semaphore};
 
+use crate::config::Config;
 use crate::error::Result;
 use crate::events::EventBus;
 use logs::TaskLogs;
+
+/// How the farm behaves at the moment; made anew when the configuration changes.
+#[derive(Debug)]
+pub struct Live {
+    /// The configuration that the rest was made from.
+    pub config: Config,
+    /// Variables, ready for use.
+    pub variables: Variables,
+    /// What decisions look at.
+    pub options: Options,
+}
 
 /// How the farm behaves; from the configuration.
 #[derive(Debug, Clone)]
@@ -65,8 +78,9 @@ pub struct Inner {
     pub(crate) events: EventBus,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) scripts: Scripts,
-    pub(crate) variables: Variables,
-    pub(crate) options: Options,
+    live: RwLock<Arc<Live>>,
+    /// Held while the configuration is changed.
+    configuring: tokio::sync::Mutex<()>,
     /// Scripts that are compiled at the same time; each may take its whole memory limit.
     compilers: Arc<Semaphore>,
     /// Woken when a worker that waits for work should look again.
@@ -105,9 +119,8 @@ impl Farm {
         location: &Location,
         logs: TaskLogs,
         scripts: Scripts,
-        variables: Variables,
         clock: Arc<dyn Clock>,
-        options: Options,
+        config: Config,
     ) -> Result<Self> {
         let (events, work, status_changed) =
             (EventBus::default(), Arc::new(Notify::new()), Arc::new(Notify::new()));
@@ -141,8 +154,8 @@ impl Farm {
             events,
             clock,
             scripts,
-            variables,
-            options,
+            live: RwLock::new(Arc::new(Live::new(config))),
+            configuring: tokio::sync::Mutex::default(),
             compilers: Arc::new(Semaphore::new(2)),
             work,
             verified: Mutex::default(),
@@ -169,18 +182,6 @@ impl Farm {
     /// Announces something that is not in the database.
     pub(crate) fn announce(&self, event: Event) {
         self.events.publish(event);
-    }
-
-    /// Its options.
-    #[must_use]
-    pub fn options(&self) -> &Options {
-        &self.options
-    }
-
-    /// Variables as configured.
-    #[must_use]
-    pub fn variables(&self) -> &Variables {
-        &self.variables
     }
 
     /// Differences between what is maintained and what is there; empty when all is well.

@@ -76,7 +76,7 @@ impl Farm {
 
     /// How often a worker that waits counts as seen.
     fn sign_of_life(&self) -> Duration {
-        self.options.worker_timeout.map_or(Duration::from_secs(20), |timeout| timeout / 4)
+        self.live().options.worker_timeout.map_or(Duration::from_secs(20), |timeout| timeout / 4)
     }
 
     /// Looks without the writer, so that waiting workers cost it nothing.

@@ -96,8 +96,9 @@ impl Farm {
             MANAGER_PLATFORM => Platform::current(),
             name => Platform::new(name),
         };
-        self.variables.replace_in_settings(&mut submission.settings, &platform);
-        self.variables.replace_in_metadata(submission.metadata.iter_mut().map(|(_, value)| value), &platform);
+        let live = self.live();
+        live.variables.replace_in_settings(&mut submission.settings, &platform);
+        live.variables.replace_in_metadata(submission.metadata.iter_mut().map(|(_, value)| value), &platform);
 
         let permit = self
             .compilers

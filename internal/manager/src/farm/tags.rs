@@ -30,7 +30,8 @@ fn checked(tag: Tag) -> Result<Tag> {
         return Err(Error::Invalid("name must not be empty".to_owned()));
     }
     if name.chars().count() > LONGEST_NAME || tag.description.chars().count() > LONGEST_DESCRIPTION {
-        let limits = format!("a name has at most {LONGEST_NAME} characters, a description {LONGEST_DESCRIPTION}");
+        let limits =
+            format!("a name has at most {LONGEST_NAME} characters, a description {LONGEST_DESCRIPTION}");
         return Err(Error::Invalid(limits));
     }
     Ok(Tag { name, ..tag })

@@ -33,7 +33,7 @@ impl Farm {
             written.map_err(Error::io(format!("cannot write to the log of task {id}")))?;
             self.announce(Event::TaskLog { task: id, job: task.job_id, text: text.clone() });
         }
-        let (now, policy, reporter) = (self.now(), self.options.failures, worker.clone());
+        let (now, policy, reporter) = (self.now(), self.live().options.failures, worker.clone());
         let lines = self
             .store
             .write(move |tx| {

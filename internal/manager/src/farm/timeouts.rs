@@ -37,7 +37,7 @@ impl Farm {
     pub async fn time_out(&self) -> Result<TimedOut> {
         let mut found = TimedOut::default();
         let now = self.now();
-        if let Some(limit) = self.options.task_timeout.and_then(|timeout| before(now, timeout)) {
+        if let Some(limit) = self.live().options.task_timeout.and_then(|timeout| before(now, timeout)) {
             for task in tasks::untouched_since(self.store.read(), limit).await? {
                 match self.time_out_task(task.id, limit).await {
                     Ok(done) => found.tasks += usize::from(done),
@@ -45,7 +45,7 @@ impl Farm {
                 }
             }
         }
-        if let Some(limit) = self.options.worker_timeout.and_then(|timeout| before(now, timeout)) {
+        if let Some(limit) = self.live().options.worker_timeout.and_then(|timeout| before(now, timeout)) {
             for id in workers::unseen_since(self.store.read(), limit).await? {
                 match self.time_out_worker(id, limit).await {
                     Ok(done) => found.workers += usize::from(done),
@@ -57,7 +57,7 @@ impl Farm {
     }
 
     async fn time_out_task(&self, id: TaskId, limit: DateTime<Utc>) -> Result<bool> {
-        let (now, policy) = (self.now(), self.options.failures);
+        let (now, policy) = (self.now(), self.live().options.failures);
         let lines = self
             .store
             .write::<_, _, Error>(move |tx| {

@@ -1,9 +1,10 @@
 //! Operations of the tag `jobs`.
 
 use flamenco_api::operations::{
-    DeleteJobMassResponse, DeleteJobResponse, DeleteJobWhatWouldItDoResponse, SetJobTagResponse, FetchJobBlocklistResponse, FetchJobResponse, FetchJobTasksResponse, FetchJobsResponse,
-    FetchTaskLogInfoResponse, FetchTaskLogTailResponse, FetchTaskResponse, GetJobTypeResponse,
-    GetJobTypesResponse, RemoveJobBlocklistResponse, SetJobPriorityResponse, SetJobStatusResponse,
+    DeleteJobMassResponse, DeleteJobResponse, DeleteJobWhatWouldItDoResponse, FetchJobBlocklistResponse,
+    FetchJobResponse, FetchJobTasksResponse, FetchJobsResponse, FetchTaskLogInfoResponse,
+    FetchTaskLogTailResponse, FetchTaskResponse, GetJobTypeResponse, GetJobTypesResponse,
+    RemoveJobBlocklistResponse, SetJobPriorityResponse, SetJobStatusResponse, SetJobTagResponse,
     SetTaskStatusResponse, SubmitJobCheckResponse, SubmitJobResponse,
 };
 use flamenco_api::server::JobsApi;
@@ -180,7 +181,9 @@ impl JobsApi for Api {
     ) -> Result<SetJobTagResponse, Problem> {
         let given = |text: Option<String>| text.filter(|text| !text.is_empty());
         let choice = match (given(body.id), given(body.name)) {
-            (Some(id), _) => TagChoice::Id(id.parse().map_err(|error| Error::Invalid(format!("id: {error}")))?),
+            (Some(id), _) => {
+                TagChoice::Id(id.parse().map_err(|error| Error::Invalid(format!("id: {error}")))?)
+            }
             (None, Some(name)) => TagChoice::Name(name),
             (None, None) => TagChoice::None,
         };
@@ -199,7 +202,10 @@ impl JobsApi for Api {
         body: types::JobMassDeletionSelection,
     ) -> Result<DeleteJobMassResponse, Problem> {
         let Some(moment) = body.last_updated_max else {
-            return Err(Error::Invalid("last_updated_max is missing; give the moment up to which jobs go".to_owned()).into());
+            return Err(Error::Invalid(
+                "last_updated_max is missing; give the moment up to which jobs go".to_owned(),
+            )
+            .into());
         };
         if self.farm.delete_jobs_unchanged_since(moment).await? == 0 {
             let text = "no job was last updated at or before that moment";

@@ -1,8 +1,9 @@
 //! Operations of the tag `meta`.
 
 use flamenco_api::operations::{
+    GetConfigurationFileHeaders, GetConfigurationFileResponse, GetConfigurationFileStatus200Content,
     GetConfigurationResponse, GetFarmStatusResponse, GetSharedStorageResponse, GetVariablesResponse,
-    GetVersionResponse,
+    GetVersionResponse, UpdateConfigurationFileResponse,
 };
 use flamenco_api::server::MetaApi;
 use flamenco_api::{Problem, types};
@@ -10,6 +11,7 @@ use flamenco_crosspath::Platform;
 use flamenco_domain::variables::Audience;
 
 use super::{Api, Caller, convert};
+use crate::error::Error;
 
 const fn audience(audience: types::ManagerVariableAudience) -> Audience {
     match audience {
@@ -22,7 +24,7 @@ impl MetaApi for Api {
     async fn get_version(&self, _: Caller) -> Result<GetVersionResponse, Problem> {
         let versions = &self.versions;
         Ok(GetVersionResponse::Status200(types::FlamencoVersion {
-            name: self.farm.options().name.clone(),
+            name: self.farm.live().options.name.clone(),
             shortversion: versions.short.clone(),
             version: versions.long.clone(),
             git: versions.git.clone(),
@@ -30,7 +32,7 @@ impl MetaApi for Api {
     }
 
     async fn get_configuration(&self, _: Caller) -> Result<GetConfigurationResponse, Problem> {
-        let options = self.farm.options();
+        let options = &self.farm.live().options;
         Ok(GetConfigurationResponse::Status200(types::ManagerConfiguration {
             storage_location: options.shared_storage.clone(),
             // The file store is not part of this version.
@@ -45,7 +47,7 @@ impl MetaApi for Api {
         who: types::ManagerVariableAudience,
         platform: String,
     ) -> Result<GetVariablesResponse, Problem> {
-        let found = self.farm.variables().lookup(audience(who), &Platform::new(&platform));
+        let found = self.farm.live().variables.lookup(audience(who), &Platform::new(&platform));
         let found = found.into_iter().map(|(name, variable)| {
             (name, types::ManagerVariable { is_twoway: variable.is_twoway, value: variable.value })
         });
@@ -58,7 +60,7 @@ impl MetaApi for Api {
         who: types::ManagerVariableAudience,
         platform: String,
     ) -> Result<GetSharedStorageResponse, Problem> {
-        let location = self.farm.variables().shared_storage(audience(who), &Platform::new(&platform));
+        let location = self.farm.live().variables.shared_storage(audience(who), &Platform::new(&platform));
         Ok(GetSharedStorageResponse::Status200(types::SharedStorageLocation {
             location,
             audience: who,
@@ -69,5 +71,34 @@ impl MetaApi for Api {
 
     async fn get_farm_status(&self, _: Caller) -> Result<GetFarmStatusResponse, Problem> {
         Ok(GetFarmStatusResponse::Status200(convert::farm_status(self.farm.status())))
+    }
+
+    async fn get_configuration_file(
+        &self,
+        _: Caller,
+        headers: GetConfigurationFileHeaders,
+    ) -> Result<GetConfigurationFileResponse, Problem> {
+        let json = self.farm.configuration();
+        let wants_yaml =
+            headers.accept.is_some_and(|accept| accept.contains("yaml") && !accept.contains("json"));
+        let content = if wants_yaml {
+            let text = serde_yaml_ng::to_string(&json);
+            GetConfigurationFileStatus200Content::Yaml(
+                text.map_err(|error| Error::Internal(error.to_string()))?,
+            )
+        } else {
+            let object = json.as_object().cloned().unwrap_or_default();
+            GetConfigurationFileStatus200Content::Json(types::ManagerConfigurationFile(object))
+        };
+        Ok(GetConfigurationFileResponse::Status200(content))
+    }
+
+    async fn update_configuration_file(
+        &self,
+        _: Caller,
+        body: types::ManagerConfigurationFile,
+    ) -> Result<UpdateConfigurationFileResponse, Problem> {
+        self.farm.update_configuration(serde_json::Value::Object(body.0)).await?;
+        Ok(UpdateConfigurationFileResponse::Status204)
     }
 }

@@ -27,9 +27,10 @@ impl Api {
     fn assigned(&self, assigned: Assigned, platform: &str) -> types::AssignedTask {
         let platform = Platform::new(platform);
         let Assigned { task, job_priority, job_type } = assigned;
+        let variables = &self.farm.live().variables;
         let commands = task.commands.into_iter().map(|mut command| {
             command.parameters =
-                self.farm.variables().expand_parameters(&command.parameters, Audience::Workers, &platform);
+                variables.expand_parameters(&command.parameters, Audience::Workers, &platform);
             convert::command(command)
         });
         types::AssignedTask {

@@ -3,7 +3,8 @@
 use flamenco_api::operations::{
     CreateWorkerTagResponse, DeleteWorkerResponse, DeleteWorkerTagResponse, FetchWorkerResponse,
     FetchWorkerSleepScheduleResponse, FetchWorkerTagResponse, FetchWorkerTagsResponse, FetchWorkersResponse,
-    RequestWorkerStatusChangeResponse, SetWorkerSleepScheduleResponse, SetWorkerTagsResponse, UpdateWorkerTagResponse,
+    RequestWorkerStatusChangeResponse, SetWorkerSleepScheduleResponse, SetWorkerTagsResponse,
+    UpdateWorkerTagResponse,
 };
 use flamenco_api::server::WorkerMgtApi;
 use flamenco_api::{Problem, types};

@@ -19,7 +19,7 @@ fn pace(shortest: Option<Duration>) -> Option<(Duration, Duration)> {
 }
 
 pub(super) async fn run(farm: Farm, cancel: CancellationToken) {
-    let options = farm.options();
+    let options = &farm.live().options;
     let shortest = [options.worker_timeout, options.task_timeout].into_iter().flatten().min();
     let Some((grace, interval)) = pace(shortest) else { return };
     let mut wait = grace;

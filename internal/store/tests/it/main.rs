@@ -1,4 +1,5 @@
 //! The store on real databases: SQLite always, PostgreSQL when `TEST_DATABASE_URL` is set (`make test` sets it).
+#![allow(clippy::unwrap_used, reason = "helpers of tests; a panic is the failure of the test")]
 
 mod claim;
 mod counters;

@@ -72,10 +72,9 @@ fn method(api: &Api, operation: &Operation) -> Result<(String, String, String)> 
                 positional.push(format!("body: {}{optional}", kind.annotation));
                 steps += &format!("        call.json(body, {})\n", kind.codec);
             }
-            BodyKind::Upload(accepted) => {
+            BodyKind::Upload(_) => {
                 positional.push("body: FileBody".to_owned());
-                let first = quoted(accepted.first().map_or("application/octet-stream", String::as_str));
-                keywords.push(format!("content_type: str = {first}"));
+                keywords.push(format!("content_type: str = {}", quoted(body.kind.usual_media_type())));
                 steps += "        call.upload(body, content_type)\n";
             }
         }

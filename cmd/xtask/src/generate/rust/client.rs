@@ -122,8 +122,8 @@ fn body_argument(
                 )
             }
         }
-        BodyKind::Upload(accepted) => {
-            let media_type = accepted.first();
+        BodyKind::Upload(_) => {
+            let media_type = body.kind.usual_media_type();
             (quote!(upload: Upload), quote!(call.upload(upload, #media_type);))
         }
     })

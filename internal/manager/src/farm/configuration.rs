@@ -1,0 +1,69 @@
+//! The configuration while the manager runs: looking at it, changing it, and the first-start assistant's choices.
+//!
+//! Name, failure limits, variables and timeouts take effect at once. Addresses, paths, the file store and MQTT are
+//! looked at when the manager starts.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use flamenco_domain::failure::FailurePolicy;
+
+use super::{Farm, Live, Options};
+use crate::config::{Config, Secrets};
+use crate::error::{Error, Result};
+
+impl Live {
+    pub(super) fn new(config: Config) -> Self {
+        let settings = &config.settings;
+        let timeout = |duration: Duration| (!duration.is_zero()).then_some(duration);
+        let options = Options {
+            name: settings.manager_name.clone(),
+            shared_storage: config.shared_storage.display().to_string(),
+            first_run: config.first_run,
+            failures: FailurePolicy {
+                blocklist_threshold: settings.blocklist_threshold.into(),
+                fail_after: settings.task_fail_after_softfail_count.into(),
+            },
+            task_timeout: timeout(settings.task_timeout),
+            worker_timeout: timeout(settings.worker_timeout),
+        };
+        Self { variables: config.variables(), options, config }
+    }
+}
+
+impl Farm {
+    /// How the farm behaves at the moment.
+    #[must_use]
+    pub fn live(&self) -> Arc<Live> {
+        Arc::clone(&self.live.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The configuration as JSON, with secrets masked.
+    #[must_use]
+    pub fn configuration(&self) -> serde_json::Value {
+        self.live().config.to_json(Secrets::Masked)
+    }
+
+    /// Replaces the configuration: what is absent gets its default, masked secrets stay as they are. The file is
+    /// written before anything changes.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with every problem named, or when the file cannot be written.
+    pub async fn update_configuration(&self, wanted: serde_json::Value) -> Result<()> {
+        // One at a time, or the later of two would be written over the earlier and lose it.
+        let _turn = self.configuring.lock().await;
+        let current = self.live();
+        let loaded = current.config.with_json(&wanted).map_err(|error| Error::Invalid(error.to_string()))?;
+        for warning in &loaded.warnings {
+            tracing::warn!("configuration: {warning}");
+        }
+        let (config, now) = (loaded.config.clone(), self.now());
+        tokio::task::spawn_blocking(move || config.save(now))
+            .await
+            .map_err(|error| Error::Internal(format!("writing the configuration: {error}")))?
+            .map_err(|error| Error::Internal(error.to_string()))?;
+        *self.live.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Live::new(loaded.config));
+        tracing::info!("the configuration was changed");
+        Ok(())
+    }
+}
