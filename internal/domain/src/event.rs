@@ -28,6 +28,11 @@ pub enum Event {
         /// What was appended.
         text: String,
     },
+    /// A job has a new picture of what was rendered last.
+    LastRendered {
+        /// The job.
+        job: JobId,
+    },
     /// A worker changed or is gone.
     Worker(Box<WorkerEvent>),
     /// Tasks became runnable, or a worker may run more than before. Only for workers that wait, not for people.

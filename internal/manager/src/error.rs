@@ -48,6 +48,9 @@ pub enum Error {
     /// A worker tag that does not exist.
     #[error("there is no worker tag {0}; choose one of the existing tags or none")]
     UnknownTag(String),
+    /// More is asked for at once than is done at once.
+    #[error("{0}")]
+    Busy(String),
     /// A tag that jobs still need.
     #[error(
         "{jobs} unfinished job(s) are restricted to the tag {name:?} and would run on every worker; give them another tag or let them end first"

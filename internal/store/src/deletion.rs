@@ -41,9 +41,7 @@ pub async fn unchanged_since(db: &impl Db, moment: DateTime<Utc>) -> Result<Vec<
 /// # Errors
 /// When the database cannot be written.
 pub async fn erase(store: &Store, id: JobId) -> Result<bool, Error> {
-    let seq = store
-        .write_low::<_, _, Error>(move |tx| Box::pin(async move { hide(tx, id).await }))
-        .await?;
+    let seq = store.write_low::<_, _, Error>(move |tx| Box::pin(async move { hide(tx, id).await })).await?;
     let Some(seq) = seq else { return Ok(false) };
     loop {
         let removed = store

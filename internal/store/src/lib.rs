@@ -16,6 +16,7 @@ mod db;
 pub mod deletion;
 mod error;
 pub mod jobs;
+pub mod last_rendered;
 mod migration;
 pub mod recount;
 pub mod sleep;

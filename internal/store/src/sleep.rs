@@ -11,7 +11,8 @@ fn schedule(row: &Row) -> Result<SleepSchedule, Error> {
     let active = row.get::<i64>("is_active")? != 0;
     let (days, start, end): (String, String, String) =
         (row.get("days_of_week")?, row.get("start_time")?, row.get("end_time")?);
-    SleepSchedule::parse(active, &days, &start, &end).map_err(|error| Error::Corrupt(format!("a sleep schedule: {error}")))
+    SleepSchedule::parse(active, &days, &start, &end)
+        .map_err(|error| Error::Corrupt(format!("a sleep schedule: {error}")))
 }
 
 /// The schedule of a worker.
@@ -40,7 +41,9 @@ pub async fn save(
                is_active = excluded.is_active, days_of_week = excluded.days_of_week, start_time = \
                excluded.start_time, end_time = excluded.end_time, next_check = excluded.next_check, updated_at = \
                excluded.updated_at";
-    let time = |time: Option<flamenco_domain::schedule::TimeOfDay>| time.map_or_else(String::new, |time| time.to_string());
+    let time = |time: Option<flamenco_domain::schedule::TimeOfDay>| {
+        time.map_or_else(String::new, |time| time.to_string())
+    };
     let values = vec![
         worker.into(),
         i64::from(schedule.is_active).into(),

@@ -77,7 +77,8 @@ pub async fn set_of_worker(db: &impl Db, worker: i64, tags: &[TagId]) -> Result<
 /// [`Error::Duplicate`] when the name is taken.
 pub async fn update(db: &impl Db, tag: &Tag, now: DateTime<Utc>) -> Result<bool, Error> {
     let sql = "UPDATE worker_tags SET name = $1, description = $2, updated_at = $3 WHERE uuid = $4";
-    let values = vec![tag.name.as_str().into(), tag.description.as_str().into(), micros(now), tag.id.0.into()];
+    let values =
+        vec![tag.name.as_str().into(), tag.description.as_str().into(), micros(now), tag.id.0.into()];
     Ok(execute(db, sql, values).await? > 0)
 }
 
@@ -115,6 +116,7 @@ pub async fn set_of_job(db: &impl Db, job: i64, tag: Option<TagId>) -> Result<()
         }
     };
     execute(db, "UPDATE jobs SET worker_tag_id = $1 WHERE id = $2", vec![key.into(), job.into()]).await?;
-    execute(db, "UPDATE queues SET tag_id = $1 WHERE job_id = $2", vec![key.unwrap_or(0).into(), job.into()]).await?;
+    execute(db, "UPDATE queues SET tag_id = $1 WHERE job_id = $2", vec![key.unwrap_or(0).into(), job.into()])
+        .await?;
     Ok(())
 }

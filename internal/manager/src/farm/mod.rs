@@ -7,6 +7,7 @@
 pub mod configuration;
 pub mod deletion;
 pub mod jobs;
+pub mod last_rendered;
 pub mod logs;
 pub mod scheduler;
 pub mod sleep;
@@ -88,6 +89,7 @@ pub struct Inner {
     /// Secrets that were verified against their slow hash before: hash of the secret by worker. Only a shortcut; it
     /// can be emptied at any time.
     verified: Mutex<HashMap<WorkerId, workers::Verified>>,
+    pictures: last_rendered::Pictures,
     /// Woken when jobs were marked for deletion.
     deletions: Notify,
     status: Mutex<FarmStatus>,
@@ -159,6 +161,7 @@ impl Farm {
             compilers: Arc::new(Semaphore::new(2)),
             work,
             verified: Mutex::default(),
+            pictures: last_rendered::Pictures::default(),
             deletions: Notify::new(),
             status: Mutex::new(FarmStatus::Starting),
             status_changed,

@@ -3,11 +3,13 @@
 use flamenco_api::types;
 use flamenco_domain::event::{JobEvent, TaskEvent, WorkerEvent};
 use flamenco_domain::farm_status::FarmStatus;
+use flamenco_domain::ids::JobId;
 use flamenco_domain::job::{Job, JobStatus, JobSummary, TaskCounts};
 use flamenco_domain::schedule::{SleepSchedule, TimeOfDay};
 use flamenco_domain::task::{Command, Task, TaskStatus, TaskSummary, TaskWorker};
 use flamenco_domain::worker::{StatusRequest, Tag, Worker, WorkerStatus};
 
+use crate::farm::last_rendered;
 use crate::farm::workers::WorkerDetails;
 
 /// Enums of the same names on both sides; the match says at compile time when one of them grows.
@@ -219,6 +221,13 @@ pub(super) fn tag(tag: Tag) -> types::WorkerTag {
         id: Some(tag.id.to_string()),
         name: tag.name,
         description: Some(tag.description).filter(|text| !text.is_empty()),
+    }
+}
+
+pub(super) fn pictures(job: JobId) -> types::JobLastRenderedImageInfo {
+    types::JobLastRenderedImageInfo {
+        base: last_rendered::url(job),
+        suffixes: last_rendered::SIZES.iter().map(|(name, ..)| (*name).to_owned()).collect(),
     }
 }
 

@@ -1,7 +1,8 @@
 //! Operations of the tag `jobs`.
 
 use flamenco_api::operations::{
-    DeleteJobMassResponse, DeleteJobResponse, DeleteJobWhatWouldItDoResponse, FetchJobBlocklistResponse,
+    DeleteJobMassResponse, DeleteJobResponse, DeleteJobWhatWouldItDoResponse,
+    FetchGlobalLastRenderedInfoResponse, FetchJobBlocklistResponse, FetchJobLastRenderedInfoResponse,
     FetchJobResponse, FetchJobTasksResponse, FetchJobsResponse, FetchTaskLogInfoResponse,
     FetchTaskLogTailResponse, FetchTaskResponse, GetJobTypeResponse, GetJobTypesResponse,
     RemoveJobBlocklistResponse, SetJobPriorityResponse, SetJobStatusResponse, SetJobTagResponse,
@@ -222,5 +223,26 @@ impl JobsApi for Api {
         self.farm.job(job_id.into()).await?;
         // Checkouts belong to the file store, which is not part of this version.
         Ok(DeleteJobWhatWouldItDoResponse::Status200(types::JobDeletionInfo { shaman_checkout: false }))
+    }
+
+    async fn fetch_job_last_rendered_info(
+        &self,
+        _: Caller,
+        job_id: Uuid,
+    ) -> Result<FetchJobLastRenderedInfoResponse, Problem> {
+        Ok(match self.farm.has_pictures(job_id.into()).await {
+            true => FetchJobLastRenderedInfoResponse::Status200(convert::pictures(job_id.into())),
+            false => FetchJobLastRenderedInfoResponse::Status204,
+        })
+    }
+
+    async fn fetch_global_last_rendered_info(
+        &self,
+        _: Caller,
+    ) -> Result<FetchGlobalLastRenderedInfoResponse, Problem> {
+        Ok(match self.farm.last_rendered_job().await? {
+            Some(job) => FetchGlobalLastRenderedInfoResponse::Status200(convert::pictures(job)),
+            None => FetchGlobalLastRenderedInfoResponse::Status204,
+        })
     }
 }

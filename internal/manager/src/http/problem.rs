@@ -21,6 +21,7 @@ impl From<Error> for Problem {
             Error::Invalid(_) | Error::InitialStatus(_) | Error::UnknownTag(_) => StatusCode::BAD_REQUEST,
             Error::Forbidden(_) => StatusCode::FORBIDDEN,
             Error::Outdated(_) => StatusCode::PRECONDITION_FAILED,
+            Error::Busy(_) => StatusCode::TOO_MANY_REQUESTS,
             Error::Job(_) | Error::TaskRequest(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Error::WorkerRequest(flamenco_domain::worker::StatusRequestDenied::CannotRestart) => {
                 StatusCode::PRECONDITION_FAILED
@@ -97,6 +98,7 @@ mod tests {
             (Error::TagInUse { name: "gpu".into(), jobs: 2 }, 409, true),
             (Error::Forbidden("no".into()), 403, true),
             (Error::Outdated("refresh".into()), 412, true),
+            (Error::Busy("later".into()), 429, true),
             (Error::Job(JobDenied::Deleting), 422, true),
             (Error::TaskRequest(RequestDenied::NotRequestable(TaskStatus::Active)), 422, true),
             (Error::TaskReport(ReportDenied::NotYours), 409, true),

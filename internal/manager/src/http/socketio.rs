@@ -6,8 +6,8 @@
 
 use axum::Router;
 use flamenco_api::types::{
-    EventLifeCycle, EventTaskLogUpdate, EventWorkerTagUpdate, LifeCycleEventType, SocketIoSubscription,
-    SocketIoSubscriptionOperation, SocketIoSubscriptionType,
+    EventLastRenderedUpdate, EventLifeCycle, EventTaskLogUpdate, EventWorkerTagUpdate, LifeCycleEventType,
+    SocketIoSubscription, SocketIoSubscriptionOperation, SocketIoSubscriptionType,
 };
 use flamenco_domain::event::Event;
 use flamenco_domain::ids::parse_uuid;
@@ -118,6 +118,11 @@ async fn emit(io: &SocketIo, event: &Event) {
         Event::TaskLog { task, text, .. } => {
             let update = EventTaskLogUpdate { task_id: task.0, log: text.clone() };
             to(io, format!("/tasklog/{task}"), "/tasklog", &update).await;
+        }
+        Event::LastRendered { job } => {
+            let update = EventLastRenderedUpdate { job_id: job.0, thumbnail: convert::pictures(*job) };
+            to(io, format!("/jobs/{job}/last-rendered"), "/last-rendered", &update).await;
+            to(io, "/last-rendered", "/last-rendered", &update).await;
         }
         Event::Worker(change) => to(io, "/workers", "/workers", &convert::worker_event(change)).await,
         Event::Tag { tag, deleted } => {

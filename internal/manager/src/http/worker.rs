@@ -2,19 +2,24 @@
 
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use flamenco_api::operations::{
     MayWorkerRunResponse, RegisterWorkerResponse, ScheduleTaskQuery, ScheduleTaskResponse, SignOffResponse,
-    SignOnResponse, TaskUpdateResponse, WorkerStateChangedResponse, WorkerStateResponse,
+    SignOnResponse, TaskOutputProducedResponse, TaskUpdateResponse, WorkerStateChangedResponse,
+    WorkerStateResponse,
 };
-use flamenco_api::server::WorkerApi;
+use flamenco_api::server::{UploadBody, WorkerApi};
 use flamenco_api::{Problem, types};
 use flamenco_crosspath::Platform;
 use flamenco_domain::task::{MayRun, TaskReport};
 use flamenco_domain::variables::Audience;
 use flamenco_domain::worker::WorkerStatus;
+use futures_util::StreamExt;
 use uuid::Uuid;
 
 use super::{Api, Caller, convert};
+use crate::error::Error;
+use crate::farm::last_rendered::LARGEST;
 use crate::farm::scheduler::{Answer, Assigned};
 use crate::farm::workers::{Registration, SignOn};
 
@@ -156,4 +161,43 @@ impl WorkerApi for Api {
             status_change_requested: status_change,
         }))
     }
+
+    async fn task_output_produced(
+        &self,
+        caller: Caller,
+        task_id: Uuid,
+        body: UploadBody,
+    ) -> Result<TaskOutputProducedResponse, Problem> {
+        let worker = caller.worker()?;
+        self.farm.mark_seen(worker).await?;
+        let length = match body.content_length {
+            None | Some(0) => {
+                let text = "send a Content-Length that is not zero; a chunked upload has none";
+                return Err(Problem::new(StatusCode::LENGTH_REQUIRED, text));
+            }
+            Some(length) if length > LARGEST => {
+                let text =
+                    format!("the picture has {length} bytes, at most {LARGEST} are taken; scale it down");
+                return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, text));
+            }
+            Some(length) => length,
+        };
+        self.farm
+            .output_produced(worker.id, task_id.into(), async || read_picture(body, length).await)
+            .await?;
+        Ok(TaskOutputProducedResponse::Status202)
+    }
+}
+
+/// The bytes of an upload of a known, bounded length.
+async fn read_picture(mut body: UploadBody, length: u64) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
+    while let Some(part) = body.next().await {
+        let part = part.map_err(|error| Error::Invalid(format!("the upload broke off: {error}")))?;
+        bytes.extend_from_slice(&part);
+        if bytes.len() as u64 > length {
+            return Err(Error::Invalid("the upload is longer than its Content-Length".to_owned()));
+        }
+    }
+    Ok(bytes)
 }

@@ -1,0 +1,277 @@
+//! Pictures of what was rendered last: each job keeps the newest one, in three sizes.
+//!
+//! A picture is decoded, scaled and on disk before its upload is answered. Few are worked on at a time, since each
+//! takes memory; of several that wait for the same job only the newest is, so that one chatty job cannot keep the
+//! others from their turn.
+
+use std::collections::HashMap;
+use std::io::{Cursor, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use flamenco_domain::event::Event;
+use flamenco_domain::ids::{JobId, TaskId, WorkerId};
+use flamenco_store::{last_rendered, tasks};
+use image::imageops::FilterType;
+use image::{DynamicImage, ImageReader, Limits, Rgb, RgbImage, Rgba};
+use tokio::sync::Semaphore;
+
+use super::{Farm, logs};
+use crate::error::{Error, Result};
+
+/// Largest upload in bytes: 25 MiB.
+pub const LARGEST: u64 = 26_214_400;
+/// File names and the sizes that the picture is made to fit, in pixels.
+pub const SIZES: [(&str, u32, u32); 3] = [
+    ("last-rendered.jpg", 1920, 1080),
+    ("last-rendered-small.jpg", 600, 338),
+    ("last-rendered-tiny.jpg", 200, 112),
+];
+const QUALITY: u8 = 85;
+/// A picture may be this wide or high, and take this much memory when decoded.
+const LARGEST_SIDE: u32 = 32_768;
+const LARGEST_DECODED: u64 = 768 * 1024 * 1024;
+/// Pictures that are worked on at the same time, and those that may wait.
+const AT_ONCE: usize = 2;
+const WAITING: usize = 16;
+
+/// Who is working on pictures, and who waits.
+pub(super) struct Pictures {
+    turns: Semaphore,
+    /// The newest upload that waits, by job.
+    newest: Mutex<HashMap<JobId, u64>>,
+    tickets: AtomicU64,
+}
+
+impl Default for Pictures {
+    fn default() -> Self {
+        Self { turns: Semaphore::new(AT_ONCE), newest: Mutex::default(), tickets: AtomicU64::new(0) }
+    }
+}
+
+/// Takes an upload off the list of those that wait, also when its client leaves.
+struct Place<'a> {
+    pictures: &'a Pictures,
+    job: JobId,
+    ticket: u64,
+}
+
+impl Place<'_> {
+    /// Whether no newer picture of the same job waits.
+    fn is_newest(&self) -> bool {
+        let newest = self.pictures.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        newest.get(&self.job) == Some(&self.ticket)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if self.is_newest() {
+            self.pictures.newest.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.job);
+        }
+    }
+}
+
+impl Pictures {
+    fn wait(&self, job: JobId) -> Result<Place<'_>> {
+        let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        if newest.len() >= WAITING && !newest.contains_key(&job) {
+            return Err(Error::Busy("too many pictures wait to be scaled; send a later one".to_owned()));
+        }
+        newest.insert(job, ticket);
+        Ok(Place { pictures: self, job, ticket })
+    }
+}
+
+impl Farm {
+    /// A worker sends a picture of what it rendered. `read` gives its bytes and is called when it is its turn.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::TaskReport`] when the task is not this worker's, [`Error::Busy`] when too many
+    /// wait, [`Error::Invalid`] when it is no picture that can be read.
+    pub async fn output_produced<R>(&self, worker: WorkerId, id: TaskId, read: R) -> Result<()>
+    where
+        R: AsyncFnOnce() -> Result<Vec<u8>>,
+    {
+        let task =
+            tasks::find(self.store.read(), id).await?.ok_or_else(|| Error::not_found("task", id))?.summary;
+        if task.worker.as_ref().map(|owner| owner.id) != Some(worker) {
+            return Err(flamenco_domain::task::ReportDenied::NotYours.into());
+        }
+        let place = self.pictures.wait(task.job_id)?;
+        let turn = self.pictures.turns.acquire().await;
+        let bytes = read().await?;
+        if !place.is_newest() {
+            return Ok(());
+        }
+        let folder = self.logs.job_directory(task.job_id.0);
+        tokio::task::spawn_blocking(move || save_sizes(&bytes, &folder))
+            .await
+            .map_err(|error| Error::Internal(format!("scaling a picture: {error}")))??;
+        drop(turn);
+        let (now, seq, job) = (self.now(), task.job_seq, task.job_id);
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    last_rendered::set(tx, seq, now).await?;
+                    tx.announce(Event::LastRendered { job });
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// Whether a job has pictures. All sizes are there when the smallest is, since it is written last.
+    pub async fn has_pictures(&self, job: JobId) -> bool {
+        let smallest = self.logs.job_directory(job.0).join(SIZES[SIZES.len() - 1].0);
+        tokio::fs::try_exists(smallest).await.unwrap_or(false)
+    }
+
+    /// The job that was rendered last, if it has pictures.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn last_rendered_job(&self) -> Result<Option<JobId>> {
+        match last_rendered::job(self.store.read()).await? {
+            Some(job) if self.has_pictures(job).await => Ok(Some(job)),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// Where the pictures of a job are served.
+#[must_use]
+pub fn url(job: JobId) -> String {
+    logs::job_url(job.0)
+}
+
+/// Decodes a picture and writes it in all sizes, each made from the one before.
+fn save_sizes(bytes: &[u8], folder: &Path) -> Result<()> {
+    let mut picture = over_black(decode(bytes)?);
+    std::fs::create_dir_all(folder)
+        .map_err(Error::io(format!("cannot make the folder {}", folder.display())))?;
+    for (name, width, height) in SIZES {
+        if picture.width() > width || picture.height() > height {
+            picture =
+                DynamicImage::ImageRgb8(picture).resize(width, height, FilterType::Lanczos3).into_rgb8();
+        }
+        let mut jpeg = Vec::new();
+        let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, QUALITY);
+        picture
+            .write_with_encoder(encoder)
+            .map_err(|error| Error::Internal(format!("encoding a picture: {error}")))?;
+        replace(&folder.join(name), &jpeg)?;
+    }
+    Ok(())
+}
+
+fn decode(bytes: &[u8]) -> Result<DynamicImage> {
+    let unreadable = |error: &dyn std::fmt::Display| {
+        Error::Invalid(format!("this is no picture that can be read: {error}"))
+    };
+    let mut reader =
+        ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|error| unreadable(&error))?;
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(LARGEST_SIDE);
+    limits.max_image_height = Some(LARGEST_SIDE);
+    limits.max_alloc = Some(LARGEST_DECODED);
+    reader.limits(limits);
+    reader.decode().map_err(|error| unreadable(&error))
+}
+
+/// Transparent pixels as they would look over black.
+fn over_black(picture: DynamicImage) -> RgbImage {
+    if !picture.color().has_alpha() {
+        return picture.into_rgb8();
+    }
+    let picture = picture.into_rgba8();
+    let mut flat = RgbImage::new(picture.width(), picture.height());
+    for (to, Rgba([red, green, blue, alpha])) in flat.pixels_mut().zip(picture.pixels()) {
+        let blend =
+            |channel: u8| u8::try_from(u16::from(channel) * u16::from(*alpha) / 255).unwrap_or(u8::MAX);
+        *to = Rgb([blend(*red), blend(*green), blend(*blue)]);
+    }
+    flat
+}
+
+/// Writes a file so that it is either the old one or the new one, whatever happens.
+fn replace(path: &PathBuf, content: &[u8]) -> Result<()> {
+    let temporary = path.with_extension("jpg~");
+    let write = || {
+        let mut file = std::fs::File::create(&temporary)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, path)
+    };
+    write().map_err(Error::io(format!("cannot write {}", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn png(width: u32, height: u32, alpha: u8) -> Vec<u8> {
+        let picture = image::RgbaImage::from_pixel(width, height, Rgba([200, 100, 50, alpha]));
+        let mut bytes = Cursor::new(Vec::new());
+        picture.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+        bytes.into_inner()
+    }
+
+    fn size_of(folder: &Path, name: &str) -> (u32, u32) {
+        image::image_dimensions(folder.join(name)).unwrap()
+    }
+
+    #[test]
+    fn every_size_fits_keeps_the_shape_and_never_grows() {
+        for (from, want) in [
+            ((3840, 2160), [(1920, 1080), (600, 338), (200, 112)]),
+            ((1000, 3000), [(360, 1080), (113, 338), (37, 112)]),
+            ((300, 100), [(300, 100), (300, 100), (200, 67)]),
+            ((20, 10), [(20, 10), (20, 10), (20, 10)]),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            save_sizes(&png(from.0, from.1, 255), folder.path()).unwrap();
+            for ((name, ..), want) in SIZES.iter().zip(want) {
+                let (width, height) = size_of(folder.path(), name);
+                let near = |a: u32, b: u32| a.abs_diff(b) <= 1;
+                assert!(near(width, want.0) && near(height, want.1), "{from:?} {name}: {width}x{height}");
+            }
+            assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3, "no temporary file is left");
+        }
+    }
+
+    #[test]
+    fn transparency_is_over_black() {
+        let flat = over_black(image::load_from_memory(&png(1, 1, 128)).unwrap());
+        assert_eq!(flat.get_pixel(0, 0), &Rgb([100, 50, 25]));
+    }
+
+    #[test]
+    fn what_is_no_picture_is_refused_and_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let cut = &png(400, 400, 255)[..200];
+        for bad in [&b""[..], b"GIF89a nonsense", b"<svg/>", cut] {
+            assert!(matches!(save_sizes(bad, folder.path()), Err(Error::Invalid(_))));
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn only_the_newest_of_a_job_keeps_its_place_and_others_are_not_crowded_out() {
+        let pictures = Pictures::default();
+        let (chatty, other) = (JobId::random(), JobId::random());
+        let first = pictures.wait(chatty).unwrap();
+        let second = pictures.wait(chatty).unwrap();
+        assert!(!first.is_newest() && second.is_newest());
+        drop(first);
+        assert!(second.is_newest(), "an older one that leaves takes nothing along");
+        let rest: Vec<_> = (0..WAITING - 2).map(|_| pictures.wait(JobId::random()).unwrap()).collect();
+        let third = pictures.wait(other).unwrap();
+        assert!(matches!(pictures.wait(JobId::random()), Err(Error::Busy(_))));
+        assert!(pictures.wait(other).is_ok(), "a newer one of a job that waits already takes no more room");
+        drop((second, rest, third));
+        assert!(pictures.wait(JobId::random()).is_ok());
+    }
+}
