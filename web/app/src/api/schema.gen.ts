@@ -2298,8 +2298,8 @@ export interface components {
              * @example 2026-02-03T14:05:31Z
              */
             last_touched?: string;
-            /** @description The workers that tried this task and failed. */
-            failed_by_workers?: components["schemas"]["TaskWorker"][];
+            /** @description The workers that tried this task and failed. Always there, usually empty. */
+            failed_by_workers: components["schemas"]["TaskWorker"][];
         };
         /**
          * @description The state of a task:

@@ -5,12 +5,10 @@ type Schemas = components['schemas'];
 
 export type Job = Schemas['Job'];
 export type JobStatus = Schemas['JobStatus'];
-export type JobBlocklist = Schemas['JobBlocklist'];
 export type JobType = Schemas['AvailableJobType'];
 export type Task = Schemas['Task'];
 export type TaskSummary = Schemas['TaskSummary'];
 export type TaskStatus = Schemas['TaskStatus'];
-export type TaskLogInfo = Schemas['TaskLogInfo'];
 export type Worker = Schemas['Worker'];
 export type WorkerSummary = Schemas['WorkerSummary'];
 export type WorkerStatus = Schemas['WorkerStatus'];

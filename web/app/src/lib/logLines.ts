@@ -2,12 +2,12 @@
 
 export type LogLevel = 'error' | 'warning' | 'manager' | 'output' | 'plain';
 
-const ERROR = /\b(?:error|fatal|traceback|exception|panicked|segmentation fault|failed)\b/i;
+const ERROR = /\b(?:error|fatal|traceback|exception|panicked|segmentation fault|abnormally|failed)\b/i;
 const WARNING = /\bwarn(?:ing)?\b/i;
 // The manager writes its own remarks as "<RFC 3339 time> text".
 const MANAGER = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)\s/;
-// Blender's line about a written file, in its 3.x and its 5.x form.
-const SAVED = /(?:^|\|\s*)Saved: ['"]/;
+// Blender's line about a written file, in its 3.x and its 5.x form; the worker puts the process in front.
+const SAVED = /^(?:pid=\d+ > )?(?:[^|']*\|\s*)?Saved: ['"]/;
 // "0 errors" and "error: none" are good news.
 const NO_ERROR = /\b(?:no|0|without) errors?\b|\berrors?: (?:0|none)\b/i;
 

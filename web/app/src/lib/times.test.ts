@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { absoluteTime, duration, messageTime, parseTime, relativeTime } from './times';
+import { absoluteTime, messageTime, parseTime, relativeTime } from './times';
 
 const S = 1000;
 const M = 60 * S;
@@ -28,23 +28,6 @@ describe('relativeTime', () => {
 
   it('calls a missing time never', () => {
     expect(relativeTime(0, NOW)).toBe('never');
-  });
-});
-
-describe('duration', () => {
-  it.each([
-    [0, '0 ms'],
-    [450, '450 ms'],
-    [1500, '1.5 s'],
-    [42 * S, '42 s'],
-    [3 * M + 12 * S, '3 min 12 s'],
-    [2 * H, '2 h'],
-    [2 * H + 5 * M, '2 h 5 min'],
-    [3 * D + 4 * H + 59 * M, '3 d 4 h'],
-    [-1, '–'],
-    [Number.NaN, '–'],
-  ])('%d ms', (span, expected) => {
-    expect(duration(span)).toBe(expected);
   });
 });
 

@@ -1,4 +1,4 @@
-// Points in time and spans of time in words. All inputs and outputs are milliseconds since 1970 or plain milliseconds.
+// Points in time in words. All times are milliseconds since 1970.
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -26,22 +26,6 @@ export function relativeTime(then: number, now: number): string {
   if (age < DAY) return `${Math.floor(age / HOUR)} h ago`;
   if (age < DATE_AFTER) return `${Math.floor(age / DAY)} d ago`;
   return isoDate(then);
-}
-
-/** A span of time with its two largest units: "3 min 12 s". */
-export function duration(span: number): string {
-  if (!Number.isFinite(span) || span < 0) return '–';
-  if (span < SECOND) return `${Math.round(span)} ms`;
-  if (span < MINUTE) return `${(span / SECOND).toFixed(span < 10 * SECOND ? 1 : 0)} s`;
-  if (span < HOUR) return twoUnits(span, MINUTE, 'min', SECOND, 's');
-  if (span < DAY) return twoUnits(span, HOUR, 'h', MINUTE, 'min');
-  return twoUnits(span, DAY, 'd', HOUR, 'h');
-}
-
-function twoUnits(span: number, big: number, bigName: string, small: number, smallName: string): string {
-  const count = Math.floor(span / big);
-  const rest = Math.floor((span % big) / small);
-  return rest === 0 ? `${count} ${bigName}` : `${count} ${bigName} ${rest} ${smallName}`;
 }
 
 /** Date and time to the second in the viewer's time zone, sortable as text. */

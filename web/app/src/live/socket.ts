@@ -13,11 +13,6 @@ export function liveFeed(): LiveFeed {
   return feed;
 }
 
-/** Puts another feed in place of the real connection. For tests. */
-export function useFeedForTest(other: LiveFeed | undefined): void {
-  feed = other;
-}
-
 /** Listens to one kind of event for as long as the calling scope lives. */
 export function useEvent<E extends keyof FeedEvents>(event: E, handler: (payload: FeedEvents[E]) => void): void {
   onScopeDispose(liveFeed().on(event, handler));

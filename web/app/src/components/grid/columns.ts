@@ -21,6 +21,8 @@ export interface GridColumn<R> {
 export const NARROW = 520;
 export const ROW_HEIGHT = 30;
 export const NARROW_ROW_HEIGHT = 52;
+/** With the line below it. A grid with two-line rows has no header. */
+export const HEADER_HEIGHT = 29;
 
 const LEAST = 48;
 const LEAST_FILL = 120;

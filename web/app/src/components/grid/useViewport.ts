@@ -1,6 +1,6 @@
-// Which rows of a scrolled grid are on the screen.
+// Which rows of a scrolled grid are on the screen. The header sticks to the top of the same scrolling element.
 import { computed, onMounted, onScopeDispose, shallowRef, type ComputedRef, type Ref, type ShallowRef } from 'vue';
-import { NARROW, NARROW_ROW_HEIGHT, ROW_HEIGHT } from './columns';
+import { HEADER_HEIGHT, NARROW, NARROW_ROW_HEIGHT, ROW_HEIGHT } from './columns';
 
 export interface Viewport {
   readonly width: ShallowRef<number>;
@@ -50,7 +50,7 @@ export function useViewport(scroller: Readonly<Ref<HTMLElement | null>>): Viewpo
       // A hidden grid has no size; it keeps the one it had.
       if (element.clientWidth === 0) return;
       width.value = element.clientWidth;
-      height.value = element.clientHeight;
+      height.value = element.clientHeight - (narrow.value ? 0 : HEADER_HEIGHT);
     };
     const observer = new ResizeObserver(measure);
     observer.observe(element);
