@@ -75,22 +75,25 @@ pub async fn run(
     }
     let address = listener.local_addr().map_err(Error::io("looking at the listening socket"))?;
     let tracker = TaskTracker::new();
-    loops::spawn_all(&farm, &tracker, &cancel);
-    let router = http::router(farm.clone(), parts.versions, config.local_storage.clone(), &tracker, &cancel);
+    // Follows `cancel`, but only when the end was announced, so that whoever passes events on has seen it.
+    let stopping = CancellationToken::new();
+    loops::spawn_all(&farm, &tracker, &stopping);
+    let router = http::router(farm.clone(), parts.versions, config.local_storage.clone(), &tracker, &stopping);
     farm.announce(Event::ManagerStarted);
     tracing::info!(%address, "ready: the web app is at http://{}/app/", reachable(address));
 
     let stop = {
-        let (farm, cancel) = (farm.clone(), cancel.clone());
+        let (farm, cancel, stopping) = (farm.clone(), cancel.clone(), stopping.clone());
         async move {
             cancel.cancelled().await;
             farm.announce(Event::ManagerStopping);
+            stopping.cancel();
         }
     };
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let serving = axum::serve(listener, service).with_graceful_shutdown(stop).into_future();
     let served = serve_until(serving, &cancel).await;
-    cancel.cancel();
+    stopping.cancel();
     tracker.close();
     if tokio::time::timeout(SHUTDOWN_LIMIT, tracker.wait()).await.is_err() {
         tracing::warn!("some background work did not end in time");

@@ -95,24 +95,34 @@ pub(crate) fn is_postgres<D: Db>(db: &D) -> bool {
     db.connection().get_database_backend() == DbBackend::Postgres
 }
 
-fn statement<D: Db>(db: &D, sql: &str, values: Vec<Value>) -> Statement {
-    Statement::from_sql_and_values(db.connection().get_database_backend(), sql, values)
+/// Refuses what only one of the databases could keep.
+pub(crate) fn storable(text: &str) -> Result<(), Error> {
+    if text.contains('\0') { Err(Error::Unstorable) } else { Ok(()) }
+}
+
+fn statement<D: Db>(db: &D, sql: &str, values: Vec<Value>) -> Result<Statement, Error> {
+    for value in &values {
+        if let Value::String(Some(text)) = value {
+            storable(text)?;
+        }
+    }
+    Ok(Statement::from_sql_and_values(db.connection().get_database_backend(), sql, values))
 }
 
 pub(crate) async fn query_all<D: Db>(db: &D, sql: &str, values: Vec<Value>) -> Result<Vec<Row>, Error> {
-    let rows = db.connection().query_all_raw(statement(db, sql, values)).await;
+    let rows = db.connection().query_all_raw(statement(db, sql, values)?).await;
     Ok(rows.inspect_err(|error| db.note_error(error))?.into_iter().map(Row).collect())
 }
 
 pub(crate) async fn query_one<D: Db>(db: &D, sql: &str, values: Vec<Value>) -> Result<Option<Row>, Error> {
-    let row = db.connection().query_one_raw(statement(db, sql, values)).await;
+    let row = db.connection().query_one_raw(statement(db, sql, values)?).await;
     Ok(row.inspect_err(|error| db.note_error(error))?.map(Row))
 }
 
 /// Runs a statement that writes, and says how many rows it touched.
 pub(crate) async fn execute<D: Db>(db: &D, sql: &str, values: Vec<Value>) -> Result<u64, Error> {
     db.note_write();
-    let result = db.connection().execute_raw(statement(db, sql, values)).await;
+    let result = db.connection().execute_raw(statement(db, sql, values)?).await;
     Ok(result.inspect_err(|error| db.note_error(error))?.rows_affected())
 }
 

@@ -14,6 +14,9 @@ pub enum Error {
     /// A row with the same unique value exists already.
     #[error("the database holds such a row already: {0}")]
     Duplicate(String),
+    /// A text has the character U+0000, which PostgreSQL cannot keep and which is refused on SQLite too.
+    #[error("a text contains the character U+0000, which cannot be stored; leave it out")]
+    Unstorable,
     /// A stored value cannot be read: a bug, or somebody else's writing.
     #[error("the database holds a value that cannot be read: {0}")]
     Corrupt(String),

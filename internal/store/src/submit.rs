@@ -15,7 +15,7 @@ use flamenco_domain::task::{Command, steps_total};
 use sea_orm::Value;
 use sea_orm::sea_query::{Alias, Expr, Query};
 
-use crate::db::{Db, execute, execute_returning, insert, json_text, micros, query_one};
+use crate::db::{Db, execute, execute_returning, insert, json_text, micros, query_one, storable};
 use crate::error::Error;
 use crate::{Store, Tx, jobs};
 
@@ -72,6 +72,9 @@ pub struct NewTask {
 /// When the database cannot be written; nothing of the job is visible then.
 pub async fn submit(store: &Store, job: NewJob) -> Result<Job, Error> {
     let job = Arc::new(job);
+    let texts = [&job.name, &job.job_type, &job.shaman_checkout_id];
+    let of_tasks = job.tasks.iter().flat_map(|task| [&task.name, &task.task_type]);
+    texts.into_iter().chain(of_tasks).try_for_each(|text| storable(text))?;
     let tag = tag_key(store.read(), &job).await?;
     if job.tasks.len() <= SLICE {
         let job = Arc::clone(&job);

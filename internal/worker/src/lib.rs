@@ -101,9 +101,9 @@ pub async fn run(config: Config, cancel: CancellationToken) -> Result<ExitReason
     let worker = Worker { config: &config, session: &session, outbox: &outbox, programs: &programs };
     let delivered = CancellationToken::new();
     let work = async {
-        cancel.run_until_cancelled(programs.announce()).await;
         let result = worker.work(&cancel).await;
         // A last chance for what the task reported while it was being stopped.
+        outbox.hurry();
         let _ = tokio::time::timeout(config.pace.flush_at_exit, outbox.drained()).await;
         delivered.cancel();
         result
@@ -116,7 +116,9 @@ pub async fn run(config: Config, cancel: CancellationToken) -> Result<ExitReason
             () = give_up_soon(&delivered, &config) => {}
         }
     };
-    let (result, ()) = tokio::join!(work, delivery);
+    // Programs that are slow to tell their version delay nothing but their own line in the log.
+    let announcement = delivered.run_until_cancelled(programs.announce());
+    let (result, (), _) = tokio::join!(work, delivery, announcement);
     if outbox.len() > 0 {
         tracing::warn!(
             queued = outbox.len(),

@@ -9,11 +9,14 @@
 //! ```
 
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::Local;
+use tokio::sync::Mutex as AsyncMutex;
+use tokio_util::sync::CancellationToken;
 
 use crate::Error;
 use crate::backoff::Backoff;
@@ -24,6 +27,8 @@ use crate::manager_api::{CallError, Introduction, Manager, WorkerStatus};
 
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// How long a registration that is on its way may take when the worker stops.
+const SETTLE_GRACE: Duration = Duration::from_secs(3);
 
 /// Keeps the worker known to the manager.
 #[derive(Debug)]
@@ -33,6 +38,8 @@ pub struct Session {
     home: PathBuf,
     credentials: Mutex<Option<Credentials>>,
     signed_on: AtomicBool,
+    /// Held while a registration is on its way. Abandoning one would leave a worker at the manager that nobody is.
+    registering: AsyncMutex<()>,
 }
 
 /// What to do after a call.
@@ -66,6 +73,7 @@ impl Session {
             home: config.home.clone(),
             credentials: Mutex::new(stored),
             signed_on: AtomicBool::new(false),
+            registering: AsyncMutex::new(()),
         })
     }
 
@@ -121,9 +129,41 @@ impl Session {
         }
     }
 
+    /// Runs something that may sign on, until it is done or `cancel` is cancelled; a registration that is on its way
+    /// then still gets a little time.
+    pub async fn run_until_cancelled<T>(
+        &self,
+        cancel: &CancellationToken,
+        work: impl Future<Output = T>,
+    ) -> Option<T> {
+        tokio::pin!(work);
+        if let Some(output) = cancel.run_until_cancelled(&mut work).await {
+            return Some(output);
+        }
+        self.settle(work).await;
+        None
+    }
+
+    /// Goes on with work that is to be abandoned until no registration is on its way, for a little while.
+    pub async fn settle<T>(&self, work: Pin<&mut impl Future<Output = T>>) {
+        let settled = async {
+            tokio::select! {
+                _ = work => {}
+                // The lock is fair: this gets it when a registration that holds it is over.
+                _ = self.registering.lock() => {}
+            }
+        };
+        if tokio::time::timeout(SETTLE_GRACE, settled).await.is_err() {
+            tracing::warn!(
+                "stopping in the middle of a registration; the manager may list this worker twice"
+            );
+        }
+    }
+
     async fn register(&self, backoff: &mut Backoff) -> Result<(), Error> {
         let secret = credentials::new_secret().map_err(Error::Secret)?;
         loop {
+            let registering = self.registering.lock().await;
             match self.manager.register(&self.who, &secret).await {
                 Ok(credentials) => {
                     credentials::save(&self.home, &credentials, Local::now())?;
@@ -136,7 +176,10 @@ impl Session {
                 Err(error) if error.is_permanent() => {
                     return Err(Error::Refused { what: "register", reason: error.into() });
                 }
-                Err(error) => pause(backoff, &error, "register").await,
+                Err(error) => {
+                    drop(registering);
+                    pause(backoff, &error, "register").await;
+                }
             }
         }
     }

@@ -12,6 +12,8 @@
 
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use crate::backoff::{Backoff, jittered};
 use crate::config::Pace;
 use crate::manager_api::{CallError, Fetched, Task, WorkerStatus};
@@ -75,6 +77,7 @@ pub struct FetchPlan {
     wait: Duration,
     idle: Backoff,
     trouble: Backoff,
+    last_run: Option<Uuid>,
 }
 
 impl FetchPlan {
@@ -83,6 +86,7 @@ impl FetchPlan {
             wait: pace.task_wait,
             idle: Backoff::new(pace.idle_first, pace.idle_most),
             trouble: Backoff::new(pace.idle_first, pace.idle_most),
+            last_run: None,
         }
     }
 
@@ -120,8 +124,13 @@ impl FetchPlan {
     }
 
     /// After a run of a task.
-    pub fn after_run(&mut self, end: RunEnd, random: f64) -> Step {
+    pub fn after_run(&mut self, task: Uuid, end: RunEnd, random: f64) -> Step {
+        // The same task over and over, as when the manager does not accept its end, must not become a hot loop.
+        let is_repeated = self.last_run.replace(task) == Some(task);
         match end {
+            RunEnd::Completed if is_repeated => {
+                Step::WaitThenFetch(jittered(self.trouble.next_pause(), random))
+            }
             RunEnd::Completed => {
                 self.trouble.reset();
                 Step::FetchAgain
@@ -162,7 +171,6 @@ impl SuspendDetector {
 #[cfg(test)]
 mod tests {
     use http::StatusCode;
-    use uuid::Uuid;
 
     use super::*;
 
@@ -216,7 +224,7 @@ mod tests {
         };
         assert_eq!([0; 7].map(|_| ask(&mut plan)), [1, 2, 4, 8, 16, 20, 20]);
         assert_eq!(plan.after_fetch(Ok(Fetched::Task(task())), Duration::ZERO, MIDDLE), Step::Run(task()));
-        assert_eq!(plan.after_run(RunEnd::Completed, MIDDLE), Step::FetchAgain);
+        assert_eq!(plan.after_run(Uuid::nil(), RunEnd::Completed, MIDDLE), Step::FetchAgain);
         assert_eq!(ask(&mut plan), 1, "after a task it starts over");
     }
 
@@ -248,12 +256,27 @@ mod tests {
     #[test]
     fn what_each_run_leads_to() {
         let mut plan = plan();
-        assert_eq!(plan.after_run(RunEnd::Aborted { state_change_requested: true }, MIDDLE), Step::AskState);
+        let mut number = 0;
+        let mut after = |end| {
+            number += 1;
+            plan.after_run(Uuid::from_u128(number), end, MIDDLE)
+        };
+        assert_eq!(after(RunEnd::Aborted { state_change_requested: true }), Step::AskState);
         let pauses = [RunEnd::Failed, RunEnd::NotBegun, RunEnd::Aborted { state_change_requested: false }]
-            .map(|end| seconds(plan.after_run(end, MIDDLE)));
+            .map(|end| seconds(after(end)));
         assert_eq!(pauses, [1, 2, 4], "one failure after the other slows down");
-        assert_eq!(plan.after_run(RunEnd::Completed, MIDDLE), Step::FetchAgain);
-        assert_eq!(seconds(plan.after_run(RunEnd::Failed, MIDDLE)), 1);
+        assert_eq!(after(RunEnd::Completed), Step::FetchAgain);
+        assert_eq!(seconds(after(RunEnd::Failed)), 1);
+    }
+
+    #[test]
+    fn the_same_task_over_and_over_slows_down() {
+        let mut plan = plan();
+        let (one, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        assert_eq!(plan.after_run(one, RunEnd::Completed, MIDDLE), Step::FetchAgain);
+        let pauses = [0; 3].map(|_| seconds(plan.after_run(one, RunEnd::Completed, MIDDLE)));
+        assert_eq!(pauses, [1, 2, 4]);
+        assert_eq!(plan.after_run(other, RunEnd::Completed, MIDDLE), Step::FetchAgain);
     }
 
     #[test]

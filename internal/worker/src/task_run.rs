@@ -75,28 +75,25 @@ impl TaskRunner<'_> {
     ) -> (Result<(), CommandError>, Option<Interruption>) {
         let cancel = CancellationToken::new();
         let commands = self.run_commands(task, reporter, &cancel);
-        let supervision = async {
-            tokio::select! {
-                () = shutdown.cancelled() => Interruption::ShuttingDown,
-                () = run.not_ours().cancelled() => Interruption::NotOurs,
-                refusal = may_i_run::refused(self.session, task.id, self.config.pace.may_i_run) => {
-                    Interruption::Refused(refusal)
-                }
-            }
-        };
-        tokio::pin!(commands, supervision);
+        let refusal = may_i_run::refused(self.session, task.id, self.config.pace.may_i_run);
+        tokio::pin!(commands, refusal);
         let mut interruption = None;
         let result = loop {
-            tokio::select! {
+            let reason = tokio::select! {
                 result = &mut commands => break result,
-                reason = &mut supervision, if interruption.is_none() => {
-                    tracing::info!(task = %task.id, ?reason, "stopping the task");
-                    interruption = Some(reason);
-                    cancel.cancel();
-                }
-                () = reporter.pump() => {}
-            }
+                () = shutdown.cancelled(), if interruption.is_none() => Interruption::ShuttingDown,
+                () = run.not_ours().cancelled(), if interruption.is_none() => Interruption::NotOurs,
+                refusal = &mut refusal, if interruption.is_none() => Interruption::Refused(refusal),
+                () = reporter.pump() => continue,
+            };
+            tracing::info!(task = %task.id, ?reason, "stopping the task");
+            interruption = Some(reason);
+            cancel.cancel();
         };
+        // The question whether to go on may have led to a new registration, which must not be abandoned.
+        if !matches!(interruption, Some(Interruption::Refused(_))) {
+            self.session.settle(refusal).await;
+        }
         (result, interruption)
     }
 

@@ -43,7 +43,7 @@ impl Worker<'_> {
             self.deliver_leftovers().await;
             self.session.sign_on().await
         };
-        let Some(requested) = cancel.run_until_cancelled(sign_on).await else {
+        let Some(requested) = self.session.run_until_cancelled(cancel, sign_on).await else {
             return Ok(ExitReason::Stopped);
         };
         let mut requested = requested?;
@@ -57,7 +57,7 @@ impl Worker<'_> {
             });
             let next = match state {
                 State::Awake => self.awake(cancel).await?,
-                State::Asleep => match cancel.run_until_cancelled(self.asleep()).await {
+                State::Asleep => match self.session.run_until_cancelled(cancel, self.asleep()).await {
                     Some(next) => Some(next?),
                     None => None,
                 },
@@ -106,11 +106,15 @@ impl Worker<'_> {
 
     /// Returns the next requested state; `None` when cancelled.
     async fn awake(&self, cancel: &CancellationToken) -> Result<Option<WorkerStatus>, Error> {
-        let acknowledged = cancel.run_until_cancelled(self.acknowledge(WorkerStatus::Awake)).await;
+        let acknowledge = self.acknowledge(WorkerStatus::Awake);
+        let acknowledged = self.session.run_until_cancelled(cancel, acknowledge).await;
         match acknowledged.transpose()? {
             None => return Ok(None),
             Some(Some(other)) => return Ok(Some(other)),
-            Some(None) => tracing::info!("awake"),
+            Some(None) => {
+                let types = self.config.task_types.join(", ");
+                tracing::info!(task_types = types, "awake; asking the manager for tasks");
+            }
         }
         let runner = TaskRunner {
             config: self.config,
@@ -125,9 +129,9 @@ impl Worker<'_> {
                 Step::GoTo(requested) => return Ok(Some(requested)),
                 Step::Run(task) => {
                     let end = runner.run(&task, cancel).await;
-                    fetching.plan.after_run(end, rand::rng().random())
+                    fetching.plan.after_run(task.id, end, rand::rng().random())
                 }
-                other => match cancel.run_until_cancelled(fetching.advance(other)).await {
+                other => match self.session.run_until_cancelled(cancel, fetching.advance(other)).await {
                     Some(step) => step?,
                     None => return Ok(None),
                 },
@@ -226,9 +230,8 @@ impl<'a> Fetching<'a> {
             Step::SignOnAgain => Step::GoTo(session.sign_on().await?),
             Step::AskState => match session.manager().requested_state().await {
                 Ok(Some(requested)) => Step::GoTo(requested),
-                Ok(None) => Step::FetchAgain,
                 Err(CallError::Denied(_)) => Step::SignOnAgain,
-                Err(_) => Step::WaitThenFetch(self.worker.config.pace.idle_first),
+                Ok(None) | Err(_) => Step::WaitThenFetch(self.worker.config.pace.idle_first),
             },
             Step::Run(_) | Step::GoTo(_) => step,
         })
@@ -262,7 +265,9 @@ impl<'a> Fetching<'a> {
             match session.manager().requested_state().await {
                 Ok(Some(requested)) => return Some(Step::GoTo(requested)),
                 Err(CallError::Denied(_)) => return Some(Step::SignOnAgain),
-                Ok(None) | Err(_) => {}
+                // It can be reached, so delivery need not wait any longer.
+                Ok(None) => outbox.hurry(),
+                Err(_) => {}
             }
         }
     }

@@ -95,7 +95,8 @@ async fn apply_report(
     task.last_touched = Some(now);
     let before = task.clone();
     if let Some(activity) = report.activity {
-        task.activity = activity;
+        // Words of a program; what cannot be stored in them is no reason to refuse what else it reports.
+        task.activity = activity.replace('\0', "\u{fffd}");
     }
     if let Some(steps) = report.steps_completed {
         let steps = steps.clamp(0, task.steps_total);

@@ -34,6 +34,7 @@ impl From<Error> for Problem {
                     "something with this name or id exists already; choose another one",
                 );
             }
+            Error::Store(flamenco_store::Error::Unstorable) => StatusCode::BAD_REQUEST,
             Error::Store(store) if store.is_temporary() => return unavailable(&error),
             Error::Io { source, .. } if is_out_of_space(source) => return unavailable(&error),
             Error::Store(_) | Error::Io { .. } | Error::Internal(_) => {
@@ -107,6 +108,7 @@ mod tests {
             (Error::WorkerRequest(StatusRequestDenied::NotRequestable(WorkerStatus::Error)), 400, true),
             (Error::NotAwake { is: WorkerStatus::Asleep }, 409, true),
             (Error::Store(flamenco_store::Error::Duplicate("secret".into())), 409, false),
+            (Error::Store(flamenco_store::Error::Unstorable), 400, true),
             (Error::Store(flamenco_store::Error::Full("secret".into())), 503, false),
             (Error::Store(flamenco_store::Error::Database("secret".into())), 500, false),
             (Error::Internal("secret".into()), 500, false),

@@ -4,6 +4,8 @@
 //! takes the events from the bus and emits them one after another, so each client gets them in order. When that task
 //! falls too far behind, or a client does, the connection is closed: the client connects again and reads again.
 
+use std::convert::Infallible;
+
 use axum::Router;
 use flamenco_api::types::{
     EventLastRenderedUpdate, EventLifeCycle, EventTaskLogUpdate, EventWorkerTagUpdate, LifeCycleEventType,
@@ -14,6 +16,7 @@ use flamenco_domain::ids::parse_uuid;
 use serde::Serialize;
 use socketioxide::SocketIo;
 use socketioxide::extract::{AckSender, Data, SocketRef};
+use socketioxide::handler::ConnectHandler;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -35,21 +38,26 @@ pub(super) fn attach(
     cancel: &CancellationToken,
 ) -> Router {
     let (layer, io) = SocketIo::builder().max_buffer_size(BUFFER).build_layer();
-    io.ns("/", |socket: SocketRef| async move {
-        socket.join(FOR_ALL);
-        socket.on(
-            SUBSCRIPTION,
-            |socket: SocketRef, Data(wanted): Data<serde_json::Value>, ack: AckSender| async move {
-                let answer = subscription(&socket, wanted).err().unwrap_or_else(|| "ok".to_owned());
-                if let Err(error) = ack.send(&answer) {
-                    tracing::debug!(%error, "a client left before its subscription was acknowledged");
-                }
-            },
-        );
-    });
+    io.ns("/", (async || ()).with(listen));
     let subscription = farm.subscribe();
     tracker.spawn(feed(io, subscription, cancel.clone()));
     routes.layer(layer)
+}
+
+/// Runs before the client is told that it is connected: what it sends right afterwards must find somebody listening,
+/// and what happens from then on must reach it.
+async fn listen(socket: SocketRef) -> Result<(), Infallible> {
+    socket.join(FOR_ALL);
+    socket.on(
+        SUBSCRIPTION,
+        |socket: SocketRef, Data(wanted): Data<serde_json::Value>, ack: AckSender| async move {
+            let answer = subscription(&socket, wanted).err().unwrap_or_else(|| "ok".to_owned());
+            if let Err(error) = ack.send(&answer) {
+                tracing::debug!(%error, "a client left before its subscription was acknowledged");
+            }
+        },
+    );
+    Ok(())
 }
 
 fn subscription(socket: &SocketRef, wanted: serde_json::Value) -> Result<(), String> {

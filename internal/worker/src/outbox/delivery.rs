@@ -48,6 +48,7 @@ where
         if let Some(pause) = attempt(outbox, &send, delivery, &mut backoff).await {
             tokio::select! {
                 () = cancel.cancelled() => return,
+                () = outbox.hurry.notified() => {}
                 () = sleep(pause) => {}
             }
         }

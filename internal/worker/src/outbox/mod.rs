@@ -17,7 +17,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -75,6 +75,7 @@ pub enum FirstAnswer {
 pub struct Outbox {
     storage: Storage,
     runs: Runs,
+    hurry: Arc<Notify>,
 }
 
 impl Outbox {
@@ -83,7 +84,7 @@ impl Outbox {
     /// # Errors
     /// When the file cannot be created, for example on a read-only or full disk.
     pub fn open(path: &Path) -> Result<Self, StorageError> {
-        Ok(Self { storage: Storage::open(path)?, runs: Runs::default() })
+        Ok(Self { storage: Storage::open(path)?, runs: Runs::default(), hurry: Arc::default() })
     }
 
     /// Stores an update. When this returns, it is on disk.
@@ -96,6 +97,11 @@ impl Outbox {
     /// How many updates wait for delivery.
     pub fn len(&self) -> usize {
         *self.storage.queued().borrow()
+    }
+
+    /// Ends a pause of the delivery: the manager can be reached, or there is no time left.
+    pub fn hurry(&self) {
+        self.hurry.notify_waiters();
     }
 
     /// Everything that waits for delivery.

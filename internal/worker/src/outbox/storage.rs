@@ -1,6 +1,7 @@
 //! The queue on disk. One thread owns the database connection and commits everything that is waiting in one
 //! transaction, so that the cost of an fsync is shared.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -16,6 +17,8 @@ use super::TaskReport;
 const MAX_QUEUE_BYTES: i64 = 256 * 1024 * 1024;
 /// How many operations share a commit at most.
 const MAX_GROUP: usize = 256;
+/// How much is read from the queue at once, in bytes.
+const FRONT_BYTES: usize = 512 * 1024;
 /// Pause before trying again when the disk refuses a commit.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
@@ -240,18 +243,24 @@ fn delete(
     Ok(lengths.len())
 }
 
+/// The oldest entries: at most `limit`, and no more after [`FRONT_BYTES`].
 fn front(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<Entry>> {
     let mut statement =
         connection.prepare_cached("SELECT id, task_id, payload FROM task_updates ORDER BY id LIMIT ?1")?;
-    let rows = statement.query_map([i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
-        let task: String = row.get(1)?;
+    let mut rows = statement.query([i64::try_from(limit).unwrap_or(i64::MAX)])?;
+    let mut entries = Vec::new();
+    let mut bytes = 0;
+    while bytes < FRONT_BYTES
+        && let Some(row) = rows.next()?
+    {
         let payload: Vec<u8> = row.get(2)?;
+        bytes += payload.len();
         // A row whose task is unreadable cannot be delivered to anyone: it is given out without a report.
-        let task = Uuid::parse_str(&task).ok();
+        let task = Uuid::parse_str(&row.get::<_, String>(1)?).ok();
         let report = task.and_then(|_| serde_json::from_slice(&payload).ok());
-        Ok(Entry { id: row.get(0)?, task: task.unwrap_or_default(), report })
-    })?;
-    rows.collect()
+        entries.push(Entry { id: row.get(0)?, task: task.unwrap_or_default(), report });
+    }
+    Ok(entries)
 }
 
 /// Makes room by removing the oldest pieces of log, and leaves a note in the log of each task that lost some.
@@ -280,25 +289,25 @@ fn trim(connection: &Connection, size: &mut Size, target_bytes: i64) -> rusqlite
         pieces = removed.len(),
         "the queue of task updates is full; dropping the oldest log pieces"
     );
-    for (index, (id, task)) in removed.iter().enumerate() {
-        delete(connection, "id = ?1", id, size)?;
-        let is_last_of_task = !removed[index + 1..].iter().any(|(_, other)| other == task);
-        if is_last_of_task {
-            let pieces = removed.iter().filter(|(_, other)| other == task).count();
-            let note = TaskReport {
-                log: Some(format!(
-                    "[... {pieces} pieces of the log left out: the manager was away for too long ...]\n"
-                )),
-                ..TaskReport::default()
-            };
-            let payload = serde_json::to_vec(&note).unwrap_or_default();
-            connection.execute(
-                "INSERT INTO task_updates (id, created_at, task_id, payload) VALUES (?1, ?2, ?3, ?4)",
-                params![id, Utc::now().to_rfc3339(), task.to_string(), payload],
-            )?;
-            size.rows += 1;
-            size.bytes += i64::try_from(payload.len()).unwrap_or(0);
-        }
+    // How many pieces each task loses, and which was its last: there goes the note.
+    let mut lost: HashMap<Uuid, (usize, i64)> = HashMap::new();
+    for (id, task) in removed {
+        delete(connection, "id = ?1", &id, size)?;
+        let (pieces, last) = lost.entry(task).or_default();
+        *pieces += 1;
+        *last = id;
+    }
+    for (task, (pieces, id)) in lost {
+        let text =
+            format!("[... {pieces} pieces of the log left out: the manager was away for too long ...]\n");
+        let note = TaskReport { log: Some(text), ..TaskReport::default() };
+        let payload = serde_json::to_vec(&note).unwrap_or_default();
+        connection.execute(
+            "INSERT INTO task_updates (id, created_at, task_id, payload) VALUES (?1, ?2, ?3, ?4)",
+            params![id, Utc::now().to_rfc3339(), task.to_string(), payload],
+        )?;
+        size.rows += 1;
+        size.bytes += i64::try_from(payload.len()).unwrap_or(0);
     }
     Ok(())
 }

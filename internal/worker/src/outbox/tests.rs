@@ -219,8 +219,8 @@ async fn a_damaged_file_is_moved_aside() {
 #[tokio::test]
 async fn a_full_queue_drops_old_log_but_no_status() {
     let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("flamenco-worker.sqlite");
-    let outbox = Outbox { storage: Storage::open_with_limit(&path, 5000).unwrap(), runs: Runs::default() };
+    let mut outbox = open(&directory);
+    outbox.storage = Storage::open_with_limit(&directory.path().join("small.sqlite"), 5000).unwrap();
     outbox.push(task(1), &status(ReportedStatus::Active)).await;
     for _ in 0..10 {
         outbox.push(task(1), &log(&"x".repeat(900))).await;
@@ -250,4 +250,28 @@ async fn many_senders_at_once_lose_nothing() {
     let manager = Manager::default();
     manager.take(&outbox, |_, _, _| Answer::Accepted).await;
     assert_eq!(manager.received().len(), 100);
+}
+
+#[tokio::test]
+async fn a_pause_ends_when_there_is_hurry() {
+    let directory = tempfile::tempdir().unwrap();
+    let outbox = open(&directory);
+    outbox.push(task(1), &log("x")).await;
+    let manager = Manager::default();
+    let hurry = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        outbox.hurry();
+        std::future::pending::<()>().await;
+    };
+    let started = std::time::Instant::now();
+    let rule = |attempt, _, _: &TaskReport| match attempt {
+        0 => Answer::TryLater("connection refused".to_owned()),
+        _ => Answer::Accepted,
+    };
+    tokio::select! {
+        () = manager.take(&outbox, rule) => {}
+        () = hurry => {}
+    }
+    assert_eq!(manager.received().len(), 1);
+    assert!(started.elapsed() < Duration::from_millis(800), "{:?}", started.elapsed());
 }

@@ -18,7 +18,8 @@ use super::Launch;
 
 /// How often a group that was asked to end is looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(25);
-const READ_BYTES: usize = 64 * 1024;
+/// Small enough that a flood leaves time for everything else between two reads.
+const READ_BYTES: usize = 16 * 1024;
 
 /// A program and everything it started that stayed in its process group. Dropping it kills the group.
 #[derive(Debug)]

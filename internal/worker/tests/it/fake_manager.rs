@@ -20,7 +20,6 @@ use uuid::Uuid;
 
 /// What goes wrong with one request.
 #[derive(Debug, Clone, Copy)]
-#[allow(dead_code, reason = "two test programs share this file, and each uses some of it")]
 pub enum Fault {
     /// Answer with this status, and do nothing.
     Status(u16),

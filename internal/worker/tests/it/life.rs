@@ -45,7 +45,8 @@ async fn stored_credentials_are_used_again() {
     let again = TestWorker::start(config(&manager, home.path()));
     manager.until("signed on again", |farm| (farm.status == "awake").then_some(())).await;
     again.stop().await;
-    assert_eq!((manager.farm().registrations.len(), manager.farm().sign_ons.len()), (1, 2));
+    assert_eq!(manager.farm().registrations.len(), 1);
+    assert_eq!(manager.farm().sign_ons.len(), 2);
 
     let mut fresh = config(&manager, home.path());
     fresh.register_again = true;
@@ -170,7 +171,8 @@ async fn stops_when_the_manager_says_so() {
     manager.until("awake", |farm| (farm.status == "awake").then_some(())).await;
     manager.request_status("offline");
     assert_eq!(worker.end().await.unwrap(), ExitReason::Offline);
-    assert_eq!((manager.farm().status.as_str(), manager.farm().requested.as_deref()), ("offline", None));
+    assert_eq!(manager.farm().status, "offline");
+    assert_eq!(manager.farm().requested, None, "signing off answers the request");
 
     let mut restartable = config(&manager, home.path());
     restartable.restart_exit_code = Some(47);
@@ -189,15 +191,13 @@ async fn an_immediate_request_stops_the_task_and_is_obeyed_at_once() {
     manager.until("output", |farm| farm.task(task).log().contains("> started").then_some(())).await;
     manager.request_status("asleep");
     manager.until("asleep", |farm| (farm.status == "asleep").then_some(())).await;
+    worker.stop().await;
     let farm = manager.farm();
-    let fetches = farm.count("fetch");
-    assert_eq!(fetches, 1, "the state is asked for directly");
+    assert_eq!(farm.count("fetch"), 1, "the state is asked for directly");
     assert_eq!(farm.task(task).statuses(), ["active"], "what becomes of the task is the manager's decision");
     assert!(
         farm.task(task).log().contains("another worker status was requested"),
         "{}",
         farm.task(task).log()
     );
-    drop(farm);
-    worker.stop().await;
 }

@@ -1,5 +1,7 @@
 //! The worker against a manager over real HTTP.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 mod connection;
 mod fake_manager;
 mod life;

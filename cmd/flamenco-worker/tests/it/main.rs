@@ -1,0 +1,218 @@
+//! The program itself: command line, signals, and sudden death.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+#[path = "../../../../internal/worker/tests/it/fake_manager.rs"]
+#[allow(dead_code, reason = "shared with the tests of the worker's library, which use more of it")]
+mod fake_manager;
+
+use std::path::Path;
+use std::process::{ExitStatus, Output};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+use tokio::time::{sleep, timeout};
+
+use fake_manager::{FakeManager, TaskState};
+
+fn program(directory: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_flamenco-worker"));
+    command.current_dir(directory).env("FLAMENCO_HOME", directory.join("home")).kill_on_drop(true);
+    command
+}
+
+async fn run_to_end(directory: &Path, arguments: &[&str]) -> Output {
+    timeout(Duration::from_secs(20), program(directory).args(arguments).output()).await.unwrap().unwrap()
+}
+
+struct Worker {
+    process: Child,
+}
+
+impl Worker {
+    fn start(manager: &FakeManager, directory: &TempDir) -> Self {
+        let process =
+            program(directory.path()).arg("-quiet").arg("-manager").arg(manager.url()).spawn().unwrap();
+        Self { process }
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.process.id().unwrap()).unwrap();
+        kill(Pid::from_raw(pid), signal).unwrap();
+    }
+
+    async fn end(mut self) -> ExitStatus {
+        timeout(Duration::from_secs(20), self.process.wait()).await.expect("the worker does not end").unwrap()
+    }
+}
+
+/// Waits until the process whose id is in that file has ended.
+async fn assert_ends(pid_file: &Path) {
+    let pid = std::fs::read_to_string(pid_file).unwrap();
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_secs(5) {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", pid.trim())).unwrap_or_default();
+        if status.is_empty() || status.contains("State:\tZ") {
+            return;
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+    panic!("process {pid} is still running");
+}
+
+fn contains(file: &Path, text: &str) -> bool {
+    let bytes = std::fs::read(file).unwrap_or_default();
+    bytes.windows(text.len()).any(|window| window == text.as_bytes())
+}
+
+#[tokio::test]
+async fn help_and_version_explain_themselves() {
+    let directory = tempfile::tempdir().unwrap();
+    for help in ["-help", "--help"] {
+        let output = run_to_end(directory.path(), &[help]).await;
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success());
+        for part in ["--manager", "FLAMENCO_HOME", "flamenco-worker.yaml", "restart"] {
+            assert!(text.contains(part), "{part} is missing in {text}");
+        }
+    }
+    let output = run_to_end(directory.path(), &["-version"]).await;
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), env!("CARGO_PKG_VERSION"));
+    assert!(!directory.path().join("home").exists(), "nothing is created");
+}
+
+#[tokio::test]
+async fn a_start_that_cannot_work_says_why() {
+    let directory = tempfile::tempdir().unwrap();
+    let fails = async |arguments: &[&str], code: i32| {
+        let output = run_to_end(directory.path(), arguments).await;
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}");
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+    };
+    let text = fails(&[], 1).await;
+    assert!(text.contains("no manager given") && text.contains("-manager"), "{text}");
+    assert!(fails(&["-no-such-flag"], 2).await.contains("Usage"));
+    assert!(fails(&["-manager", "ftp://host/"], 1).await.contains("http://"));
+    std::fs::write(directory.path().join("flamenco-worker.yaml"), "worker_name: x\ntask_types: 3\n").unwrap();
+    let text = fails(&["-manager", "host"], 1).await;
+    assert!(text.contains("flamenco-worker.yaml:2:13"), "{text}");
+}
+
+#[tokio::test]
+async fn the_configuration_file_is_used() {
+    let manager = FakeManager::start().await;
+    let directory = tempfile::tempdir().unwrap();
+    let text = format!("manager_url: {}\nworker_name: from-file\ntask_types: [misc]\n", manager.address);
+    std::fs::write(directory.path().join("flamenco-worker.yaml"), text).unwrap();
+    let mut process = program(directory.path()).args(["-quiet", "-restart-exit-code", "47"]).spawn().unwrap();
+    manager.until("awake", |farm| (farm.status == "awake").then_some(())).await;
+    let sign_on = manager.farm().sign_ons[0].clone();
+    assert_eq!((&sign_on["name"], &sign_on["can_restart"]), (&json!("from-file"), &json!(true)));
+    manager.request_status("restart");
+    assert_eq!(process.wait().await.unwrap().code(), Some(47));
+    assert_eq!(manager.farm().status, "offline");
+}
+
+#[tokio::test]
+async fn a_signal_stops_the_task_and_signs_off() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let manager = FakeManager::start().await;
+        let directory = tempfile::tempdir().unwrap();
+        let pid_file = directory.path().join("pid");
+        let worker = Worker::start(&manager, &directory);
+        let script = format!("sleep 1000 & echo $! > {}; echo started; wait", pid_file.display());
+        let task = manager.add_script(&script);
+        manager.until("output", |farm| farm.task(task).log().contains("> started").then_some(())).await;
+        worker.signal(signal);
+        assert_eq!(worker.end().await.code(), Some(0));
+        assert_ends(&pid_file).await;
+        let farm = manager.farm();
+        assert_eq!((farm.status.as_str(), farm.task(task).state), ("offline", TaskState::Queued));
+        assert_eq!(farm.task(task).statuses(), ["active"]);
+    }
+}
+
+#[tokio::test]
+async fn a_second_signal_stops_at_once_and_leaves_nothing_behind() {
+    let manager = FakeManager::start().await;
+    let directory = tempfile::tempdir().unwrap();
+    let pid_file = directory.path().join("pid");
+    let worker = Worker::start(&manager, &directory);
+    let script = format!(
+        "trap '' TERM; (while :; do sleep 1; done) & echo $! > {}; echo started; while :; do sleep 1; done",
+        pid_file.display()
+    );
+    let task = manager.add_script(&script);
+    manager.until("output", |farm| farm.task(task).log().contains("> started").then_some(())).await;
+    worker.signal(Signal::SIGTERM);
+    sleep(Duration::from_millis(500)).await;
+    let second = Instant::now();
+    worker.signal(Signal::SIGTERM);
+    assert_eq!(worker.end().await.code(), Some(1));
+    assert!(second.elapsed() < Duration::from_secs(2), "{:?}", second.elapsed());
+    assert_ends(&pid_file).await;
+}
+
+#[tokio::test]
+async fn a_killed_worker_takes_its_program_along_and_finishes_the_task_later() {
+    let manager = FakeManager::start().await;
+    let directory = tempfile::tempdir().unwrap();
+    let (pid_file, go) = (directory.path().join("pid"), directory.path().join("go"));
+    let script = format!(
+        "echo $$ > {}; echo started; while ! test -e {}; do sleep 0.05; done; echo end",
+        pid_file.display(),
+        go.display()
+    );
+    let worker = Worker::start(&manager, &directory);
+    let task = manager.add_script(&script);
+    manager.until("output", |farm| farm.task(task).log().contains("> started").then_some(())).await;
+    worker.signal(Signal::SIGKILL);
+    assert!(!worker.end().await.success());
+    assert_ends(&pid_file).await;
+
+    std::fs::write(go, "").unwrap();
+    let again = Worker::start(&manager, &directory);
+    manager.until_ended(task).await;
+    again.signal(Signal::SIGTERM);
+    assert_eq!(again.end().await.code(), Some(0));
+    let farm = manager.farm();
+    assert_eq!(farm.task(task).statuses(), ["active", "active", "completed"]);
+    assert_eq!(farm.registrations.len(), 1);
+}
+
+#[tokio::test]
+async fn a_task_that_ended_while_the_manager_was_away_survives_a_killed_worker() {
+    let manager = FakeManager::start().await;
+    let directory = tempfile::tempdir().unwrap();
+    let (go, marker) = (directory.path().join("go"), directory.path().join("marker"));
+    let script = format!(
+        "while ! test -e {}; do sleep 0.05; done; echo last words; echo x >> {}",
+        go.display(),
+        marker.display()
+    );
+    let worker = Worker::start(&manager, &directory);
+    let task = manager.add_script(&script);
+    manager.until("active", |farm| (farm.task(task).statuses() == ["active"]).then_some(())).await;
+    manager.cut();
+    std::fs::write(go, "").unwrap();
+    let queue = directory.path().join("home/flamenco-worker.sqlite-wal");
+    manager
+        .until("the end is on disk", |_| contains(&queue, r#""taskStatus":"completed""#).then_some(()))
+        .await;
+    worker.signal(Signal::SIGKILL);
+    worker.end().await;
+
+    manager.restore();
+    let again = Worker::start(&manager, &directory);
+    manager.until_ended(task).await;
+    again.signal(Signal::SIGTERM);
+    again.end().await;
+    assert_eq!(std::fs::read_to_string(marker).unwrap(), "x\n", "the task ran once");
+    let farm = manager.farm();
+    assert_eq!(farm.task(task).statuses(), ["active", "completed"]);
+    assert!(farm.task(task).log().contains("> last words\n"));
+}

@@ -1,0 +1,73 @@
+//! Jobs that go as they should, and one that is stopped on purpose.
+
+use std::time::Duration;
+
+use flamenco_client::api::types::{JobStatus, TaskStatus};
+use serde_json::json;
+
+use crate::farm::{Farm, RENDER};
+use crate::processes::{until_unused, using};
+use crate::scene::{self, DEMO, SLOW};
+
+#[tokio::test]
+async fn the_demo_job_makes_every_frame_and_the_video() {
+    let _turn = scene::turn().await;
+    let farm = Farm::new("");
+    let _manager = farm.start_manager().await;
+    let _worker = farm.start_worker("worker").await;
+
+    let rendering = farm.submit_render(&DEMO, 24, 3).await;
+    farm.until_job_is(rendering.id, JobStatus::Completed, RENDER).await;
+
+    scene::check_frames(&rendering.directory, 24, DEMO.size);
+    assert_eq!(scene::probe(&rendering.directory.join("scene-1-24.mp4")), (DEMO.size, 24));
+    let tasks = farm.tasks(rendering.id).await;
+    let names: Vec<_> = tasks.iter().map(|task| task.name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "render-1-3",
+            "render-4-6",
+            "render-7-9",
+            "render-10-12",
+            "render-13-15",
+            "render-16-18",
+            "render-19-21",
+            "render-22-24",
+            "preview-video"
+        ]
+    );
+    for task in tasks {
+        assert_eq!(task.status, TaskStatus::Completed, "{}", task.name);
+        assert_eq!(task.steps_completed, task.steps_total, "{}", task.name);
+        if task.task_type == "blender" {
+            assert_eq!(farm.task_log(rendering.id, task.id).matches("Saved: '").count(), 3, "{}", task.name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_canceled_render_leaves_no_blender_and_the_worker_goes_on() {
+    let _turn = scene::turn().await;
+    let farm = Farm::new("");
+    let _manager = farm.start_manager().await;
+    let _worker = farm.start_worker("worker").await;
+
+    let rendering = farm.submit_render(&SLOW, 200, 200).await;
+    farm.until_rendering(&rendering, 1).await;
+    assert_eq!(using(&rendering.blendfile).len(), 1, "Blender runs");
+    farm.set_job_status(rendering.id, JobStatus::CancelRequested).await;
+
+    until_unused(&rendering.blendfile, Duration::from_secs(15)).await;
+    farm.until_job_is(rendering.id, JobStatus::Canceled, Duration::from_secs(15)).await;
+    assert!(farm.statuses(rendering.id).await.values().all(|status| *status == TaskStatus::Canceled));
+
+    let next = farm
+        .submit(json!({
+            "name": "after the cancellation", "type": "echo-sleep-test", "submitter_platform": "linux",
+            "settings": { "message": "on we go", "sleep_duration_seconds": 0, "sleep_repeats": 1 },
+        }))
+        .await;
+    farm.until_job_is(next.id, JobStatus::Completed, Duration::from_secs(15)).await;
+    assert_eq!(farm.job_status(rendering.id).await, Some(JobStatus::Canceled));
+}

@@ -1,0 +1,83 @@
+//! Deleting jobs: marked at once, erased soon afterwards, with everything that belongs to them.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use flamenco_testkit::{Builder, LiveUpdates, Method, Protocol, TestManager};
+use serde_json::json;
+
+use crate::{UNKNOWN, eventually, tasks};
+
+on_each_database!(
+    a_deleted_job_is_gone_with_its_files,
+    many_jobs_are_deleted_by_age,
+    deletions_that_are_refused
+);
+
+async fn is_gone(farm: &TestManager, job: &str) {
+    eventually("the job is erased", Duration::from_secs(10), async || {
+        farm.get(&format!("/api/v3/jobs/{job}")).await.status == 404
+    })
+    .await;
+}
+
+async fn a_deleted_job_is_gone_with_its_files(farm: Builder) {
+    let farm = farm.start().await;
+    let (job, kept) = (farm.submit("job", tasks(2)).await, farm.submit("kept", tasks(1)).await);
+    let worker = farm.worker("w").await;
+    let task = worker.take().await;
+    worker.log(task.uuid, "to be erased").await;
+    let folder = farm.local_storage().join(format!("job-{}", &job[..4])).join(&job);
+    assert!(folder.is_dir());
+    let mut live = LiveUpdates::connect(&farm, Protocol::Four).await;
+    live.subscribe("allJobs", None).await;
+    let would = farm.get(&format!("/api/v3/jobs/{job}/what-would-delete-do")).await.expect(200).json();
+    assert_eq!(would, json!({ "shaman_checkout": false }));
+
+    farm.delete(&format!("/api/v3/jobs/{job}")).await.no_content();
+    let marked = live.until("/jobs", |event| event["delete_requested_at"].is_string()).await;
+    assert_eq!((&marked["id"], &marked["status"]), (&json!(job), &json!("canceled")));
+    let erased = live.until("/jobs", |event| event["was_deleted"] == true).await;
+    assert_eq!(erased["id"], job);
+    is_gone(&farm, &job).await;
+    assert!(!folder.exists());
+    let _ = farm.get(&format!("/api/v3/tasks/{}", task.uuid)).await.problem(404);
+    assert!(!worker.may_run(task.uuid).await.may_keep_running);
+    assert_eq!(worker.report_task(task.uuid, "completed").await, 404);
+    assert_eq!(worker.take().await.job.to_string(), kept, "other jobs are left alone");
+    farm.stop().await;
+}
+
+async fn many_jobs_are_deleted_by_age(farm: Builder) {
+    let farm = farm.start().await;
+    let old = [farm.submit("old", tasks(1)).await, farm.submit("old too", tasks(1)).await];
+    farm.clock().advance(TimeDelta::milliseconds(500));
+    let same_second = farm.submit("same second", tasks(1)).await;
+    farm.clock().advance(TimeDelta::seconds(60));
+    let young = farm.submit("young", tasks(1)).await;
+    let delete = async |moment: &str| {
+        let body = json!({ "last_updated_max": moment });
+        farm.request(Method::DELETE, "/api/v3/jobs/mass-delete").json(&body).send().await
+    };
+    let _ = delete("2025-01-01T00:00:00Z").await.problem(416);
+    delete("2026-01-02T04:04:05.200+01:00").await.no_content();
+    for job in old.iter().chain([&same_second]) {
+        is_gone(&farm, job).await;
+    }
+    assert_eq!(farm.job_status(&young).await, "queued");
+    farm.stop().await;
+}
+
+async fn deletions_that_are_refused(farm: Builder) {
+    let farm = farm.start().await;
+    let job = farm.submit("job", tasks(1)).await;
+    let _ = farm.delete(&format!("/api/v3/jobs/{UNKNOWN}")).await.problem(404);
+    let _ = farm.get(&format!("/api/v3/jobs/{UNKNOWN}/what-would-delete-do")).await.problem(404);
+    for body in [json!({}), json!({ "last_updated_max": "yesterday" }), json!({ "last_updated_max": 7 })] {
+        let request = farm.request(Method::DELETE, "/api/v3/jobs/mass-delete").json(&body);
+        let message = request.send().await.problem(400);
+        assert!(message.contains("last_updated_max"), "{body}: {message}");
+    }
+    assert_eq!(farm.job_status(&job).await, "queued");
+    farm.stop().await;
+}

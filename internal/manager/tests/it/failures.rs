@@ -1,0 +1,182 @@
+//! What becomes of tasks that fail: other workers try, workers are blocked, jobs fail.
+
+use flamenco_testkit::{Builder, FakeWorker, TestManager};
+use serde_json::{Value, json};
+
+use crate::tasks;
+
+on_each_database!(
+    another_worker_tries_again,
+    a_task_fails_for_good_after_three_workers,
+    a_worker_that_fails_too_often_is_blocked,
+    an_unblocked_worker_begins_anew,
+    requeueing_the_job_clears_the_blocklist,
+    a_job_fails_when_nobody_is_left,
+    workers_that_cannot_run_it_do_not_count,
+    a_blocked_worker_s_failures_go_to_others,
+);
+
+async fn blocklist(farm: &TestManager, job: &str) -> Value {
+    farm.get(&format!("/api/v3/jobs/{job}/blocklist")).await.expect(200).json()
+}
+
+async fn another_worker_tries_again(farm: Builder) {
+    let farm = farm.start().await;
+    let job = farm.submit("job", tasks(1)).await;
+    let [w1, w2] = [farm.worker("w1").await, farm.worker("w2").await];
+    let task = w1.take().await;
+    w1.fail(&task).await;
+    assert_eq!(
+        (farm.task_statuses(&job).await, farm.job_status(&job).await),
+        ("soft-failed".into(), "active".into())
+    );
+    let failed_by = farm.task(&task.uuid.to_string()).await["failed_by_workers"].clone();
+    assert_eq!(failed_by, json!([{ "id": w1.id.to_string(), "name": "w1", "address": "127.0.0.1" }]));
+    assert_eq!(w1.take_if_any().await, None, "who failed it does not get it again");
+    let again = w2.take().await;
+    assert_eq!(again.uuid, task.uuid);
+    w2.complete(&again).await;
+    assert_eq!(farm.job_status(&job).await, "completed");
+    farm.stop().await;
+}
+
+async fn a_task_fails_for_good_after_three_workers(farm: Builder) {
+    let farm = farm.start().await;
+    let job = farm.submit("job", tasks(1)).await;
+    let mut workers = Vec::new();
+    for name in ["w1", "w2", "w3", "w4"] {
+        workers.push(farm.worker(name).await);
+    }
+    for (worker, want) in workers.iter().zip(["soft-failed", "soft-failed", "failed"]) {
+        worker.fail(&worker.take().await).await;
+        assert_eq!(farm.task_statuses(&job).await, want);
+    }
+    assert_eq!(farm.job_status(&job).await, "failed");
+    assert_eq!(workers[3].take_if_any().await, None);
+    farm.stop().await;
+}
+
+async fn a_worker_that_fails_too_often_is_blocked(farm: Builder) {
+    let farm = farm.start().await;
+    let plan: Value = (0..40)
+        .map(|n| json!({ "name": format!("t{n}"), "type": if n < 35 { "blender" } else { "misc" } }))
+        .collect();
+    let job = farm.submit("job", plan).await;
+    let [bad, good] = [farm.worker("bad").await, farm.worker("good").await];
+    for round in 1..=3 {
+        assert_eq!(blocklist(&farm, &job).await, json!([]), "before failure {round}");
+        let task = bad.take().await;
+        assert_eq!(task.task_type, "blender");
+        bad.fail(&task).await;
+    }
+    let entry = json!({ "worker_id": bad.id.to_string(), "worker_name": "bad", "task_type": "blender" });
+    assert_eq!(blocklist(&farm, &job).await, json!([entry]));
+    assert_eq!(farm.job_status(&job).await, "active");
+    let other = bad.take().await;
+    assert_eq!(other.task_type, "misc", "only this type is blocked");
+    assert_eq!(good.take().await.task_type, "blender");
+    let next = farm.submit("other job", tasks(1)).await;
+    bad.complete(&other).await;
+    let mut seen = Vec::new();
+    while let Some(task) = bad.take_if_any().await {
+        seen.push(task.job.to_string());
+        bad.complete(&task).await;
+    }
+    assert!(seen.contains(&next), "other jobs are not affected");
+    farm.stop().await;
+}
+
+async fn an_unblocked_worker_begins_anew(farm: Builder) {
+    let farm = farm.with_yaml("blocklist_threshold: 2").start().await;
+    let job = farm.submit("job", tasks(30)).await;
+    let [bad, _good] = [farm.worker("bad").await, farm.worker("good").await];
+    let first = bad.take().await;
+    bad.fail(&first).await;
+    bad.fail(&bad.take().await).await;
+    assert_eq!(bad.take_if_any().await, None);
+    let path = format!("/api/v3/jobs/{job}/blocklist");
+    let entry = json!({ "worker_id": bad.id.to_string(), "task_type": "blender" });
+    let remove =
+        async |body: &Value| farm.request(flamenco_testkit::Method::DELETE, &path).json(body).send().await;
+    let message = remove(&json!([])).await.problem(400);
+    assert!(message.contains("empty"), "{message}");
+    let _ = remove(&json!([{ "worker_id": "nonsense", "task_type": "blender" }])).await.problem(400);
+    assert_ne!(blocklist(&farm, &job).await, json!([]));
+    remove(&json!([entry])).await.no_content();
+    remove(&json!([entry])).await.no_content();
+    assert_eq!(blocklist(&farm, &job).await, json!([]));
+    bad.fail(&bad.take().await).await;
+    assert_eq!(blocklist(&farm, &job).await, json!([]), "its old failures are forgotten");
+    farm.stop().await;
+}
+
+async fn requeueing_the_job_clears_the_blocklist(farm: Builder) {
+    let farm = farm.with_yaml("blocklist_threshold: 1").start().await;
+    let job = farm.submit("job", tasks(30)).await;
+    let [bad, _good] = [farm.worker("bad").await, farm.worker("good").await];
+    bad.fail(&bad.take().await).await;
+    assert_ne!(blocklist(&farm, &job).await, json!([]));
+    farm.set_job_status(&job, "cancel-requested").await.no_content();
+    assert_ne!(blocklist(&farm, &job).await, json!([]), "canceling forgets nothing");
+    farm.set_job_status(&job, "requeueing").await.no_content();
+    assert_eq!(blocklist(&farm, &job).await, json!([]));
+    bad.take().await;
+    farm.stop().await;
+}
+
+async fn a_job_fails_when_nobody_is_left(farm: Builder) {
+    let farm = farm.start().await;
+    let job = farm.submit("job", tasks(30)).await;
+    let [w1, w2] = [farm.worker("w1").await, farm.worker("w2").await];
+    let task = w1.take().await;
+    w1.fail(&task).await;
+    assert_eq!(farm.job_status(&job).await, "active", "the other worker has not tried yet");
+    let again = w2.take().await;
+    assert_eq!(again.uuid, task.uuid);
+    w2.fail(&again).await;
+    assert_eq!(farm.job_status(&job).await, "failed");
+    assert_eq!(farm.task_statuses(&job).await, format!("failed{}", " canceled".repeat(29)));
+    let activity = farm.job(&job).await["activity"].to_string();
+    assert!(activity.contains("blender"), "names the task type: {activity}");
+    farm.stop().await;
+}
+
+async fn workers_that_cannot_run_it_do_not_count(farm: Builder) {
+    let farm = farm.start().await;
+    let job = farm.submit("job", tasks(30)).await;
+    let bad = farm.worker("bad").await;
+    let wrong_type = FakeWorker::register(&farm, "ffmpeg only", &["ffmpeg"]).await;
+    wrong_type.wake_up().await;
+    let deleted = farm.worker("deleted").await;
+    farm.delete(&format!("/api/v3/worker-mgt/workers/{}", deleted.id)).await.no_content();
+    bad.fail(&bad.take().await).await;
+    assert_eq!(farm.job_status(&job).await, "failed");
+
+    // One that is away counts: it may come back.
+    let away = FakeWorker::register(&farm, "away", &["blender"]).await;
+    let second = farm.submit("second", tasks(30)).await;
+    bad.fail(&bad.take().await).await;
+    assert_eq!(farm.job_status(&second).await, "active");
+    assert!(away.task_types.contains(&"blender".to_owned()));
+    farm.stop().await;
+}
+
+async fn a_blocked_worker_s_failures_go_to_others(farm: Builder) {
+    let farm = farm.with_yaml("blocklist_threshold: 2\ntask_fail_after_softfail_count: 1").start().await;
+    let job = farm.submit("job", tasks(30)).await;
+    let [bad, good] = [farm.worker("bad").await, farm.worker("good").await];
+    let first = bad.take().await;
+    bad.fail(&first).await;
+    assert_eq!(farm.task(&first.uuid.to_string()).await["status"], "failed");
+    bad.fail(&bad.take().await).await;
+    assert_ne!(blocklist(&farm, &job).await, json!([]));
+    assert_eq!(
+        farm.task(&first.uuid.to_string()).await["status"],
+        "queued",
+        "it may have been the worker's fault"
+    );
+    let log = farm.get(&format!("/api/v3/tasks/{}/logtail", first.uuid)).await.expect(200).text();
+    assert!(log.contains("blocked"), "{log}");
+    assert_eq!(good.take().await.uuid, first.uuid);
+    farm.stop().await;
+}

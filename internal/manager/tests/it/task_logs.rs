@@ -1,0 +1,132 @@
+//! Logs of tasks, and the files of jobs.
+
+use flamenco_testkit::{Builder, Method};
+
+use crate::tasks;
+
+on_each_database!(
+    a_log_is_kept_in_order,
+    the_tail_is_cut_at_the_start_of_a_line,
+    a_log_can_be_read_in_parts,
+    nothing_but_files_of_jobs_is_served,
+);
+
+async fn a_log_is_kept_in_order(farm: Builder) {
+    let farm = farm.start().await;
+    let job = farm.submit("job", tasks(1)).await;
+    let id = farm.task_ids(&job).await[0].clone();
+    let tail = async || farm.get(&format!("/api/v3/tasks/{id}/logtail")).await;
+    assert_eq!(tail().await.expect(204).text(), "", "there is no log yet");
+    let _ = farm.get(&format!("/api/v3/tasks/{id}/log")).await.expect(204);
+
+    let worker = farm.worker("w").await;
+    let task = worker.take().await;
+    for text in ["first", "second\n", "third ✂"] {
+        assert_eq!(worker.log(task.uuid, text).await, 204);
+    }
+    assert_eq!(worker.log(task.uuid, "").await, 204);
+    worker.complete(&task).await;
+    let reply = tail().await.expect(200);
+    assert!(reply.header("content-type").starts_with("text/plain"));
+    let text = reply.text();
+    let lines: Vec<&str> = text.lines().collect();
+    let time = "2026-01-02T03:04:05Z ";
+    assert!(lines[0].starts_with(time) && lines[0].contains(&format!("w ({})", worker.id)), "{text}");
+    assert!(lines[1].starts_with(time) && lines[1].contains("queued -> active"), "{text}");
+    assert_eq!(lines[2..5], ["first", "second", "third ✂"]);
+    assert!(lines[5].starts_with(time) && lines[5].contains("active -> completed"), "{text}");
+    assert_eq!(lines.len(), 6, "{text}");
+
+    let info = farm.get(&format!("/api/v3/tasks/{id}/log")).await.expect(200).json();
+    assert_eq!((&info["task_id"], &info["job_id"]), (&id.clone().into(), &job.clone().into()));
+    assert_eq!(info["size"], text.len());
+    assert_eq!(info["url"], format!("/job-files/job-{}/{job}/task-{id}.txt", &job[..4]));
+    assert_eq!(farm.get(info["url"].as_str().unwrap()).await.expect(200).text(), text);
+    farm.stop().await;
+}
+
+async fn the_tail_is_cut_at_the_start_of_a_line(farm: Builder) {
+    let farm = farm.start().await;
+    farm.submit("job", tasks(1)).await;
+    let worker = farm.worker("w").await;
+    let task = worker.take().await;
+    let line = "äöü ".repeat(12);
+    let many = (0..300).map(|n| format!("{n:04} {line}\n")).collect::<String>();
+    assert_eq!(worker.log(task.uuid, &many).await, 204);
+    let path = format!("/api/v3/tasks/{}/logtail", task.uuid);
+    let tail = farm.get(&path).await.expect(200).text();
+    assert!(tail.len() <= 2048 && tail.len() > 1900, "{}", tail.len());
+    assert!(tail.ends_with(&format!("0299 {line}\n")));
+    assert!(tail.lines().all(|text| text[4..].trim() == line.trim()), "only whole lines: {tail}");
+    assert_eq!(worker.log(task.uuid, &"é".repeat(3000)).await, 204);
+    let tail = farm.get(&path).await.expect(200).text();
+    assert!(
+        tail.len() <= 2048 && tail.len() > 2000 && tail.chars().all(|c| c == 'é' || c == '\n'),
+        "one giant line"
+    );
+    farm.stop().await;
+}
+
+async fn a_log_can_be_read_in_parts(farm: Builder) {
+    let farm = farm.start().await;
+    farm.submit("job", tasks(1)).await;
+    let worker = farm.worker("w").await;
+    let task = worker.take().await;
+    worker.log(task.uuid, "0123456789").await;
+    let info = farm.get(&format!("/api/v3/tasks/{}/log", task.uuid)).await.expect(200).json();
+    let (url, size) = (info["url"].as_str().unwrap(), info["size"].as_u64().unwrap());
+    let range = format!("bytes={}-{}", size - 11, size - 8);
+    let part = farm.request(Method::GET, url).header("range", &range).send().await.expect(206);
+    assert_eq!(part.text(), "0123");
+    assert_eq!(part.header("content-range"), format!("bytes {}-{}/{size}", size - 11, size - 8));
+    let end = farm.request(Method::GET, url).header("range", "bytes=-6").send().await.expect(206);
+    assert_eq!(end.text(), "56789\n");
+    let beyond = farm.request(Method::GET, url).header("range", &format!("bytes={}-", size + 5)).send().await;
+    assert_eq!(beyond.status, 416);
+    let whole = farm.get(url).await.expect(200);
+    assert_eq!(whole.header("accept-ranges"), "bytes");
+    assert_eq!(whole.header("cache-control"), "no-cache", "it grows");
+    assert_eq!(whole.header("x-content-type-options"), "nosniff");
+    farm.stop().await;
+}
+
+async fn nothing_but_files_of_jobs_is_served(farm: Builder) {
+    let farm = farm.start().await;
+    let job = farm.submit("job", tasks(1)).await;
+    let worker = farm.worker("w").await;
+    let task = worker.take().await;
+    worker.log(task.uuid, "x").await;
+    std::fs::write(farm.folder().join("secret.txt"), "a secret").unwrap();
+    std::fs::write(farm.local_storage().join("secret.txt"), "a secret").unwrap();
+    let folder = farm.local_storage().join(format!("job-{}", &job[..4])).join(&job);
+    std::fs::write(folder.join(".hidden"), "a secret").unwrap();
+    let job_folder = format!("/job-files/job-{}/{job}", &job[..4]);
+    for path in [
+        "/job-files/../secret.txt".to_owned(),
+        "/job-files/secret.txt".to_owned(),
+        "/job-files/%2e%2e/secret.txt".to_owned(),
+        "/job-files/..%2fsecret.txt".to_owned(),
+        "/job-files/..%5csecret.txt".to_owned(),
+        format!("{job_folder}/../../../secret.txt"),
+        format!("{job_folder}/%2e%2e/%2e%2e/%2e%2e/secret.txt"),
+        format!("{job_folder}/..%2f..%2f..%2fsecret.txt"),
+        format!("{job_folder}/../../secret.txt"),
+        format!("{job_folder}/.hidden"),
+        format!("{job_folder}/%2ehidden"),
+        format!("{job_folder}//etc/passwd"),
+        "/job-files//etc/passwd".to_owned(),
+        format!("/job-files/job-{}/../secret.txt", &job[..4]),
+        job_folder.clone(),
+        format!("{job_folder}/"),
+        "/job-files/".to_owned(),
+        "/job-files".to_owned(),
+        format!("{job_folder}/no-such-file.txt"),
+    ] {
+        let (status, body) = farm.get_verbatim(&path).await;
+        assert_eq!(status, 404, "{path}: {body}");
+        assert!(!body.contains("a secret") && !body.contains("root:"), "{path}: {body}");
+    }
+    let (status, _) = farm.get_verbatim(&format!("{job_folder}/task-{}.txt", task.uuid)).await;
+    assert_eq!(status, 200);
+    farm.stop().await;
+}

@@ -1,0 +1,85 @@
+//! Workers that vanish and tasks that nobody hears of. The clock is moved by hand; what is really waited for is the
+//! first look of the loop, five seconds after the start.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use flamenco_testkit::api::operations::ScheduleTaskResponse;
+use flamenco_testkit::{Builder, FakeWorker, TestManager};
+use serde_json::json;
+
+use crate::{eventually, tasks};
+
+on_each_database!(
+    another_worker_completes_what_a_vanished_one_had,
+    a_task_that_nobody_hears_of_goes_to_another_worker
+);
+
+/// Longer than the first look and the one after it.
+const PATIENCE: Duration = Duration::from_secs(12);
+
+async fn status(farm: &TestManager, worker: &FakeWorker) -> String {
+    let found = farm.get(&format!("/api/v3/worker-mgt/workers/{}", worker.id)).await.expect(200).json();
+    found["status"].as_str().unwrap().to_owned()
+}
+
+async fn another_worker_completes_what_a_vanished_one_had(farm: Builder) {
+    let farm = farm.with_yaml("worker_timeout: 1s\ntask_timeout: 0s").start().await;
+    let job = farm.submit("job", tasks(2)).await;
+    let (vanished, other) = (farm.worker("vanished").await, farm.worker("other").await);
+    let away = FakeWorker::register(&farm, "away", &["blender"]).await;
+    away.sign_on().await;
+    away.sign_off().await;
+    let task = vanished.take().await;
+    let kept = other.take().await;
+    let path = format!("/api/v3/worker-mgt/workers/{}/setstatus", vanished.id);
+    farm.post(&path, &json!({ "status": "asleep", "is_lazy": true })).await.no_content();
+
+    farm.clock().advance(TimeDelta::seconds(60));
+    other.log(kept.uuid, "still here").await;
+    eventually("the worker is in error", PATIENCE, async || status(&farm, &vanished).await == "error").await;
+    assert_eq!(farm.task_statuses(&job).await, "queued active", "a worker that lives keeps its task");
+    assert_eq!((status(&farm, &other).await, status(&farm, &away).await), ("awake".into(), "offline".into()));
+    let shown = farm.get(&format!("/api/v3/worker-mgt/workers/{}", vanished.id)).await.expect(200).json();
+    assert_eq!(shown.get("status_change"), None, "it must not change before somebody looks");
+    let log = farm.get(&format!("/api/v3/tasks/{}/logtail", task.uuid)).await.expect(200).text();
+    assert!(log.contains("timed out"), "{log}");
+
+    other.complete(&kept).await;
+    let again = other.take().await;
+    assert_eq!(again.uuid, task.uuid);
+    other.complete(&again).await;
+    assert_eq!(farm.job_status(&job).await, "completed");
+
+    // It was only away from the network.
+    assert!(matches!(vanished.ask(None).await, ScheduleTaskResponse::Status409(_)));
+    assert_eq!(vanished.report_task(task.uuid, "completed").await, 409);
+    vanished.wake_up().await;
+    assert_eq!(vanished.take_if_any().await, None);
+    farm.stop().await;
+}
+
+async fn a_task_that_nobody_hears_of_goes_to_another_worker(farm: Builder) {
+    let farm = farm.with_yaml("worker_timeout: 0s\ntask_timeout: 1s").start().await;
+    let job = farm.submit("job", tasks(2)).await;
+    let (silent, other) = (farm.worker("silent").await, farm.worker("other").await);
+    let task = silent.take().await;
+    let kept = other.take().await;
+    farm.clock().advance(TimeDelta::seconds(60));
+    assert!(other.may_run(kept.uuid).await.may_keep_running);
+    eventually("the task timed out", PATIENCE, async || {
+        farm.task_statuses(&job).await == "soft-failed active"
+    })
+    .await;
+    let stored = farm.task(&task.uuid.to_string()).await;
+    assert!(stored["activity"].as_str().unwrap().contains("silent"), "{stored}");
+    assert_eq!(stored["failed_by_workers"][0]["id"], silent.id.to_string());
+    assert_eq!(status(&farm, &silent).await, "awake", "workers do not time out here");
+    assert_eq!(silent.report_task(task.uuid, "completed").await, 409);
+    other.complete(&kept).await;
+    let again = other.take().await;
+    assert_eq!(again.uuid, task.uuid);
+    other.complete(&again).await;
+    assert_eq!(farm.job_status(&job).await, "completed");
+    farm.stop().await;
+}
