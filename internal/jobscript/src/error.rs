@@ -29,11 +29,15 @@ pub enum Error {
     },
     /// The script cannot be used as a job type: it does not parse, its top-level code fails, or `JOB_TYPE` or
     /// `compileJob` is missing or malformed.
-    #[error("{message}")]
+    #[error("{message}{}", position(.file, *.line, *.column))]
     Broken {
-        /// File name of the script.
+        /// File name of the script, or of the module that it loads.
         file: String,
-        /// What is wrong, with file, line and column where they are known.
+        /// Line where it is wrong; the first line is 1.
+        line: Option<u32>,
+        /// Column in that line; the first column is 1.
+        column: Option<u32>,
+        /// What is wrong.
         message: String,
     },
     /// `compileJob` threw.
@@ -87,10 +91,40 @@ pub enum Error {
 }
 
 impl Error {
+    /// A file that is wrong as a whole.
+    pub(crate) fn broken(file: &str, message: String) -> Self {
+        Self::Broken { file: file.to_owned(), line: None, column: None, message }
+    }
+
+    /// What is wrong, without the place where that is known apart from it.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Broken { message, .. }
+            | Self::Script { message, .. }
+            | Self::InvalidJob { message, .. } => message.clone(),
+            other => other.to_string(),
+        }
+    }
+
+    /// File, line and column of what is wrong, as far as they are known. The file is relative to the script directory,
+    /// or in angle brackets when it is part of the program.
+    pub fn place(&self) -> (Option<&str>, Option<u32>, Option<u32>) {
+        match self {
+            Self::Broken { file, line, column, .. } | Self::Script { file, line, column, .. } => {
+                (Some(file), *line, *column)
+            }
+            Self::TimeLimit { file, .. }
+            | Self::MemoryLimit { file, .. }
+            | Self::InvalidJob { file, .. }
+            | Self::Internal { file, .. } => (Some(file), None, None),
+            Self::Unknown { .. } | Self::EtagMismatch { .. } => (None, None, None),
+        }
+    }
+
     /// Turns an error of a script's top-level code into "this job type is broken". Limits stay what they are.
     pub(crate) fn into_broken(self) -> Self {
         match self {
-            Self::Script { ref file, .. } => Self::Broken { file: file.clone(), message: self.to_string() },
+            Self::Script { file, line, column, message } => Self::Broken { file, line, column, message },
             other => other,
         }
     }
@@ -136,6 +170,8 @@ mod tests {
         ] {
             assert_eq!(error.to_string(), text);
         }
+        let error = thrown(Some(3), Some(9));
+        assert_eq!((error.reason().as_str(), error.place()), ("no scene", (Some("x.js"), Some(3), Some(9))));
         let memory = Error::MemoryLimit { file: "x.js".into(), limit: 256 << 20 };
         assert!(memory.to_string().contains("256 MiB"));
         assert_eq!(memory.clone().into_broken(), memory);

@@ -268,9 +268,12 @@ fn add_modules<'js>(host: &Object<'js>, purpose: &Purpose, record: &Rc<Record>) 
         |Text(file): Text| file.rsplit_once('/').map_or("", |(directory, _)| directory).to_owned();
     host.set("directoryOf", Func::from(directory_of))?;
 
+    let built_in = |Text(name): Text| Sources::built_in_module(&name).map(|(file, _)| file);
+    host.set("builtInModule", Func::from(built_in))?;
+
     let sources = purpose.sources.clone();
     let json_module = move |ctx: Ctx<'js>, Text(file): Text| {
-        let text = sources.module(&file).map_err(|message| throw(&ctx, &message))?;
+        let text = module_text(&ctx, &sources, &file)?;
         let value: Json = serde_json::from_str(&text)
             .map_err(|error| throw(&ctx, &format!("Invalid module: {file} is not JSON: {error}")))?;
         ctx.json_parse(value.to_string())
@@ -278,14 +281,28 @@ fn add_modules<'js>(host: &Object<'js>, purpose: &Purpose, record: &Rc<Record>) 
     host.set("jsonModule", Func::from(json_module))?;
 
     let sources = purpose.sources.clone();
+    let text_module = move |ctx: Ctx<'js>, Text(file): Text| module_text(&ctx, &sources, &file);
+    host.set("textModule", Func::from(text_module))?;
+
+    let sources = purpose.sources.clone();
     let script_module = move |ctx: Ctx<'js>, Text(file): Text| {
-        let text = sources.module(&file).map_err(|message| throw(&ctx, &message))?;
+        let text = module_text(&ctx, &sources, &file)?;
         let body = text.strip_prefix("#!").map_or_else(|| text.clone(), |rest| format!("//{rest}"));
         // One line with the first line of the module, so that line numbers are those of the file.
         let wrapped = format!("(function (exports, require, module) {{{body}\n}})");
         evaluate::<Function<'js>>(&ctx, &wrapped, &file, false)
     };
     host.set("scriptModule", Func::from(script_module))
+}
+
+/// The text of a module: of the program itself when its name is in angle brackets, else of a file.
+fn module_text(ctx: &Ctx<'_>, sources: &Sources, file: &str) -> rquickjs::Result<String> {
+    let inner = file.strip_prefix('<').and_then(|file| file.strip_suffix('>'));
+    let built_in = inner.and_then(|file| Sources::built_in_module(file.strip_suffix(".js").unwrap_or(file)));
+    match built_in {
+        Some((_, text)) => Ok(text.to_owned()),
+        None => sources.module(file).map_err(|message| throw(ctx, &message)),
+    }
 }
 
 #[cfg(test)]

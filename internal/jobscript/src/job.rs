@@ -151,8 +151,8 @@ fn compile_job<'js>(
     let found: Value<'js> =
         evaluate(ctx, "typeof compileJob === 'undefined' ? undefined : compileJob", file, true)?;
     let Some(compile) = found.into_function() else {
-        let message = format!("the job type script has no function compileJob(job) ({file})");
-        return Err(Error::Broken { file: file.to_owned(), message }.into());
+        let message = "the job type script has no function compileJob(job)".to_owned();
+        return Err(Error::broken(file, message).into());
     };
     let id = new_id();
     let job = new_job(host, id, submission)?;

@@ -82,8 +82,8 @@ pub(crate) fn read<'js>(ctx: &Ctx<'js>, host: &Host<'js>, name: &str, file: &str
         return Ok(Declared::Nothing);
     }
     let broken = |message: String| {
-        let message = format!("JOB_TYPE of the job type script is not proper: {message} ({file})");
-        Stop::Error(Error::Broken { file: file.to_owned(), message })
+        let message = format!("JOB_TYPE of the job type script is not proper: {message}");
+        Stop::Error(Error::broken(file, message))
     };
     let Some(object) = declared.into_object().filter(|object| !object.is_array() && !object.is_function())
     else {
@@ -116,10 +116,8 @@ pub(crate) fn read<'js>(ctx: &Ctx<'js>, host: &Host<'js>, name: &str, file: &str
 
 /// The error for a script without `JOB_TYPE` that is used as a job type.
 pub(crate) fn missing(file: &str) -> Error {
-    let message = format!(
-        "JOB_TYPE is missing in the job type script; declare it with its label and settings ({file})"
-    );
-    Error::Broken { file: file.to_owned(), message }
+    let message = "JOB_TYPE is missing in the job type script; declare it with its label and settings";
+    Error::broken(file, message.to_owned())
 }
 
 fn problem(stop: Stop, broken: &impl Fn(String) -> Stop) -> Stop {

@@ -286,7 +286,8 @@
             if (wanted in provided) {
                 return provided[wanted];
             }
-            const file = host.resolveModule(directory, wanted);
+            // Modules of the program itself have names that no file can have: <flamenco/frames.js>.
+            const file = host.builtInModule(wanted) || host.resolveModule(directory, wanted);
             if (file in loaded) {
                 return loaded[file].exports;
             }
@@ -295,6 +296,9 @@
             try {
                 if (endsWith(file, ".json")) {
                     module.exports = host.jsonModule(file);
+                } else if (endsWith(file, ".py") || endsWith(file, ".py>")) {
+                    // Programs for Blender, to be sent with a task.
+                    module.exports = host.textModule(file);
                 } else {
                     const run = host.scriptModule(file);
                     call.call(run, module.exports, module.exports, requireIn(host.directoryOf(file)), module);

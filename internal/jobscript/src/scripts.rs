@@ -7,7 +7,7 @@ use crate::job::{self, AuthoredJob, Submission};
 use crate::job_type::{self, Declared, JobType};
 use crate::sources::{ScriptFile, Sources};
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The job type scripts on disk and in the program. Cheap to clone.
@@ -37,6 +37,16 @@ impl Scripts {
         Self { inner: Arc::new(Inner { sources, limits, described: Mutex::default() }) }
     }
 
+    /// Only the job type in this file, with its name. Files that it loads are looked for in its directory.
+    ///
+    /// # Errors
+    /// A sentence about why the file cannot be a job type.
+    pub fn of_file(file: &Path, limits: Limits) -> Result<(Self, String), String> {
+        let (sources, name) = Sources::of_file(file)?;
+        let inner = Inner { sources: Arc::new(sources), limits, described: Mutex::default() };
+        Ok((Self { inner: Arc::new(inner) }, name))
+    }
+
     /// All job types, sorted by name. Those that cannot be used are in the list too, with the reason; files that
     /// are no job type at all are not.
     pub fn job_types(&self) -> Vec<Result<JobType, BrokenJobType>> {
@@ -60,7 +70,7 @@ impl Scripts {
     /// Any [`Error`]; `Unknown` and `EtagMismatch` before the script's `compileJob` is called.
     pub fn compile(&self, submission: &Submission) -> Result<AuthoredJob, Error> {
         let script = self.find(&submission.job_type)?;
-        let source = script.read().map_err(|message| Error::Broken { file: script.file.clone(), message })?;
+        let source = script.read().map_err(|message| Error::broken(&script.file, message))?;
         match self.compile_source(&script, &source, submission, false) {
             // The thrown value does not know where it was thrown. Scripts do the same twice, so have a closer look.
             Err(Error::Script { file, line: None, column, message }) => {
@@ -98,7 +108,7 @@ impl Scripts {
 
     /// What the script declares, from memory when the file has not changed.
     fn describe(&self, name: &str, script: &ScriptFile) -> Description {
-        let source = script.read().map_err(|message| Error::Broken { file: script.file.clone(), message })?;
+        let source = script.read().map_err(|message| Error::broken(&script.file, message))?;
         if let Some((known, description)) = self.described().get(&script.shown)
             && *known == source
         {

@@ -7,8 +7,27 @@ use std::path::{Path, PathBuf};
 
 /// The job types that are part of the program, by file name.
 const BUILT_IN: &[(&str, &str)] = &[
+    ("compositor_run.js", include_str!("builtin/compositor_run.js")),
+    ("cycles_device_render.js", include_str!("builtin/cycles_device_render.js")),
     ("echo_sleep_test.js", include_str!("builtin/echo_sleep_test.js")),
     ("simple_blender_render.js", include_str!("builtin/simple_blender_render.js")),
+    ("single_image_render.js", include_str!("builtin/single_image_render.js")),
+];
+
+/// What the built-in job types have in common, by the name that they give to `require()`.
+///
+/// Files on disk cannot take their place: the built-in job types must not break when a farm has a file of that name.
+const BUILT_IN_MODULES: &[(&str, &str)] = &[
+    ("flamenco/blender.py", include_str!("builtin/flamenco/blender.py")),
+    ("flamenco/choose_device.py", include_str!("builtin/flamenco/choose_device.py")),
+    ("flamenco/compositor.py", include_str!("builtin/flamenco/compositor.py")),
+    ("flamenco/frames", include_str!("builtin/flamenco/frames.js")),
+    ("flamenco/merge_tiles.py", include_str!("builtin/flamenco/merge_tiles.py")),
+    ("flamenco/python", include_str!("builtin/flamenco/python.js")),
+    ("flamenco/render_tile.py", include_str!("builtin/flamenco/render_tile.py")),
+    ("flamenco/run_compositor.py", include_str!("builtin/flamenco/run_compositor.py")),
+    ("flamenco/settings", include_str!("builtin/flamenco/settings.js")),
+    ("flamenco/tiles.py", include_str!("builtin/flamenco/tiles.py")),
 ];
 
 /// Shorter files cannot be a job type; editors leave empty ones behind.
@@ -54,15 +73,43 @@ impl ScriptFile {
 #[derive(Debug)]
 pub(crate) struct Sources {
     directories: Vec<PathBuf>,
+    /// The only file to be taken as a job type.
+    only: Option<(String, ScriptFile)>,
 }
 
 impl Sources {
     pub(crate) fn new(directories: Vec<PathBuf>) -> Self {
-        Self { directories }
+        Self { directories, only: None }
+    }
+
+    /// One file as the only job type, and its name. What it loads is looked for beside it.
+    ///
+    /// # Errors
+    /// A sentence about why this is no job type.
+    pub(crate) fn of_file(path: &Path) -> Result<(Self, String), String> {
+        let shown = path.display().to_string();
+        let metadata = std::fs::metadata(path).map_err(|error| format!("cannot read {shown}: {error}"))?;
+        if !metadata.is_file() {
+            return Err(format!("{shown} is not a file"));
+        }
+        let file = path.file_name().and_then(|name| name.to_str());
+        let Some((file, name)) = file.and_then(|file| Some((file.to_owned(), job_type_name(file)?))) else {
+            return Err(format!("{shown} cannot be a job type: its name must end in .js"));
+        };
+        if metadata.len() < MIN_BYTES {
+            return Err(format!("{shown} is too short for a job type, and a manager would skip it"));
+        }
+        let directory = path.parent().unwrap_or(Path::new("")).to_owned();
+        let script =
+            ScriptFile { file, shown, hides_another: false, location: Location::Disk(path.to_owned()) };
+        Ok((Self { directories: vec![directory], only: Some((name.clone(), script)) }, name))
     }
 
     /// All files that may be a job type, by job type name. The first source that has a name wins.
     pub(crate) fn scripts(&self) -> BTreeMap<String, ScriptFile> {
+        if let Some((name, script)) = &self.only {
+            return BTreeMap::from([(name.clone(), script.clone())]);
+        }
         let mut all: BTreeMap<String, ScriptFile> = BTreeMap::new();
         let on_disk = self.directories.iter().map(|directory| scan(directory));
         for source in on_disk.chain(std::iter::once(built_in())) {
@@ -91,6 +138,13 @@ impl Sources {
         found.ok_or_else(|| {
             format!("Invalid module: there is no {name:?} in the directory with the job type scripts")
         })
+    }
+
+    /// The name in errors, and the text, of a module of the program itself.
+    pub(crate) fn built_in_module(name: &str) -> Option<(String, &'static str)> {
+        let ending = if name.ends_with(".py") { "" } else { ".js" };
+        let found = BUILT_IN_MODULES.iter().find(|(module, _)| *module == name);
+        found.map(|&(name, text)| (format!("<{name}{ending}>"), text))
     }
 
     /// The text of a file found by [`Sources::resolve`].
@@ -252,8 +306,24 @@ mod tests {
     }
 
     #[test]
-    fn exactly_two_are_built_in() {
-        assert_eq!(built_in().into_keys().collect::<Vec<_>>(), ["echo-sleep-test", "simple-blender-render"]);
+    fn five_are_built_in() {
+        let names = [
+            "compositor-run",
+            "cycles-device-render",
+            "echo-sleep-test",
+            "simple-blender-render",
+            "single-image-render",
+        ];
+        assert_eq!(built_in().into_keys().collect::<Vec<_>>(), names);
+    }
+
+    #[test]
+    fn built_in_modules_are_known_by_their_whole_name() {
+        assert_eq!(Sources::built_in_module("flamenco/frames").unwrap().0, "<flamenco/frames.js>");
+        assert_eq!(Sources::built_in_module("flamenco/tiles.py").unwrap().0, "<flamenco/tiles.py>");
+        for name in ["flamenco/frames.js", "flamenco", "./flamenco/frames", "frames", ""] {
+            assert_eq!(Sources::built_in_module(name), None, "{name:?}");
+        }
     }
 
     #[test]

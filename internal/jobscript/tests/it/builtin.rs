@@ -239,7 +239,8 @@ fn unusable_settings_are_explained() {
         assert!(matches!(error, Error::Script { line: Some(_), .. }), "{changes}: {error:?}");
         let message = error.to_string();
         assert!(message.contains(text), "{changes}: {message}");
-        assert!(message.contains(" (simple_blender_render.js:"), "{message}");
+        let places = [" (simple_blender_render.js:", " (<flamenco/frames.js>:"];
+        assert!(places.iter().any(|place| message.contains(place)), "{message}");
     }
 }
 

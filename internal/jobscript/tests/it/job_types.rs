@@ -1,6 +1,6 @@
 //! Finding and describing job types.
 
-use crate::support::{Farm, ONE_TASK, names, script, submission};
+use crate::support::{BUILT_IN, Farm, ONE_TASK, names, script, submission};
 use flamenco_jobscript::{BrokenJobType, Error, JobType, Limits, Scripts};
 use serde_json::json;
 
@@ -77,12 +77,12 @@ fn simple_blender_render_has_its_settings_in_order() {
 #[test]
 fn only_the_built_in_types_without_a_directory() {
     let farm = Farm::new();
-    assert_eq!(listed(&farm).0, ["echo-sleep-test", "simple-blender-render"]);
+    assert_eq!(listed(&farm), (BUILT_IN.map(str::to_owned).to_vec(), vec![]));
     let absent = Scripts::new(vec![farm.path().join("later")], Limits::default());
-    assert_eq!(absent.job_types().len(), 2);
+    assert_eq!(absent.job_types().len(), BUILT_IN.len());
     // The directory may be made while the manager runs.
     farm.write("later/my_type.js", &labelled("Mine"));
-    assert_eq!(absent.job_types().len(), 3);
+    assert_eq!(absent.job_types().len(), BUILT_IN.len() + 1);
     assert_eq!(absent.job_type("my-type").unwrap().label, "Mine");
 }
 
@@ -113,18 +113,10 @@ fn only_scripts_are_taken() {
     )
     .unwrap();
     let (good, broken) = listed(&farm);
-    assert_eq!(
-        good,
-        [
-            "bom",
-            "echo-and-sleep",
-            "echo-sleep-test",
-            "latin1",
-            "my-job.v2",
-            "shebang",
-            "simple-blender-render"
-        ]
-    );
+    let own: Vec<_> = good.iter().filter(|name| !BUILT_IN.contains(&name.as_str())).collect();
+    assert_eq!(own, ["bom", "echo-and-sleep", "latin1", "my-job.v2", "shebang"]);
+    assert_eq!(good.len(), own.len() + BUILT_IN.len());
+    assert!(good.is_sorted());
     assert_eq!(broken.iter().map(|broken| broken.name.as_str()).collect::<Vec<_>>(), ["helper"]);
 }
 
@@ -145,7 +137,7 @@ fn the_first_source_and_the_later_file_win() {
     ] {
         assert_eq!(scripts.job_type(name).unwrap().label, label);
     }
-    assert_eq!(scripts.job_types().len(), 4);
+    assert_eq!(scripts.job_types().len(), BUILT_IN.len() + 2);
 }
 
 #[test]
@@ -171,7 +163,7 @@ fn symbolic_links_are_followed() {
     std::os::unix::fs::symlink(farm.path().join("gone.js"), farm.path().join("dangling.js")).unwrap();
     assert_eq!(farm.scripts.job_type("linked").unwrap().label, "Linked");
     assert_eq!(names(&farm.scripts.compile(&submission("linked", json!({}))).unwrap()), ["only"]);
-    assert_eq!(listed(&farm).0.len(), 3);
+    assert_eq!(listed(&farm).0.len(), BUILT_IN.len() + 1);
 }
 
 #[test]
@@ -179,7 +171,8 @@ fn a_broken_override_does_not_run_another_script() {
     let farm = Farm::new();
     farm.write("echo_sleep_test.js", "const JOB_TYPE = {label: 'Mine',\n settings: [};");
     let (good, broken) = listed(&farm);
-    assert_eq!(good, ["simple-blender-render"]);
+    assert_eq!(good.len(), BUILT_IN.len() - 1);
+    assert!(!good.contains(&"echo-sleep-test".to_owned()));
     assert_eq!(broken.len(), 1);
     assert_eq!(broken[0].name, "echo-sleep-test");
     assert!(broken[0].file.ends_with("echo_sleep_test.js"));
@@ -278,7 +271,7 @@ fn missing_parts_of_job_type() {
         let message = error.to_string();
         assert!(message.contains(text), "{source}: {message}");
         assert!(message.contains("described.js"), "{source}: {message}");
-        assert!(farm.scripts.job_types().len() >= 2);
+        assert!(farm.scripts.job_types().len() >= BUILT_IN.len());
         assert!(matches!(
             farm.scripts.compile(&submission("described", json!({}))),
             Err(Error::Broken { .. } | Error::Script { .. })
@@ -316,4 +309,33 @@ fn unknown_job_types_are_named() {
     let error = Farm::new().scripts.compile(&submission("no-such-type", json!({}))).unwrap_err();
     assert_eq!(error, Error::Unknown { name: "no-such-type".to_owned() });
     assert!(error.to_string().starts_with("job type unknown"));
+}
+
+#[test]
+fn one_file_by_itself() {
+    let farm = Farm::new();
+    farm.write("lib.js", "exports.task = (job) => job.addTask(author.Task('only', 'misc'));");
+    farm.write(
+        "my_type.js",
+        "const JOB_TYPE = {label: 'Mine', settings: []}; const compileJob = require('./lib').task;",
+    );
+    // Two files of the same name as a job type: the one that was named is taken.
+    farm.write("my-type.js", &labelled("Other"));
+    for (file, label) in [("my_type.js", "Mine"), ("my-type.js", "Other")] {
+        let (scripts, name) = Scripts::of_file(&farm.path().join(file), Limits::default()).unwrap();
+        assert_eq!((name.as_str(), scripts.job_types().len()), ("my-type", 1));
+        assert_eq!(scripts.job_type("my-type").unwrap().label, label);
+        assert_eq!(names(&scripts.compile(&submission("my-type", json!({}))).unwrap()), ["only"]);
+    }
+    farm.write("short.js", "1");
+    farm.write("readme.md", "const JOB_TYPE = {};");
+    for (file, text) in [
+        ("absent.js", "cannot read"),
+        (".", "is not a file"),
+        ("readme.md", "must end in .js"),
+        ("short.js", "too short"),
+    ] {
+        let error = Scripts::of_file(&farm.path().join(file), Limits::default()).unwrap_err();
+        assert!(error.contains(text), "{file}: {error}");
+    }
 }

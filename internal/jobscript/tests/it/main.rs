@@ -1,6 +1,7 @@
 //! Job type scripts, run for real.
 #![cfg(test)]
 
+mod blender;
 mod builtin;
 mod errors;
 mod globals;

@@ -84,3 +84,20 @@ fn modules_of_the_language_are_not_available() {
     let error = farm.compile_body("return import('./x.js');", json!({})).unwrap_err();
     assert!(error.to_string().contains("could not load module"), "{error}");
 }
+
+#[test]
+fn programs_in_python_are_given_as_text() {
+    let farm = Farm::new();
+    farm.write("tile.py", "import bpy\nprint('é')\n");
+    assert_eq!(farm.evaluate("require('./tile.py')"), json!("import bpy\nprint('é')\n"));
+}
+
+#[test]
+fn modules_of_the_program_cannot_be_replaced() {
+    let farm = Farm::new();
+    farm.write("flamenco/frames.js", "exports.blenderFrames = () => 'mine';");
+    farm.write("node_modules/flamenco/frames.js", "exports.blenderFrames = () => 'mine';");
+    assert_eq!(farm.evaluate("require('flamenco/frames').blenderFrames('1-3')"), json!("1..3"));
+    assert_eq!(farm.evaluate("require('./flamenco/frames').blenderFrames('1-3')"), json!("mine"));
+    assert!(farm.caught("require('flamenco/absent')").contains("Invalid module"));
+}

@@ -67,6 +67,15 @@ impl Farm {
     }
 }
 
+/// The job types that are part of the program.
+pub const BUILT_IN: [&str; 5] = [
+    "compositor-run",
+    "cycles-device-render",
+    "echo-sleep-test",
+    "simple-blender-render",
+    "single-image-render",
+];
+
 /// Adds a task, without which a job is refused.
 pub const ONE_TASK: &str = "job.addTask(author.Task('only', 'misc'));";
 

@@ -188,11 +188,12 @@ async fn ids_that_are_none_are_refused_everywhere(farm: Builder) {
 async fn bodies_that_are_too_large_or_of_another_kind(farm: Builder) {
     let farm = farm.start().await;
     let before = everything(&farm).await;
-    // Announced is enough: the manager need not read it first.
+    // A client that is still sending gets the answer too, not a broken connection.
+    let large = " ".repeat((16 << 20) + 1);
     let head =
         "POST /api/v3/jobs HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Type: application/json";
     let (status, body) =
-        farm.verbatim(&format!("{head}\r\nContent-Length: {}\r\n\r\n", (16 << 20) + 1)).await;
+        farm.verbatim(&format!("{head}\r\nContent-Length: {}\r\n\r\n{large}", large.len())).await;
     let error: Value = serde_json::from_str(&body).unwrap();
     assert_eq!((status, &error["code"]), (413, &json!(413)), "{body}");
     let message = error["message"].as_str().unwrap();

@@ -1,9 +1,11 @@
 //! One request on its way to a handler.
 
-use axum::body::Body;
+use std::time::Duration;
+
+use axum::body::{Body, BodyDataStream};
 use axum::extract::{FromRequestParts, RawPathParams, Request};
+use futures_util::StreamExt;
 use http::{HeaderMap, StatusCode, header, request::Parts};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 
 use super::strict::Strict;
@@ -148,19 +150,45 @@ impl Call {
         {
             return Err(unsupported("application/json", &given));
         }
-        if announced_length(&self.headers).is_some_and(|length| length > limit as u64) {
+        let announced_too_much = announced_length(&self.headers).is_some_and(|length| length > limit as u64);
+        let mut body = self.body.into_data_stream();
+        let mut bytes = Vec::new();
+        while !announced_too_much && let Some(part) = body.next().await {
+            let part =
+                part.map_err(|error| Problem::bad_request(format!("request body: it broke off ({error})")))?;
+            bytes.extend_from_slice(&part);
+            if bytes.len() > limit {
+                break;
+            }
+        }
+        if announced_too_much || bytes.len() > limit {
+            drop(bytes);
+            discard(body).await;
             return Err(too_large(limit));
         }
-        let bytes = match Limited::new(self.body, limit).collect().await {
-            Ok(collected) => collected.to_bytes(),
-            Err(error) if error.is::<LengthLimitError>() => return Err(too_large(limit)),
-            Err(error) => {
-                return Err(Problem::bad_request(format!("request body: it broke off ({error})")));
-            }
-        };
         let blank = bytes.iter().all(u8::is_ascii_whitespace);
-        Ok(if blank { None } else { Some(bytes.into()) })
+        Ok(if blank { None } else { Some(bytes) })
     }
+}
+
+/// Most that is read of a body that is refused, in bytes, and for how long.
+const DISCARD: usize = 256 * 1024 * 1024;
+const DISCARD_TIME: Duration = Duration::from_secs(10);
+
+/// Reads on without keeping anything: a client that still sends would otherwise see a broken connection instead of the
+/// answer.
+async fn discard(mut body: BodyDataStream) {
+    let reading = async {
+        let mut read = 0;
+        while let Some(Ok(part)) = body.next().await {
+            read += part.len();
+            if read > DISCARD {
+                return;
+            }
+        }
+    };
+    // Whoever takes longer is answered without having been heard out.
+    drop(tokio::time::timeout(DISCARD_TIME, reading).await);
 }
 
 fn bad_parameter(place: &str, name: &str, wrong: &str) -> Problem {
