@@ -176,7 +176,8 @@ async fn video_of(client: &Client, job: uuid::Uuid) -> Result<PathBuf> {
         let operations::FetchTaskResponse::Status200(task) = client.fetch_task(summary.id).await? else {
             continue;
         };
-        let mut files = task.commands.iter().filter_map(|command| command.parameters.get("outputFile")?.as_str());
+        let mut files =
+            task.commands.iter().filter_map(|command| command.parameters.get("outputFile")?.as_str());
         if let Some(file) = files.next_back() {
             return Ok(PathBuf::from(file));
         }

@@ -1,0 +1,94 @@
+# Every task that a person or the build server runs. `make help` lists them.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := all
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+WEB := web/app
+VENV := target/venv
+# Checks openapi.yaml against the names, types and status codes of Flamenco 3.9.
+CONTRACT_CHECK ?= ../shared/tools/check_wire_contract.py
+
+# A proxy is never between the programs of one machine.
+export NO_PROXY := 127.0.0.1,localhost
+export no_proxy := $(NO_PROXY)
+
+.PHONY: all web generate check check-sources test demo dev clean help programs
+
+all: web ## Build ./flamenco-manager and ./flamenco-worker, with the web app in them (this is the default)
+	@.ci/install cargo cc
+	cargo build --release --package flamenco-manager --package flamenco-worker
+	@cp --force --remove-destination target/release/flamenco-manager target/release/flamenco-worker .
+	@ls -l --human-readable flamenco-manager flamenco-worker
+
+demo: all ## Render a small job on a farm of your own, and look at it in the browser
+	@.ci/install blender ffmpeg
+	@cargo xtask demo
+
+test: web programs $(VENV)/ready ## Run every test there is
+	@.ci/install blender ffmpeg chromium postgresql
+	.ci/with-postgres cargo test --workspace
+	$(VENV)/bin/python -m pytest --quiet addon/tests
+	cd $(WEB) && npm test
+	.ci/e2e
+	target/debug/xtask demo --once --programs target/debug --folder target/test-demo
+
+check: check-sources test ## Run what the build server runs: everything that can be checked, then every test
+
+# With everything that the tests need, so that nothing is compiled twice.
+programs:
+	@.ci/install cargo cc
+	cargo build --workspace --all-targets
+
+check-sources: web programs $(VENV)/ready
+	@.ci/install clippy rustfmt
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- --deny warnings
+	RUSTDOCFLAGS='--deny warnings' cargo doc --workspace --no-deps
+	target/debug/xtask arrows
+	target/debug/xtask generate --check
+	cd $(WEB) && npm run generate -- --check
+	cd $(WEB) && npm run lint && npm run typecheck && npm run size
+	@if [ -e $(CONTRACT_CHECK) ]; then \
+	    echo $(VENV)/bin/python $(CONTRACT_CHECK) openapi.yaml; \
+	    $(VENV)/bin/python $(CONTRACT_CHECK) openapi.yaml; \
+	else \
+	    echo "Skipped: there is no $(CONTRACT_CHECK) to check openapi.yaml with."; \
+	fi
+	target/debug/xtask unimplemented
+
+generate: $(WEB)/node_modules/.package-lock.json ## Write the code that follows from openapi.yaml
+	@.ci/install cargo
+	cargo xtask generate
+	cd $(WEB) && npm run generate
+
+web: $(WEB)/dist/index.html ## Build the web app
+
+dev: $(WEB)/node_modules/.package-lock.json ## Run a manager, and the web app with live reload
+	@.ci/install cargo cc
+	cargo build --package flamenco-manager
+	@mkdir -p target/dev
+	@(cd target/dev && exec ../debug/flamenco-manager) & trap "kill $$!" EXIT; cd $(WEB) && npm run dev
+
+clean: ## Remove everything that was built
+	cargo clean
+	rm -rf $(WEB)/dist $(WEB)/node_modules test-artifacts flamenco-manager flamenco-worker
+
+help: ## List these targets
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
+
+$(WEB)/node_modules/.package-lock.json: $(WEB)/package-lock.json
+	@.ci/install node
+	cd $(WEB) && npm ci --no-audit --no-fund
+	@touch $@
+
+$(WEB)/dist/index.html: $(WEB)/node_modules/.package-lock.json $(WEB)/index.html $(wildcard $(WEB)/*.config.ts $(WEB)/tsconfig*.json) \
+    $(shell find $(WEB)/src $(WEB)/public -type f -not -name '*.test.ts')
+	cd $(WEB) && npm run build
+
+$(VENV)/ready: Makefile
+	@.ci/install python3-venv
+	python3 -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check pytest urllib3 pyyaml
+	@touch $@
