@@ -13,6 +13,7 @@ Examples:
   flamenco-manager                     Run with ./flamenco-manager.yaml, or defaults
   flamenco-manager -write-config       Write that file, with every setting explained
   flamenco-manager --config /etc/flamenco/farm.yaml --log-format json
+  flamenco-manager --check-script my_type.js --settings @settings.json
 
 Environment variables, which overrule the configuration file:
   FLAMENCO_LISTEN          Host and port, for example :8080 or 127.0.0.1:8080
@@ -46,6 +47,29 @@ pub(crate) struct Arguments {
     /// How to write log lines, to standard error
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(crate) log_format: LogFormat,
+
+    #[command(flatten)]
+    pub(crate) check: CheckArguments,
+}
+
+/// What `--check-script` needs to know.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CheckArguments {
+    /// Compile a job with this job type script, without a farm, print its tasks, and exit
+    #[arg(long, value_name = "FILE")]
+    pub(crate) check_script: Option<PathBuf>,
+
+    /// Settings of that job, as JSON or as @FILE; without it, the defaults in the script
+    #[arg(long, value_name = "JSON", requires = "check_script")]
+    pub(crate) settings: Option<String>,
+
+    /// Name of that job
+    #[arg(long, value_name = "NAME", requires = "check_script", default_value = "check")]
+    pub(crate) job_name: String,
+
+    /// Print that job as JSON instead of a table
+    #[arg(long, requires = "check_script")]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -93,5 +117,8 @@ mod tests {
             assert_eq!(parse(&[&flag("config=y.yaml")]).config, PathBuf::from("y.yaml"));
         }
         assert_eq!(parse(&[]).config, PathBuf::from("flamenco-manager.yaml"));
+        let check = parse(&["-check-script", "x.js", "-settings", "{}", "-json"]).check;
+        assert_eq!((check.check_script, check.json), (Some(PathBuf::from("x.js")), true));
+        assert_eq!((check.settings.as_deref(), check.job_name.as_str()), (Some("{}"), "check"));
     }
 }

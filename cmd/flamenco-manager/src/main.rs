@@ -2,6 +2,7 @@
 //! `flamenco_manager_core`.
 
 use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -11,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 mod arguments;
+mod check_script;
 mod signals;
 
 use arguments::{Arguments, LogFormat};
@@ -19,6 +21,9 @@ use signals::Signals;
 fn main() -> ExitCode {
     let arguments = Arguments::read();
     start_log(&arguments);
+    if let Some(file) = &arguments.check.check_script {
+        return check_script::run(file, &arguments.check);
+    }
     match start(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -57,7 +62,9 @@ fn start(arguments: &Arguments) -> anyhow::Result<()> {
     tracing::info!(version = env!("FLAMENCO_VERSION"), config = %loaded.config.file.display(), "Flamenco Manager starts");
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
-    let result = runtime.block_on(serve(loaded.config));
+    let mut config = loaded.config;
+    config.scripts_paths.splice(0..0, scripts_beside_program());
+    let result = runtime.block_on(serve(config));
     if result.is_err() {
         // Dropping it would wait for whatever is stuck.
         runtime.shutdown_background();
@@ -86,4 +93,18 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         result = &mut run => Ok(result?),
         name = signals.next() => anyhow::bail!("{name} received again, stopped without waiting"),
     }
+}
+
+/// The folder `scripts` beside the program: as it was started, and when that is a link, beside what it points to.
+/// The folders need not exist; one that is made later is found.
+fn scripts_beside_program() -> Vec<PathBuf> {
+    let started = std::env::args_os().next().map(PathBuf::from).filter(|path| path.components().count() > 1);
+    let programs = [started, std::env::current_exe().ok()];
+    let mut folders: Vec<PathBuf> = programs
+        .into_iter()
+        .flatten()
+        .filter_map(|path| Some(std::path::absolute(path.parent()?).ok()?.join("scripts")))
+        .collect();
+    folders.dedup();
+    folders
 }

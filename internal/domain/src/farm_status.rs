@@ -53,7 +53,8 @@ mod tests {
 
     #[test]
     fn first_rule_that_fits_wins() {
-        let cases: &[(&[(W, i64)], &[(J, i64)], F)] = &[
+        type Case<'a> = (&'a [(W, i64)], &'a [(J, i64)], F);
+        let cases: &[Case<'_>] = &[
             (&[], &[(J::Active, 1)], F::Inoperative),
             (&[(W::Offline, 3)], &[], F::Inoperative),
             (&[(W::Offline, 2), (W::Error, 1)], &[], F::Inoperative),

@@ -114,9 +114,11 @@ fn requeueing_keeps_completed_tasks_unless_the_job_was_completed() {
 }
 
 /// Job status, the task's new status, counters after it, statuses the job goes through.
+type Case<'a> = (J, T, &'a [(T, i64)], &'a [J]);
+
 #[test]
 fn a_task_change_moves_its_job() {
-    let cases: &[(J, T, &[(T, i64)], &[J])] = &[
+    let cases: &[Case<'_>] = &[
         (J::Queued, T::Active, &[(T::Active, 1), (T::Queued, 2)], &[J::Active]),
         (J::Active, T::Active, &[(T::Active, 2)], &[]),
         (J::Queued, T::SoftFailed, &[(T::SoftFailed, 1)], &[J::Active]),

@@ -2,7 +2,7 @@
 //!
 //! # The way of a request
 //!
-//! "Worker says task 7 failed": the generated router finds the operation, [`http`] decides who the caller is before a
+//! "Worker says task 7 failed": the generated router finds the operation, `http` decides who the caller is before a
 //! byte of the body is read, the handler converts the body and calls [`farm::Farm::report_task`]. That appends the log
 //! text to the task's file, and hands an operation to the store's writer: it loads task and job, asks the pure
 //! functions of `flamenco_domain` what follows, stores it, and is committed together with what else waits. After the
@@ -38,6 +38,8 @@ use config::{Config, Database};
 use error::{Error, Result};
 use farm::Farm;
 use farm::logs::TaskLogs;
+/// The engine of job types, for the program's `--check-script`.
+pub use flamenco_jobscript as jobscript;
 pub use http::Versions;
 
 /// How long requests and loops may take to end.
@@ -78,7 +80,8 @@ pub async fn run(
     // Follows `cancel`, but only when the end was announced, so that whoever passes events on has seen it.
     let stopping = CancellationToken::new();
     loops::spawn_all(&farm, &tracker, &stopping);
-    let router = http::router(farm.clone(), parts.versions, config.local_storage.clone(), &tracker, &stopping);
+    let router =
+        http::router(farm.clone(), parts.versions, config.local_storage.clone(), &tracker, &stopping);
     farm.announce(Event::ManagerStarted);
     tracing::info!(%address, "ready: the web app is at http://{}/app/", reachable(address));
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use crate::farm::{Farm, START};
-use crate::processes::{manager_program, worker_program};
+use crate::processes::{manager_program, until, worker_program};
 
 /// Runs a program to its end in a folder.
 fn run(program: &Path, folder: &Path, arguments: &[&str]) -> Output {
@@ -97,4 +97,25 @@ async fn a_second_manager_on_the_same_port_says_so() {
     let complaint = log.lines().rfind(|line| line.contains("cannot listen")).unwrap_or_default();
     assert!(complaint.contains(port) && complaint.contains("in use"), "{log}");
     assert!(farm.client.get_version().await.is_ok(), "the first one goes on");
+}
+
+#[tokio::test]
+async fn scripts_beside_the_program_are_job_types() {
+    let farm = Farm::new("");
+    // As studios install it: a link in a folder of its own, with the scripts beside it.
+    let program = farm.path("bin/flamenco-manager");
+    fs::create_dir_all(program.parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink(manager_program(), &program).unwrap();
+    let _manager = farm.spawn_manager_as(&program);
+    until("the manager answers", START, async || farm.client.get_version().await.ok()).await;
+    assert_eq!(farm.job_type_label("hello-farm").await, None);
+
+    let scripts = farm.path("bin/scripts");
+    fs::create_dir(&scripts).unwrap();
+    for label in ["Hello", "Hello again"] {
+        let script =
+            format!("const JOB_TYPE = {{ label: '{label}', settings: [] }};\nfunction compileJob() {{}}\n");
+        fs::write(scripts.join("hello_farm.js"), script).unwrap();
+        assert_eq!(farm.job_type_label("hello-farm").await.as_deref(), Some(label), "without a restart");
+    }
 }

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use flamenco_client::Client;
 use flamenco_client::api::operations::{
-    FetchJobResponse, FetchJobTasksResponse, FetchTaskResponse, FetchWorkersResponse, SetJobStatusResponse,
-    SubmitJobResponse,
+    FetchJobResponse, FetchJobTasksResponse, FetchTaskResponse, FetchWorkersResponse, GetJobTypeResponse,
+    SetJobStatusResponse, SubmitJobResponse,
 };
 use flamenco_client::api::types::{
     Job, JobStatus, JobStatusChange, SubmittedJob, TaskStatus, TaskSummary, WorkerStatus, WorkerSummary,
@@ -65,7 +65,12 @@ impl Farm {
 
     /// A manager in this folder that is not waited for.
     pub fn spawn_manager(&self) -> Process {
-        let mut command = Command::new(manager_program());
+        self.spawn_manager_as(&manager_program())
+    }
+
+    /// The same, started by another path.
+    pub fn spawn_manager_as(&self, program: &Path) -> Process {
+        let mut command = Command::new(program);
         command.current_dir(self.path("manager")).env("FLAMENCO_LISTEN", &self.address);
         command.env_remove("FLAMENCO_DATABASE").env_remove("FLAMENCO_SHARED_STORAGE");
         Process::start(command, self.path("manager.log"))
@@ -100,6 +105,14 @@ impl Farm {
                 list.workers.into_iter().find(|worker| worker.name == name)
             }
             other => panic!("{:?}", other.problem()),
+        }
+    }
+
+    /// The label of a job type, if the manager has it.
+    pub async fn job_type_label(&self, name: &str) -> Option<String> {
+        match self.client.get_job_type(name).await.unwrap() {
+            GetJobTypeResponse::Status200(job_type) => Some(job_type.label),
+            _ => None,
         }
     }
 

@@ -1,7 +1,5 @@
 //! One request on its way to a handler.
 
-use std::time::Duration;
-
 use axum::body::{Body, BodyDataStream};
 use axum::extract::{FromRequestParts, RawPathParams, Request};
 use futures_util::StreamExt;
@@ -171,24 +169,19 @@ impl Call {
     }
 }
 
-/// Most that is read of a body that is refused, in bytes, and for how long.
+/// Most that is read of a body that is refused, in bytes.
 const DISCARD: usize = 256 * 1024 * 1024;
-const DISCARD_TIME: Duration = Duration::from_secs(10);
 
 /// Reads on without keeping anything: a client that still sends would otherwise see a broken connection instead of the
 /// answer.
 async fn discard(mut body: BodyDataStream) {
-    let reading = async {
-        let mut read = 0;
-        while let Some(Ok(part)) = body.next().await {
-            read += part.len();
-            if read > DISCARD {
-                return;
-            }
+    let mut read = 0;
+    while let Some(Ok(part)) = body.next().await {
+        read += part.len();
+        if read > DISCARD {
+            return;
         }
-    };
-    // Whoever takes longer is answered without having been heard out.
-    drop(tokio::time::timeout(DISCARD_TIME, reading).await);
+    }
 }
 
 fn bad_parameter(place: &str, name: &str, wrong: &str) -> Problem {
