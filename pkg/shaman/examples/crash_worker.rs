@@ -41,8 +41,10 @@ async fn main() -> Result<(), Anything> {
 }
 
 fn content(round: &str, number: u64) -> Vec<u8> {
-    let size = 1 + (number * 7919) % 300_000;
-    format!("{round}/{number} ").into_bytes().into_iter().cycle().take(size as usize).collect()
+    let size = 20 + (number * 7919) % 200_000;
+    let mut content = format!("{round}/{number} ").repeat(1 + size as usize / 4).into_bytes();
+    content.truncate(size as usize);
+    content
 }
 
 async fn put(store: &Store, content: Vec<u8>) -> Result<Identity, Error> {
@@ -76,7 +78,7 @@ async fn check_out_without_end(store: Store, round: String, root: String) -> Res
         }
         let path = CheckoutPath::parse(&format!("round {round}/{number}"), NameRules::Portable)?;
         match store.checkout(CheckoutRequest { path, files, now: SystemTime::now() }).await {
-            Ok(made) if number % 3 == 0 => {
+            Ok(made) if number % 3 == 2 => {
                 store.erase(made.path.as_str()).await?;
             }
             Ok(made) => say(&format!("checkout {}", made.path))?,
@@ -90,6 +92,7 @@ async fn check_out_without_end(store: Store, round: String, root: String) -> Res
 
 async fn collect_without_end(store: Store, root: String) -> Result<(), Anything> {
     loop {
+        tokio::time::sleep(Duration::from_millis(10)).await;
         age_everything(&root)?;
         let request = GarbageRequest {
             dry_run: false,

@@ -23,7 +23,7 @@ use crate::{Inner, Store, joined, layout, shelf};
 /// Largest piece handed to a blocking thread, in bytes.
 const PIECE: usize = 1 << 20;
 /// What all pieces that are being filled may hold together, in bytes; with many uploads the pieces get smaller.
-const FILLING_LIMIT: usize = 32 << 20;
+const FILLING_LIMIT: usize = 6 << 20;
 /// Smallest useful piece, in bytes.
 const SMALLEST_PIECE: usize = 16 << 10;
 /// Parts of a body below this size, in bytes, are copied together.
@@ -79,7 +79,15 @@ impl Store {
         }
         // Entered before looking: an upload that ends between the two is seen by one of them.
         let mut running = self.inner.registry.enter(identity);
-        if self.blocking(move |inner| inner.use_stored(identity)).await? {
+        let others = running.others;
+        let stored = self.blocking(move |inner| {
+            let stored = inner.use_stored(identity)?;
+            if stored && others {
+                inner.flush_names(identity)?;
+            }
+            Ok(stored)
+        });
+        if stored.await? {
             return Ok(UploadOutcome::AlreadyStored);
         }
         if running.others && can_defer && self.inner.settings.defer_uploads {
@@ -95,7 +103,7 @@ impl Store {
             },
         };
         let sink = self.blocking(move |inner| Sink::create(inner, identity)).await?;
-        let mut writer = Writer::Ready(sink);
+        let mut writer = Writer::Ready(Box::new(sink));
         match self.receive(identity, &mut running, &mut writer, body).await {
             Ok(true) => {}
             ended => {
@@ -186,8 +194,8 @@ impl Piece {
 
 /// Where the pieces go: at any time in the hands of this upload, or of a blocking thread.
 enum Writer {
-    Ready(Sink),
-    Working(JoinHandle<Result<Sink>>),
+    Ready(Box<Sink>),
+    Working(JoinHandle<Result<Box<Sink>>>),
     /// A piece could not be written; the file is removed already.
     Failed,
 }
@@ -201,7 +209,7 @@ impl Writer {
     }
 
     /// Waits for the last piece.
-    async fn finished(self) -> Result<Sink> {
+    async fn finished(self) -> Result<Box<Sink>> {
         match self {
             Self::Ready(sink) => Ok(sink),
             Self::Working(work) => joined(work.await),
@@ -246,7 +254,7 @@ impl Sink {
         Ok(Self { identity, target, hash: Sha256::new(), written: 0, flushing })
     }
 
-    fn write(mut self, parts: &[Bytes]) -> Result<Self> {
+    fn write(mut self: Box<Self>, parts: &[Bytes]) -> Result<Box<Self>> {
         for part in parts {
             self.hash.update(part);
             if let Err(error) = self.target.file.write_all(part) {
@@ -314,6 +322,7 @@ impl Inner {
         let stored = file_store.make(layout::STORED)?;
         if let Some(blob) = shelf::find(&stored, identity)? {
             blob.touch();
+            self.flush_names(identity)?;
             return Ok(UploadOutcome::AlreadyStored);
         }
         let (first, rest) = layout::shard(identity.checksum);
@@ -326,12 +335,24 @@ impl Inner {
                 None => Err(error),
             };
         }
-        if self.settings.flush {
-            folder.sync()?;
-            above.sync()?;
-            stored.sync()?;
-        }
+        self.flush_names(identity)?;
         Ok(UploadOutcome::Stored)
+    }
+
+    /// Waits until the name of a stored file is on disk. Whoever finds a file that someone else is just storing
+    /// waits as well: a name can be seen before it is safe.
+    fn flush_names(&self, identity: Identity) -> Result<()> {
+        if !self.settings.flush {
+            return Ok(());
+        }
+        let (first, rest) = layout::shard(identity.checksum);
+        let stored = self.file_store()?.make(layout::STORED)?;
+        for names in [&[first.as_str(), &rest][..], &[&first], &[]] {
+            if let Some(folder) = stored.walk(names.iter().copied())? {
+                folder.sync()?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -79,7 +79,7 @@ async fn killed_at_random_moments_nothing_is_lost_and_nothing_is_left() {
     let mut stored = 0;
     for round in 0..ROUNDS {
         let child = start(&root, round);
-        let lifetime = Duration::from_millis(60 + rand::random_range(0..400));
+        let lifetime = Duration::from_millis(80 + rand::random_range(0..500));
         let reported = reported_until_killed(child, lifetime);
         stored += reported.iter().filter(|line| line.starts_with("stored ")).count();
         checkouts
@@ -87,8 +87,8 @@ async fn killed_at_random_moments_nothing_is_lost_and_nothing_is_left() {
 
         // What is checked here is what the next start makes of it.
         let store = Store::open(&root, Settings::default()).await.expect("opened");
-        assert_eq!(all_files(&root.join("file-store/uploading")), [Path::new(""); 0], "round {round}");
-        assert_eq!(all_files(&root.join("jobs/.flamenco-building")), [Path::new(""); 0], "round {round}");
+        assert!(all_files(&root.join("file-store/uploading")).is_empty(), "round {round}");
+        assert!(all_files(&root.join("jobs/.flamenco-building")).is_empty(), "round {round}");
         all_files(&root.join("file-store/stored")).iter().for_each(|blob| assert_is_what_its_name_says(blob));
         for link in all_files(&root.join("jobs")) {
             assert!(fs::metadata(&link).is_ok(), "round {round}: {} leads nowhere", link.display());

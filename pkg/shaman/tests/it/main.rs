@@ -1,4 +1,5 @@
 //! The store on a real file system.
+#![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
 #[cfg(unix)]
 mod checkouts;
