@@ -139,8 +139,9 @@ impl Engine {
         let context = Context::full(&runtime).map_err(failed)?;
         let memory = limits.memory.max(MIN_MEMORY);
         runtime.set_memory_limit(memory);
-        // Most scripts end before there is any garbage worth collecting.
-        runtime.set_gc_threshold(memory / 8);
+        // Only circular garbage waits for the collector, which looks at everything there is. Most scripts end before that
+        // is worth it.
+        runtime.set_gc_threshold(memory / 2);
         Ok(Self { runtime, context, limits, file, expired, budget, thrown_at: Rc::default() })
     }
 

@@ -92,7 +92,8 @@ impl<'js> Host<'js> {
 
         let start: Function<'js> = evaluate(ctx, PRELUDE, PRELUDE_FILE, true)?;
         let prelude: Object<'js> = start.call((host,))?;
-        let converter = Converter::new(ctx, prelude.get("simplify")?, engine.budget().clone())?;
+        let (simplify, plain_prototype) = (prelude.get("simplify")?, prelude.get("plainPrototype")?);
+        let converter = Converter::new(simplify, plain_prototype, engine.budget().clone());
         Ok(Self { prelude, converter, record })
     }
 
@@ -223,15 +224,17 @@ fn join(parts: &[Text]) -> String {
 
 fn add_snapshots<'js>(host: &Object<'js>, engine: &Engine, record: &Rc<Record>) -> rquickjs::Result<()> {
     let (budget, kept) = (engine.budget().clone(), record.clone());
-    let snapshot =
-        move |ctx: Ctx<'js>, Text(name): Text, parameters: Object<'js>, simplify: Function<'js>| {
-            let converter = Converter::new(&ctx, simplify, budget.clone());
-            let map = converter.and_then(|converter| converter.map(parameters, &Trail::root(&name)));
-            let map = map.map_err(|stop| raise(&ctx, stop))?;
-            let mut snapshots = kept.snapshots.borrow_mut();
-            snapshots.push(Snapshot::Here(map));
-            Ok::<_, rquickjs::Error>(snapshots.len() - 1)
-        };
+    let snapshot = move |ctx: Ctx<'js>,
+                         Text(command): Text,
+                         parameters: Object<'js>,
+                         simplify: Function<'js>,
+                         plain_prototype: Object<'js>| {
+        let converter = Converter::new(simplify, plain_prototype, budget.clone());
+        let map = converter.map(parameters, &Trail::command(&command)).map_err(|stop| raise(&ctx, stop))?;
+        let mut snapshots = kept.snapshots.borrow_mut();
+        snapshots.push(Snapshot::Here(map));
+        Ok::<_, rquickjs::Error>(snapshots.len() - 1)
+    };
     host.set("snapshot", Func::from(snapshot))?;
 
     let kept = record.clone();

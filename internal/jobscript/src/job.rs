@@ -255,8 +255,7 @@ fn metadata<'js>(host: &Host<'js>, entries: &Array<'js>) -> Result<Vec<(String, 
 fn task<'js>(host: &Host<'js>, record: &Array<'js>, before: &[AuthoredTask]) -> Result<AuthoredTask, Stop> {
     const HEAD: usize = 5;
     const PER_COMMAND: usize = 4;
-    let id = text(host, record, 0)?;
-    let id = Uuid::parse_str(&id).map_err(|_| Stop::Problem(format!("{id:?} is not the id of a task")))?;
+    let id = task_id(host, record)?;
     let name = text(host, record, 1)?;
     let mut commands = Vec::new();
     for start in (HEAD..record.len()).step_by(PER_COMMAND) {
@@ -273,6 +272,15 @@ fn task<'js>(host: &Host<'js>, record: &Array<'js>, before: &[AuthoredTask]) -> 
     }
     let (task_type, priority) = (text(host, record, 2)?, integer(record, 3)?);
     Ok(AuthoredTask { id, name, task_type, priority, commands, dependencies })
+}
+
+/// The id that the script has seen, or a new one.
+fn task_id<'js>(host: &Host<'js>, record: &Array<'js>) -> Result<Uuid, Stop> {
+    if record.get::<Value<'js>>(0)?.is_undefined() {
+        return Ok(new_id());
+    }
+    let id = text(host, record, 0)?;
+    Uuid::parse_str(&id).map_err(|_| Stop::Problem(format!("{id:?} is not the id of a task")))
 }
 
 fn command<'js>(

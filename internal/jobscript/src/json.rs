@@ -5,7 +5,7 @@
 
 use crate::engine::Stop;
 use crate::text::Text;
-use rquickjs::{Ctx, Function, Object, String as JsString, Value};
+use rquickjs::{Function, Object, String as JsString, Value};
 use serde_json::{Map, Number, Value as Json};
 use std::cell::Cell;
 use std::fmt;
@@ -13,6 +13,12 @@ use std::rc::Rc;
 
 /// Deeper nesting cannot be read back by JSON parsers, which guard against it with a limit of 128.
 const MAX_DEPTH: usize = 100;
+
+/// Items of a list that are reserved at once. Most lists are arguments of a program.
+const MAX_RESERVED: usize = 32;
+
+/// Parameters of a command for which there is room from the beginning.
+const TYPICAL_KEYS: usize = 7;
 
 /// How many bytes of JSON may still be made. Shared by all conversions of a realm.
 ///
@@ -56,6 +62,7 @@ pub(crate) struct Trail<'a> {
 
 enum Step<'a> {
     Root(&'a str),
+    Command(&'a str),
     Key(&'a str),
     Index(usize),
 }
@@ -64,6 +71,11 @@ impl<'a> Trail<'a> {
     /// The value as a whole, by the name that error messages give it.
     pub(crate) fn root(name: &'a str) -> Self {
         Self { parent: None, step: Step::Root(name), depth: 0 }
+    }
+
+    /// The parameters that are given to `author.Command()`, by the name of the command.
+    pub(crate) fn command(name: &'a str) -> Self {
+        Self { parent: None, step: Step::Command(name), depth: 0 }
     }
 
     fn key(&'a self, key: &'a str) -> Self {
@@ -82,6 +94,7 @@ impl fmt::Display for Trail<'_> {
         }
         match self.step {
             Step::Root(name) => formatter.write_str(name),
+            Step::Command(name) => write!(formatter, "author.Command(\"{name}\", parameters)"),
             Step::Key(key) => write!(formatter, ".{key}"),
             Step::Index(index) => write!(formatter, "[{index}]"),
         }
@@ -93,7 +106,7 @@ impl fmt::Display for Trail<'_> {
 pub(crate) struct Converter<'js> {
     /// Function of the prelude for what only JavaScript can tell about a value.
     simplify: Function<'js>,
-    plain_prototype: Option<Object<'js>>,
+    plain_prototype: Object<'js>,
     budget: Budget,
 }
 
@@ -101,10 +114,9 @@ pub(crate) struct Converter<'js> {
 type Ancestors<'js> = Vec<Object<'js>>;
 
 impl<'js> Converter<'js> {
-    /// `simplify` is the prelude's function of that name.
-    pub(crate) fn new(ctx: &Ctx<'js>, simplify: Function<'js>, budget: Budget) -> Result<Self, Stop> {
-        let plain_prototype = Object::new(ctx.clone())?.get_prototype();
-        Ok(Self { simplify, plain_prototype, budget })
+    /// `simplify` is the prelude's function of that name, `plain_prototype` what objects have that are nothing else.
+    pub(crate) fn new(simplify: Function<'js>, plain_prototype: Object<'js>, budget: Budget) -> Self {
+        Self { simplify, plain_prototype, budget }
     }
 
     /// Converts any value.
@@ -185,15 +197,15 @@ impl<'js> Converter<'js> {
         ancestors: &mut Ancestors<'js>,
     ) -> Result<Json, Stop> {
         if let Some(array) = object.as_array() {
-            // No reservation up front: `length` can be anything.
-            let mut items = Vec::new();
+            // `length` can be anything, so not all of it is reserved.
+            let mut items = Vec::with_capacity(array.len().min(MAX_RESERVED));
             for index in 0..array.len() {
                 items.push(self.convert(array.get(index)?, &trail.index(index), ancestors)?);
             }
             return Ok(Json::Array(items));
         }
         // A proxy could run code when asked for its prototype, so it takes the slow way.
-        let plain = !object.is_proxy() && object.get_prototype() == self.plain_prototype;
+        let plain = !object.is_proxy() && object.get_prototype().as_ref() == Some(&self.plain_prototype);
         if !plain {
             let simple: Value<'js> = self.simplify.call((object.clone(),))?;
             if simple.is_undefined() {
@@ -203,7 +215,8 @@ impl<'js> Converter<'js> {
                 return self.convert(simple, trail, ancestors);
             }
         }
-        let mut map = Map::new();
+        // Only for the outermost object: of small ones within there may be very many.
+        let mut map = Map::with_capacity(if trail.depth == 0 { TYPICAL_KEYS } else { 0 });
         for property in object.props::<JsString<'js>, Value<'js>>() {
             let (key, value) = property?;
             let key = self.text(&key)?;

@@ -10,6 +10,7 @@
     const { Array, Date, Error, Map, Number, Object, Promise, Set, String, TypeError } = globalThis;
     const Boolean = globalThis.Boolean;
     const isArray = Array.isArray;
+    const plainPrototype = Object.prototype;
     const keys = Object.keys;
     const stringify = JSON.stringify;
     const parse = JSON.parse;
@@ -117,7 +118,8 @@
     }
 
     class Task {
-        #uuid = host.newUuid();
+        // Made when somebody asks for it, and else by the host.
+        #uuid = undefined;
         #position = -1;
         #added = false;
 
@@ -130,11 +132,14 @@
         }
 
         get uuid() {
+            if (this.#uuid === undefined) {
+                this.#uuid = host.newUuid();
+            }
             return this.#uuid;
         }
 
         get uUID() {
-            return this.#uuid;
+            return this.uuid;
         }
 
         addCommand(command) {
@@ -163,7 +168,7 @@
             for (let index = 0; index < this.dependencies.length; index++) {
                 dependencies[index] = text(this.dependencies[index].name);
             }
-            return { uuid: this.#uuid, name, type, priority, commands, dependencies };
+            return { uuid: this.uuid, name, type, priority, commands, dependencies };
         }
 
         static {
@@ -233,7 +238,7 @@
                 );
             }
             const steps = integer(totalStepCount);
-            const snapshot = host.snapshot(`author.Command("${commandName}", parameters)`, given, simplify);
+            const snapshot = host.snapshot(commandName, given, simplify, plainPrototype);
             return new Command(commandName, snapshot, steps > 0 ? steps : 0);
         },
     };
@@ -365,6 +370,7 @@
 
     return {
         simplify,
+        plainPrototype,
 
         newJob: (json, settings, metadata) => {
             const fields = parse(json);
@@ -401,7 +407,7 @@
             return [text(job.name), integer(job.priority), settings, entries, tasks.length];
         },
 
-        // Gives [uuid, name, type, priority, [position of a dependency, …], then for each command its name, number
+        // Gives [uuid or undefined, name, type, priority, [position of a dependency, …], then for each command its name, number
         // of steps, snapshot number, and its parameters if the script has looked at them since].
         exportTask: (job, index) => {
             const task = job.tasks[index];
