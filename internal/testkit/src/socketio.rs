@@ -39,6 +39,26 @@ enum Incoming {
     Closed,
 }
 
+impl Incoming {
+    fn read(text: &str) -> Self {
+        if text == "3" {
+            return Self::Pong;
+        }
+        if text == "1" || text == "41" {
+            return Self::Closed;
+        }
+        if let Some(rest) = text.strip_prefix("42") {
+            let list: Vec<Value> = serde_json::from_str(rest).expect("an event is a JSON list");
+            let name = list[0].as_str().expect("an event has a name").to_owned();
+            return Self::Event(name, list.get(1).cloned().unwrap_or_default());
+        }
+        let rest = text.strip_prefix("43").unwrap_or_else(|| panic!("a packet that nobody expects: {text}"));
+        let digits = rest.find('[').expect("an acknowledgement is a list");
+        let list: Vec<Value> = serde_json::from_str(&rest[digits..]).expect("JSON");
+        Self::Ack(rest[..digits].parse().expect("a number"), list[0].clone())
+    }
+}
+
 impl LiveUpdates {
     /// Connects.
     pub async fn connect(manager: &TestManager, protocol: Protocol) -> Self {
@@ -53,9 +73,17 @@ impl LiveUpdates {
         if protocol == Protocol::Four {
             live.send("40").await;
         }
-        let namespace = live.text().await.expect("the server opens the namespace");
-        assert!(namespace.starts_with("40"), "{namespace}");
-        live
+        // What happens meanwhile may come first; clients of both protocols keep it until they are connected.
+        loop {
+            let text = live.text().await.expect("the server opens the namespace");
+            if text.starts_with("40") {
+                return live;
+            }
+            match Incoming::read(&text) {
+                Incoming::Event(name, payload) => live.waiting.push_back((name, payload)),
+                _ => panic!("neither a connection nor an event: {text}"),
+            }
+        }
     }
 
     async fn send(&mut self, text: &str) {
@@ -78,22 +106,10 @@ impl LiveUpdates {
     }
 
     async fn receive(&mut self) -> Incoming {
-        let Some(text) = self.text().await else { return Incoming::Closed };
-        if text == "3" {
-            return Incoming::Pong;
+        match self.text().await {
+            Some(text) => Incoming::read(&text),
+            None => Incoming::Closed,
         }
-        if text == "1" || text == "41" {
-            return Incoming::Closed;
-        }
-        if let Some(rest) = text.strip_prefix("42") {
-            let list: Vec<Value> = serde_json::from_str(rest).expect("an event is a JSON list");
-            let name = list[0].as_str().expect("an event has a name").to_owned();
-            return Incoming::Event(name, list.get(1).cloned().unwrap_or_default());
-        }
-        let rest = text.strip_prefix("43").unwrap_or_else(|| panic!("a packet that nobody expects: {text}"));
-        let digits = rest.find('[').expect("an acknowledgement is a list");
-        let list: Vec<Value> = serde_json::from_str(&rest[digits..]).expect("JSON");
-        Incoming::Ack(rest[..digits].parse().expect("a number"), list[0].clone())
     }
 
     /// Sends a ping, as clients of the old protocol do, and waits for the answer.

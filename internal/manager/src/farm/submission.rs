@@ -69,7 +69,10 @@ impl Farm {
             let job = new_job(submission, checked, farm.now());
             Ok(submit(&farm.store, job).await?)
         });
-        storing.await.map_err(|error| Error::Internal(format!("storing a job: {error}")))?
+        storing.await.map_err(|error| match error.is_cancelled() {
+            true => Error::Store(flamenco_store::Error::Closed),
+            false => Error::Internal(format!("storing a job: {error}")),
+        })?
     }
 
     async fn compile(&self, mut submission: Submission) -> Result<Checked> {

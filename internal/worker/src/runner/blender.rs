@@ -1,9 +1,10 @@
 //! `blender-render`: Blender as a subprocess, with its frames counted.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::blender_output::{self, RenderEvent};
 use super::params::Params;
+use super::picture;
 use super::shell_words;
 use super::{CommandError, Context};
 use crate::find_programs::{self, has_separator};
@@ -42,23 +43,57 @@ pub async fn render(
     let RenderParams { exe, args } = RenderParams::parse(params)?;
     let exe = if has_separator(&exe) { PathBuf::from(exe) } else { find_programs::blender(&exe) };
     let mut progress = RenderProgress { total_steps, ..RenderProgress::default() };
-    let result = context
-        .run_program(&exe, args, |line| {
-            let Some(event) = blender_output::parse(line) else { return };
-            if let Some(activity) = progress.observe(&event) {
-                context.reporter.set_activity(activity);
-            }
-            if total_steps > 0 && matches!(event, RenderEvent::FrameDone(_) | RenderEvent::FrameSkipped) {
-                context.reporter.set_steps(context.steps_before + progress.steps());
-            }
-        })
-        .await;
-    result?;
+    run_blender(&exe, &args, context, &mut progress).await?;
+    if remove_broken(std::mem::take(&mut progress.skipped), context).await > 0 {
+        run_blender(&exe, &args, context, &mut progress).await?;
+    }
     if let Some(warning) = progress.warning() {
         tracing::warn!(warning);
         context.reporter.log(warning);
     }
     Ok(())
+}
+
+async fn run_blender(
+    exe: &Path,
+    args: &[String],
+    context: &Context<'_>,
+    progress: &mut RenderProgress,
+) -> Result<(), CommandError> {
+    let observe = |line: &str| {
+        let Some(event) = blender_output::parse(line) else { return };
+        if let Some(activity) = progress.observe(&event) {
+            context.reporter.set_activity(activity);
+        }
+        if progress.total_steps > 0
+            && matches!(event, RenderEvent::FrameDone(_) | RenderEvent::FrameSkipped(_))
+        {
+            context.reporter.set_steps(context.steps_before + progress.steps());
+        }
+    };
+    context.run_program(exe, args.to_vec(), observe).await
+}
+
+/// Removes the pictures that are only half there, of those that Blender did not render because they exist. Says how
+/// many there were: Blender has to render them after all.
+async fn remove_broken(skipped: Vec<PathBuf>, context: &Context<'_>) -> usize {
+    if skipped.is_empty() {
+        return 0;
+    }
+    let removed = tokio::task::spawn_blocking(move || {
+        let broken = skipped.into_iter().filter(|path| picture::is_cut_short(path).unwrap_or(false));
+        broken.filter(|path| std::fs::remove_file(path).is_ok()).collect::<Vec<_>>()
+    });
+    // The task only ends early when the worker does.
+    let removed = removed.await.unwrap_or_default();
+    for path in &removed {
+        tracing::warn!(path = %path.display(), "removed a picture of which only the beginning was there");
+        let path = path.display();
+        context.reporter.log(&format!(
+            "{path} was only half written, by a Blender that was killed; it is rendered again"
+        ));
+    }
+    removed.len()
 }
 
 /// How far a render is.
@@ -68,6 +103,8 @@ struct RenderProgress {
     frames_done: i64,
     pictures_saved: usize,
     current_frame: Option<i64>,
+    /// Pictures of frames that were left out.
+    skipped: Vec<PathBuf>,
 }
 
 impl RenderProgress {
@@ -89,7 +126,10 @@ impl RenderProgress {
                 self.frames_done += 1;
                 tracing::info!(frame = self.current_frame, duration, "frame rendered");
             }
-            RenderEvent::FrameSkipped => self.frames_done += 1,
+            RenderEvent::FrameSkipped(path) => {
+                self.frames_done += 1;
+                self.skipped.push(path.into());
+            }
         }
         Some(self.activity())
     }
@@ -198,7 +238,7 @@ mod tests {
         assert_eq!(observe(RenderEvent::Saved("x".to_owned())), (None, 0));
         let done = RenderEvent::FrameDone("00:01".to_owned());
         assert_eq!(observe(done.clone()), (text("Rendering frame 7, 1 of 2 frames done"), 1));
-        assert_eq!(observe(RenderEvent::FrameSkipped).1, 2);
+        assert_eq!(observe(RenderEvent::FrameSkipped(String::new())).1, 2);
         assert_eq!(
             observe(done),
             (text("Rendering frame 7, 2 of 2 frames done"), 2),
@@ -215,7 +255,7 @@ mod tests {
         saved.observe(&RenderEvent::Saved("x".to_owned()));
         assert!(saved.warning().is_none());
         let mut skipped = new(3);
-        skipped.observe(&RenderEvent::FrameSkipped);
+        skipped.observe(&RenderEvent::FrameSkipped(String::new()));
         assert!(skipped.warning().is_none());
     }
 }

@@ -8,6 +8,7 @@ mod error;
 mod ffmpeg;
 mod move_directory;
 mod params;
+mod picture;
 mod quoted;
 pub mod shell_words;
 mod tree_copy;

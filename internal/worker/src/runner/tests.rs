@@ -303,7 +303,7 @@ async fn real_blender_renders_and_its_frames_are_counted() {
     let directory = tempfile::tempdir().unwrap();
     let setup = "import bpy; s = bpy.context.scene; s.render.engine = 'CYCLES'; s.cycles.samples = 1; \
                  s.cycles.use_denoising = False; s.render.resolution_x = 32; s.render.resolution_y = 32; \
-                 s.render.resolution_percentage = 100";
+                 s.render.resolution_percentage = 100; s.render.use_overwrite = False";
     let parameters = json!({
         "exe": "blender", "exeArgs": "--factory-startup", "argsBefore": ["--background"], "blendfile": "",
         "args": [
@@ -311,7 +311,7 @@ async fn real_blender_renders_and_its_frames_are_counted() {
             "--render-format", "PNG", "--frame-start", "1", "--frame-end", "2", "--render-anim",
         ],
     });
-    let ran = run_with("blender-render", parameters, 2, CancellationToken::new()).await;
+    let ran = run_with("blender-render", parameters.clone(), 2, CancellationToken::new()).await;
     assert!(ran.result.is_ok(), "{:?} (apt-get install blender)\n{}", ran.result, ran.log_text());
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 2);
     let steps = ran.reports.iter().filter_map(|report| report.steps_completed).max();
@@ -319,6 +319,18 @@ async fn real_blender_renders_and_its_frames_are_counted() {
     let activity = ran.reports.iter().filter_map(|report| report.activity.as_deref()).next_back();
     assert_eq!(activity, Some("Rendering frame 2, 2 of 2 frames done"));
     assert!(!ran.log_text().contains("WARNING: Blender ended"));
+
+    // A Blender that was killed while it wrote: the frame exists, but only its beginning.
+    let (kept, broken) = (directory.path().join("out-0001.png"), directory.path().join("out-0002.png"));
+    let whole = std::fs::read(&broken).unwrap();
+    std::fs::write(&broken, &whole[..whole.len() / 2]).unwrap();
+    let kept_before = std::fs::metadata(&kept).unwrap().modified().unwrap();
+    let ran = run_with("blender-render", parameters, 2, CancellationToken::new()).await;
+    assert!(ran.result.is_ok(), "{:?}\n{}", ran.result, ran.log_text());
+    assert!(!super::picture::is_cut_short(&broken).unwrap(), "{}", ran.log_text());
+    assert_eq!(std::fs::metadata(&kept).unwrap().modified().unwrap(), kept_before, "a whole frame is kept");
+    assert!(ran.log_text().contains("out-0002.png was only half written"), "{}", ran.log_text());
+    assert_eq!(ran.reports.iter().filter_map(|report| report.steps_completed).max(), Some(2));
 }
 
 #[tokio::test]
