@@ -3,7 +3,6 @@
 //! Everything is below one folder, nothing of it is anywhere else: configuration, database, logs, the blend file, the
 //! frames. The programs are the real ones, the job goes through the API, and Blender and FFmpeg do the work.
 
-mod children;
 mod farm;
 mod folder;
 mod watch;

@@ -2,6 +2,10 @@
 
 mod arrows;
 #[cfg(feature = "demo")]
+mod bench;
+#[cfg(feature = "demo")]
+mod children;
+#[cfg(feature = "demo")]
 mod demo;
 mod generate;
 mod unimplemented;
@@ -46,6 +50,12 @@ enum Command {
     /// Prints each frame as it lands, and at the end where everything is.
     #[cfg(feature = "demo")]
     Demo(demo::Arguments),
+    /// Measure a manager under the load of simulated workers.
+    ///
+    /// Starts one in a throw-away folder, or measures one that runs already. Prints a table, and writes it as JSON and
+    /// Markdown when asked to.
+    #[cfg(feature = "demo")]
+    Bench(bench::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -66,6 +76,8 @@ fn run(command: Command) -> Result<()> {
         Command::Unimplemented => unimplemented::run(&root),
         #[cfg(feature = "demo")]
         Command::Demo(arguments) => demo::run(&root, &arguments),
+        #[cfg(feature = "demo")]
+        Command::Bench(arguments) => bench::run(&root, &arguments),
     }
 }
 

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use flamenco_client::Client;
 use flamenco_client::api::{operations, types};
 
-use super::children::Child;
+use crate::children::Child;
 
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// How long the programs may take to start.

@@ -52,6 +52,17 @@ impl Child {
         Some(kilobytes * 1024)
     }
 
+    /// Processor time that it has used since it started, in user and kernel. Not known when it has ended.
+    pub fn processor_time(&self) -> Option<Duration> {
+        let text = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id())).ok()?;
+        // The name in parentheses may contain anything; after it come the fields from the third (proc(5)).
+        let mut fields = text.rsplit_once(')')?.1.split_whitespace().skip(11);
+        let user: u64 = fields.next()?.parse().ok()?;
+        let kernel: u64 = fields.next()?.parse().ok()?;
+        let ticks = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok()??;
+        Some(Duration::from_micros((user + kernel) * 1_000_000 / u64::try_from(ticks).ok()?))
+    }
+
     /// Prints the last lines of the log.
     pub fn print_log(&self) {
         eprintln!("\n--- the end of {} ---", self.log.display());
