@@ -69,13 +69,24 @@ pub async fn find(db: &impl Db, id: JobId) -> Result<Option<Job>, Error> {
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn lock(db: &impl Db, id: JobId) -> Result<Option<JobSummary>, Error> {
-    let sql = if is_postgres(db) {
+pub async fn lock(tx: &Tx, id: JobId) -> Result<Option<JobSummary>, Error> {
+    if tx.is_hot()
+        && let Some(job) = tx.batch(|batch| batch.job(id))
+    {
+        return Ok(Some(job));
+    }
+    let sql = if is_postgres(tx) {
         select_job!("WHERE j.uuid = $1 AND j.status <> 'under-construction' FOR UPDATE OF j")
     } else {
         select_job!("WHERE j.uuid = $1 AND j.status <> 'under-construction'")
     };
-    query_one(db, sql, vec![id.0.into()]).await?.map(|row| summary(&row)).transpose()
+    let job = query_one(tx, sql, vec![id.0.into()]).await?.map(|row| summary(&row)).transpose()?;
+    if tx.is_hot()
+        && let Some(job) = &job
+    {
+        tx.batch(|batch| batch.hold(job.clone()));
+    }
+    Ok(job)
 }
 
 /// All jobs, the newest first.
@@ -111,6 +122,26 @@ pub async fn count_by_status(db: &impl Db) -> Result<Vec<(JobStatus, i64)>, Erro
 /// # Errors
 /// When the database cannot be written.
 pub async fn save(tx: &Tx, job: &JobSummary, status_changed: bool) -> Result<(), Error> {
+    if tx.is_hot() && !status_changed {
+        tx.note_write();
+        tx.batch(|batch| batch.change(job.clone()));
+        return Ok(());
+    }
+    tx.batch(|batch| batch.forget(job.id));
+    write(tx, job).await?;
+    if status_changed {
+        let active = i64::from(job.status.is_schedulable() && job.delete_requested.is_none());
+        let sql = "UPDATE queues SET job_active = $1, job_priority = $2 WHERE job_id = $3";
+        execute(tx, sql, vec![active.into(), job.priority.into(), job.seq.into()]).await?;
+        if active == 1 && job.runnable > 0 {
+            tx.announce(Event::WorkAvailable);
+        }
+    }
+    Ok(())
+}
+
+/// Writes what can change of a job.
+pub(crate) async fn write(tx: &Tx, job: &JobSummary) -> Result<(), Error> {
     let sql = "UPDATE jobs SET status = $1, activity = $2, steps_completed = $3, steps_total = $4, tasks_queued = $5, \
                tasks_soft_failed = $6, tasks_active = $7, tasks_completed = $8, tasks_failed = $9, \
                tasks_canceled = $10, tasks_paused = $11, tasks_runnable = $12, updated_at = $13, priority = $14, \
@@ -135,14 +166,6 @@ pub async fn save(tx: &Tx, job: &JobSummary, status_changed: bool) -> Result<(),
         job.seq.into(),
     ];
     execute(tx, sql, values).await?;
-    if status_changed {
-        let active = i64::from(job.status.is_schedulable() && job.delete_requested.is_none());
-        let sql = "UPDATE queues SET job_active = $1, job_priority = $2 WHERE job_id = $3";
-        execute(tx, sql, vec![active.into(), job.priority.into(), job.seq.into()]).await?;
-        if active == 1 && job.runnable > 0 {
-            tx.announce(Event::WorkAvailable);
-        }
-    }
     Ok(())
 }
 

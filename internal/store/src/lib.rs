@@ -10,6 +10,7 @@
 //! What a worker gets next is found by [`claim`](mod@claim); the counters and queue heads that it relies on are kept
 //! by [`tasks`] and checked by [`recount`](mod@recount).
 
+mod batch;
 pub mod blocklist;
 pub mod claim;
 mod db;

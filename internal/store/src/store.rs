@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 use crate::db::Reader;
 use crate::error::Error;
 use crate::migration::Migrator;
-use crate::writer::{OnCommit, Tx, Writer};
+use crate::writer::{Kind, OnCommit, Tx, Writer};
 
 /// Connections that only read. They never wait for the writer.
 const READERS: u32 = 8;
@@ -85,7 +85,22 @@ impl Store {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        self.writer.run(false, operation).await
+        self.writer.run(Kind::Normal, operation).await
+    }
+
+    /// Like [`Self::write`], for what workers do all the time: what many such operations of a batch change together,
+    /// such as the counters of a job, is written once, at the end of the batch. Of a job they may use only
+    /// [`jobs::lock`](crate::jobs::lock) and [`jobs::save`](crate::jobs::save).
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub async fn write_hot<F, T, E>(&self, operation: F) -> Result<T, E>
+    where
+        F: for<'a> Fn(&'a Tx) -> BoxFuture<'a, Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        self.writer.run(Kind::Hot, operation).await
     }
 
     /// Like [`Self::write`], for slices of something long: at most one of them holds up the others at a time.
@@ -98,7 +113,7 @@ impl Store {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        self.writer.run(true, operation).await
+        self.writer.run(Kind::Low, operation).await
     }
 
     /// Ends the store for every handle: what was accepted is finished and answered, then the connections are closed.

@@ -3,10 +3,11 @@
 use chrono::{DateTime, Utc};
 use flamenco_domain::event::Event;
 use flamenco_domain::ids::{JobId, TaskId, WorkerId};
-use flamenco_domain::job::{JobSummary, MassChange};
+use flamenco_domain::job::{JobStatus, JobSummary, MassChange};
 use flamenco_domain::task::{Task, TaskStatus, TaskSummary, TaskWorker};
 use uuid::Uuid;
 
+use crate::batch::flush_queues;
 use crate::db::{
     Db, Row, execute, execute_returning, is_postgres, micros, optional_micros, query_all, query_one,
 };
@@ -87,6 +88,17 @@ pub async fn lock(db: &impl Db, id: TaskId) -> Result<Option<TaskSummary>, Error
     query_one(db, sql, vec![id.0.into()]).await?.map(|row| summary(&row)).transpose()
 }
 
+/// A task by its id, without its commands, and the status of its job.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn look(db: &impl Db, id: TaskId) -> Result<Option<(TaskSummary, JobStatus)>, Error> {
+    let sql =
+        select_task!(", j.status AS job_status", "WHERE t.uuid = $1 AND j.status <> 'under-construction'");
+    let row = query_one(db, sql, vec![id.0.into()]).await?;
+    row.map(|row| Ok((summary(&row)?, row.parse("job_status")?))).transpose()
+}
+
 /// The tasks of a job in the order in which its script added them.
 ///
 /// # Errors
@@ -136,10 +148,10 @@ pub async fn untouched_since(db: &impl Db, before: DateTime<Utc>) -> Result<Vec<
 ///
 /// # Errors
 /// When the database cannot be written.
-pub async fn touch(db: &impl Db, task: i64, now: DateTime<Utc>) -> Result<(), Error> {
-    execute(db, "UPDATE tasks SET last_touched_at = $1 WHERE id = $2", vec![micros(now), task.into()])
-        .await?;
-    Ok(())
+pub async fn touch(tx: &Tx, task: i64, now: DateTime<Utc>) -> Result<(), Error> {
+    tx.note_write();
+    tx.batch(|batch| batch.touch(task, now));
+    if tx.is_hot() { Ok(()) } else { crate::batch::flush(tx).await }
 }
 
 /// Stores what can change of a task, as it stands in `task`.
@@ -207,9 +219,12 @@ async fn add_runnable(
     priority: i64,
     delta: i64,
 ) -> Result<(), Error> {
-    let sql =
-        "UPDATE queues SET runnable = runnable + $1 WHERE job_id = $2 AND task_type = $3 AND priority = $4";
-    execute(tx, sql, vec![delta.into(), job.seq.into(), task_type.into(), priority.into()]).await?;
+    tx.note_write();
+    tx.batch(|batch| batch.add_runnable(job.seq, task_type, priority, delta));
+    // What became runnable must be found by the next operation of the batch; what is gone is not found by itself.
+    if delta > 0 || !tx.is_hot() {
+        flush_queues(tx).await?;
+    }
     job.runnable += delta;
     if delta > 0 {
         tx.announce(Event::WorkAvailable);
@@ -271,6 +286,7 @@ pub async fn mass_change(
     if after == job.counts {
         return Ok(());
     }
+    flush_queues(tx).await?;
     let from = change.from.iter().map(|status| format!("'{status}'")).collect::<Vec<_>>().join(", ");
     let steps = if change.to == TaskStatus::Queued { "0" } else { "steps_completed" };
     // The statuses are our own words, not anybody's input; a status in the condition must be a literal.

@@ -9,6 +9,7 @@ use crate::db::{
 };
 use crate::error::Error;
 use crate::tasks;
+use crate::writer::Tx;
 use flamenco_domain::task::TaskSummary;
 
 macro_rules! select_worker {
@@ -169,20 +170,20 @@ pub async fn save_status(db: &impl Db, worker: &Worker) -> Result<(), Error> {
 ///
 /// # Errors
 /// When the database cannot be written.
-pub async fn mark_seen(db: &impl Db, worker: i64, now: DateTime<Utc>) -> Result<(), Error> {
-    execute(db, "UPDATE workers SET last_seen_at = $1 WHERE id = $2", vec![micros(now), worker.into()])
-        .await?;
-    Ok(())
+pub async fn mark_seen(tx: &Tx, worker: i64, now: DateTime<Utc>) -> Result<(), Error> {
+    tx.note_write();
+    tx.batch(|batch| batch.see(worker, now));
+    if tx.is_hot() { Ok(()) } else { crate::batch::flush(tx).await }
 }
 
 /// Notes which task a worker was given last.
 ///
 /// # Errors
 /// When the database cannot be written.
-pub async fn set_last_task(db: &impl Db, worker: i64, task: i64) -> Result<(), Error> {
-    execute(db, "UPDATE workers SET last_task_id = $1 WHERE id = $2", vec![task.into(), worker.into()])
-        .await?;
-    Ok(())
+pub async fn set_last_task(tx: &Tx, worker: i64, task: i64) -> Result<(), Error> {
+    tx.note_write();
+    tx.batch(|batch| batch.give(worker, task));
+    if tx.is_hot() { Ok(()) } else { crate::batch::flush(tx).await }
 }
 
 /// The task that a worker has, or had last.

@@ -7,7 +7,8 @@
 //! operation runs alone, so that only the failing one fails. That is cheaper than a savepoint for each
 //! (`reference/store.md` has the measurements).
 //!
-//! Low-priority operations, slices of something long, come at most one to a batch.
+//! Low-priority operations, slices of something long, come at most one to a batch. Hot ones, which every task goes
+//! through several times, leave what they change together to the end of the batch, see `batch.rs`.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -25,6 +26,7 @@ use sea_orm::{
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use crate::batch::{self, Batch};
 use crate::db::Db;
 use crate::error::{Error, is_conflict};
 
@@ -48,6 +50,9 @@ pub struct Tx {
     wrote: AtomicBool,
     broken: AtomicBool,
     conflict: AtomicBool,
+    /// Whether the operation that runs now leaves things to the end of the batch.
+    hot: AtomicBool,
+    batch: Mutex<Batch>,
     events: Mutex<Vec<Event>>,
 }
 
@@ -55,6 +60,23 @@ impl Tx {
     /// Announces an event once the transaction is committed; a rolled back one never is.
     pub fn announce(&self, event: Event) {
         self.events.lock().unwrap_or_else(PoisonError::into_inner).push(event);
+    }
+
+    /// Whether the operation that runs now may leave things to the end of the batch.
+    pub(crate) fn is_hot(&self) -> bool {
+        self.hot.load(Ordering::Relaxed)
+    }
+
+    /// Looks at, or changes, what is left to the end of the batch.
+    pub(crate) fn batch<T>(&self, look: impl FnOnce(&mut Batch) -> T) -> T {
+        look(&mut self.batch.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Before an operation: it has written nothing so far, and an ordinary one finds everything in the database.
+    async fn prepare(&self, hot: bool) -> Result<(), Error> {
+        self.hot.store(hot, Ordering::Relaxed);
+        self.wrote.store(false, Ordering::Relaxed);
+        if hot { Ok(()) } else { batch::flush(self).await }
     }
 
     fn announced(&self) -> usize {
@@ -92,6 +114,8 @@ impl Db for Tx {
 
 /// An operation with its type hidden.
 trait Operation: Send {
+    /// Whether it leaves things to the end of the batch.
+    fn is_hot(&self) -> bool;
     /// Runs it; true when it succeeded.
     fn run<'a>(&'a mut self, tx: &'a Tx) -> BoxFuture<'a, bool>;
     /// Answers the caller: with the result of the last run, or with `error` when it could not be committed.
@@ -99,6 +123,7 @@ trait Operation: Send {
 }
 
 struct Typed<F, T, E> {
+    hot: bool,
     function: F,
     result: Option<Result<T, E>>,
     reply: oneshot::Sender<Result<T, E>>,
@@ -110,6 +135,10 @@ where
     T: Send + 'static,
     E: From<Error> + Send + 'static,
 {
+    fn is_hot(&self) -> bool {
+        self.hot
+    }
+
     fn run<'a>(&'a mut self, tx: &'a Tx) -> BoxFuture<'a, bool> {
         let future = AssertUnwindSafe((self.function)(tx)).catch_unwind();
         Box::pin(async move {
@@ -138,6 +167,17 @@ where
 fn panic_text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no reason given".to_owned())
+}
+
+/// How an operation is run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// In its turn.
+    Normal,
+    /// In its turn, leaving what it can to the end of the batch.
+    Hot,
+    /// When nothing else waits, or one to a batch.
+    Low,
 }
 
 /// Hands operations to the writer. Cheap to clone.
@@ -175,15 +215,15 @@ impl Writer {
         self.closing.cancel();
     }
 
-    pub(crate) async fn run<F, T, E>(&self, low: bool, function: F) -> Result<T, E>
+    pub(crate) async fn run<F, T, E>(&self, kind: Kind, function: F) -> Result<T, E>
     where
         F: for<'a> Fn(&'a Tx) -> BoxFuture<'a, Result<T, E>> + Send + 'static,
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let operation = Box::new(Typed { function, result: None, reply });
-        let queue = if low { &self.low } else { &self.normal };
+        let operation = Box::new(Typed { hot: kind == Kind::Hot, function, result: None, reply });
+        let queue = if kind == Kind::Low { &self.low } else { &self.normal };
         queue.send(operation).await.map_err(|_| E::from(Error::Closed))?;
         answer.await.unwrap_or_else(|_| Err(E::from(Error::Closed)))
     }
@@ -228,7 +268,11 @@ impl Task {
         let mut next = Some(first);
         while let Some(mut operation) = next.take() {
             let announced = tx.announced();
-            let succeeded = operation.run(&tx).await;
+            // One that could not be prepared has broken the transaction, and is run again like the others.
+            let succeeded = match tx.prepare(operation.is_hot()).await {
+                Ok(()) => operation.run(&tx).await,
+                Err(_) => false,
+            };
             if !succeeded {
                 tx.forget_announced(announced);
             }
@@ -244,6 +288,9 @@ impl Task {
                     low_taken = next.is_some();
                 }
             }
+        }
+        if tx.prepare(false).await.is_err() {
+            return self.one_by_one(tx, operations).await;
         }
         self.finish(tx, operations).await;
     }
@@ -276,7 +323,9 @@ impl Task {
                 Ok(tx) => tx,
                 Err(error) => return operation.answer(Some(Error::from(error))),
             };
-            let succeeded = operation.run(&tx).await;
+            let ready = tx.prepare(operation.is_hot()).await;
+            let succeeded = ready.is_ok() && operation.run(&tx).await;
+            let written = if succeeded { tx.prepare(false).await } else { ready };
             let broken = tx.broken.load(Ordering::Relaxed);
             if succeeded && !broken {
                 return self.finish(tx, vec![operation]).await;
@@ -286,7 +335,7 @@ impl Task {
                 tracing::warn!(error = %error, "rolling back an operation failed; the connection is replaced");
             }
             if !again {
-                return operation.answer(None);
+                return operation.answer(written.err());
             }
             tokio::time::sleep(Duration::from_millis(5 << attempt)).await;
         }
@@ -303,6 +352,8 @@ impl Task {
             wrote: AtomicBool::new(false),
             broken: AtomicBool::new(false),
             conflict: AtomicBool::new(false),
+            hot: AtomicBool::new(false),
+            batch: Mutex::default(),
             events: Mutex::default(),
         })
     }

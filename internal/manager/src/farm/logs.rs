@@ -14,7 +14,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use chrono::{DateTime, SecondsFormat, Utc};
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
@@ -99,25 +98,20 @@ impl TaskLogs {
             text.push('\n');
         }
         let log = LogId { job, task };
-        self.ask(log, |answer| Request::Append { log, text, answer }).await
+        self.ask(log, |answer| Request::Append { log, text, answer, durable: true }).await
     }
 
-    /// Appends a text with a timestamp in front of it.
+    /// As [`TaskLogs::append`], but returns when the text can be read, without waiting for the disk.
     ///
     /// # Errors
     /// As [`TaskLogs::append`].
-    pub async fn append_timestamped(
-        &self,
-        now: DateTime<Utc>,
-        job: Uuid,
-        task: Uuid,
-        text: &str,
-    ) -> io::Result<()> {
-        if text.is_empty() {
-            return Ok(());
+    pub async fn append_quickly(&self, job: Uuid, task: Uuid, text: impl Into<String>) -> io::Result<()> {
+        let mut text = text.into();
+        if !text.ends_with('\n') {
+            text.push('\n');
         }
-        let text = format!("{} {text}", now.to_rfc3339_opts(SecondsFormat::Secs, true));
-        self.append(job, task, text).await
+        let log = LogId { job, task };
+        self.ask(log, |answer| Request::Append { log, text, answer, durable: false }).await
     }
 
     /// The last `max_bytes` of a log, cut at the start of a line if there is one, and never within a character.

@@ -19,8 +19,8 @@ pub mod timeouts;
 pub mod workers;
 
 mod changes;
+mod roster;
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ use flamenco_domain::clock::Clock;
 use flamenco_domain::event::Event;
 use flamenco_domain::failure::FailurePolicy;
 use flamenco_domain::farm_status::FarmStatus;
-use flamenco_domain::ids::{JobId, TaskId, WorkerId};
+use flamenco_domain::ids::{JobId, TaskId};
 use flamenco_domain::variables::Variables;
 use flamenco_jobscript::Scripts;
 use flamenco_store::{Location, Store};
@@ -39,6 +39,7 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::events::EventBus;
 use logs::TaskLogs;
+use roster::Roster;
 
 /// How the farm behaves at the moment; made anew when the configuration changes.
 #[derive(Debug)]
@@ -86,9 +87,7 @@ pub struct Inner {
     compilers: Arc<Semaphore>,
     /// Woken when a worker that waits for work should look again.
     work: Arc<Notify>,
-    /// Secrets that were verified against their slow hash before: hash of the secret by worker. Only a shortcut; it
-    /// can be emptied at any time.
-    verified: Mutex<HashMap<WorkerId, workers::Verified>>,
+    roster: Roster,
     pictures: last_rendered::Pictures,
     /// Woken when jobs were marked for deletion.
     deletions: Notify,
@@ -126,21 +125,23 @@ impl Farm {
     ) -> Result<Self> {
         let (events, work, status_changed) =
             (EventBus::default(), Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let roster = Roster::default();
         let on_commit = {
-            let (events, work, status_changed) =
-                (events.clone(), Arc::clone(&work), Arc::clone(&status_changed));
+            let (events, work, status_changed, roster) =
+                (events.clone(), Arc::clone(&work), Arc::clone(&status_changed), roster.clone());
             move |batch: Vec<Event>| {
                 let mut work_available = false;
                 for event in batch {
-                    work_available |= match &event {
-                        Event::WorkAvailable => true,
-                        Event::Worker(change) => change.worker.requested.is_some(),
-                        _ => false,
-                    };
-                    if matches!(event, Event::Job(_) | Event::Worker(_)) {
+                    if let Event::Worker(change) = &event {
+                        roster.changed(change.worker.id, change.worker.deleted.is_some());
+                        work_available |= change.worker.requested.is_some();
+                    }
+                    if changes_farm_status(&event) {
                         status_changed.notify_one();
                     }
-                    if event != Event::WorkAvailable {
+                    if event == Event::WorkAvailable {
+                        work_available = true;
+                    } else {
                         events.publish(event);
                     }
                 }
@@ -160,7 +161,7 @@ impl Farm {
             configuring: tokio::sync::Mutex::default(),
             compilers: Arc::new(Semaphore::new(2)),
             work,
-            verified: Mutex::default(),
+            roster,
             pictures: last_rendered::Pictures::default(),
             deletions: Notify::new(),
             status: Mutex::new(FarmStatus::Starting),
@@ -201,17 +202,29 @@ impl Farm {
     }
 
     /// Appends the manager's own lines to task logs. They tell of what is committed, so failing to write one is
-    /// reported and changes nothing.
+    /// reported and changes nothing; and nobody is told that they are on disk, so nobody waits for that.
     pub(crate) async fn write_lines(&self, lines: Vec<LogLine>) {
-        for LogLine { job, task, text } in lines {
-            let now = self.now();
-            match self.logs.append_timestamped(now, job.0, task.0, &text).await {
-                Ok(()) => {
-                    let text = format!("{} {text}", now.to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
-                    self.announce(Event::TaskLog { task, job, text });
-                }
+        let time = self.now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+        let mut lines = lines.into_iter().peekable();
+        while let Some(LogLine { job, task, text }) = lines.next() {
+            let mut text = format!("{time} {text}");
+            while let Some(next) = lines.next_if(|next| next.task == task) {
+                text.push('\n');
+                text.push_str(&format!("{time} {}", next.text));
+            }
+            match self.logs.append_quickly(job.0, task.0, text.as_str()).await {
+                Ok(()) => self.announce(Event::TaskLog { task, job, text }),
                 Err(error) => tracing::error!(task.id = %task, %error, "cannot write to the task's log"),
             }
         }
+    }
+}
+
+/// Whether the farm as a whole may be in another state after this.
+fn changes_farm_status(event: &Event) -> bool {
+    match event {
+        Event::Job(change) => change.previous != Some(change.job.status),
+        Event::Worker(change) => change.previous.is_some() || change.worker.deleted.is_some(),
+        _ => false,
     }
 }

@@ -1,11 +1,12 @@
 //! Giving a worker its next task.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use flamenco_domain::ids::WorkerId;
 use flamenco_domain::task::{Task, TaskStatus, TaskWorker};
 use flamenco_domain::worker::{Worker, WorkerStatus};
-use flamenco_store::{Tx, claim, tasks, workers};
+use flamenco_store::claim::{self, Claim};
+use flamenco_store::{Tx, tasks, workers};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -40,7 +41,14 @@ impl Farm {
     ///
     /// # Errors
     /// [`Error::NotAwake`], or when the database cannot be used.
-    pub async fn schedule(&self, id: WorkerId, wait: Duration, cancel: &CancellationToken) -> Result<Answer> {
+    pub async fn schedule(
+        &self,
+        worker: &Arc<Worker>,
+        wait: Duration,
+        cancel: &CancellationToken,
+    ) -> Result<Answer> {
+        let id = worker.id;
+        let mut worker = Arc::clone(worker);
         let deadline = Instant::now() + wait;
         loop {
             // Registered before looking, so that work which appears in between is not missed.
@@ -48,8 +56,6 @@ impl Farm {
             tokio::pin!(woken);
             woken.as_mut().enable();
 
-            let worker = workers::find(self.store.read(), id).await?;
-            let worker = worker.ok_or_else(|| Error::not_found("worker", id))?;
             self.mark_seen(&worker).await?;
             if let Some(request) = worker.requested {
                 return Ok(Answer::ChangeStatus(request.status));
@@ -58,7 +64,7 @@ impl Farm {
                 return Err(Error::NotAwake { is: worker.status });
             }
             if self.has_work(&worker).await?
-                && let Some(assigned) = self.assign(id).await?
+                && let Some(assigned) = self.assign(&worker).await?
             {
                 return Ok(Answer::Task(Box::new(assigned)));
             }
@@ -71,6 +77,7 @@ impl Farm {
                 () = &mut woken => {}
                 () = tokio::time::sleep(left.min(self.sign_of_life())) => {}
             }
+            worker = self.current_worker(id).await?.ok_or_else(|| Error::not_found("worker", id))?;
         }
     }
 
@@ -79,30 +86,22 @@ impl Farm {
         self.live().options.worker_timeout.map_or(Duration::from_secs(20), |timeout| timeout / 4)
     }
 
-    /// Looks without the writer, so that waiting workers cost it nothing.
+    /// Looks without the writer, so that waiting workers cost it nothing. One that found work the last time most
+    /// likely finds some again, and goes to the writer at once.
     async fn has_work(&self, worker: &Worker) -> Result<bool> {
-        let db = self.store.read();
-        if claim::unfinished(db, worker.seq).await?.is_some() {
-            return Ok(true);
-        }
-        let tags = claim::tag_keys(db, worker.seq).await?;
-        Ok(claim::next(db, worker, &tags).await?.is_some())
+        Ok(self.roster.is_busy(worker.id) || claim::peek(self.store.read(), worker).await?.is_some())
     }
 
-    async fn assign(&self, id: WorkerId) -> Result<Option<Assigned>> {
-        let now = self.now();
+    async fn assign(&self, worker: &Arc<Worker>) -> Result<Option<Assigned>> {
+        let (now, id, asking) = (self.now(), worker.id, Arc::clone(worker));
         let assigned = self
             .store
-            .write::<_, _, Error>(move |tx| {
-                Box::pin(async move {
-                    let Some(worker) = workers::lock(tx, id).await? else { return Ok(None) };
-                    if worker.requested.is_some() || worker.status != WorkerStatus::Awake {
-                        return Ok(None);
-                    }
-                    assign_in(tx, &worker, now).await
-                })
+            .write_hot::<_, _, Error>(move |tx| {
+                let asking = Arc::clone(&asking);
+                Box::pin(async move { assign_in(tx, &asking, now).await })
             })
             .await?;
+        self.roster.set_busy(id, assigned.is_some());
         let Some((assigned, lines)) = assigned else { return Ok(None) };
         self.write_lines(lines).await;
         Ok(Some(assigned))
@@ -111,20 +110,25 @@ impl Farm {
 
 async fn assign_in(
     tx: &Tx,
-    worker: &Worker,
+    asking: &Arc<Worker>,
     now: chrono::DateTime<chrono::Utc>,
 ) -> Result<Option<(Assigned, Vec<LogLine>)>> {
-    if let Some(mut task) = claim::unfinished(tx, worker.seq).await? {
-        let job = super::jobs::lock(tx, task.summary.job_id).await?;
+    let Some(Claim { mut task, worker_updated }) = claim::next(tx, asking).await? else { return Ok(None) };
+    let mut job = super::jobs::lock(tx, task.summary.job_id).await?;
+    if task.summary.status == TaskStatus::Active {
         task.summary.last_touched = Some(now);
         tasks::touch(tx, task.summary.seq, now).await?;
-        let text = format!("task handed out again to worker {} ({})", worker.name, worker.id);
+        let text = format!("task handed out again to worker {} ({})", asking.name, asking.id);
         let line = LogLine { job: job.id, task: task.summary.id, text };
         return Ok(Some((Assigned { task, job_priority: job.priority, job_type: job.job_type }, vec![line])));
     }
-    let tags = claim::tag_keys(tx, worker.seq).await?;
-    let Some(mut task) = claim::next(tx, worker, &tags).await? else { return Ok(None) };
-    let mut job = super::jobs::lock(tx, task.summary.job_id).await?;
+    // An operation before this one in the same batch may have changed its row.
+    let changed = if worker_updated == asking.updated {
+        None
+    } else {
+        Some(super::workers::lock(tx, asking.id).await?)
+    };
+    let worker = changed.as_ref().unwrap_or(asking);
     let summary = &mut task.summary;
     summary.worker = Some(TaskWorker {
         seq: worker.seq,

@@ -23,26 +23,36 @@ impl Farm {
     /// # Errors
     /// [`Error::NotFound`], [`Error::TaskReport`] when the worker may not say this; nothing changed then.
     pub async fn report_task(&self, worker: &Worker, id: TaskId, report: TaskReport) -> Result<()> {
-        let task =
-            tasks::find(self.store.read(), id).await?.ok_or_else(|| Error::not_found("task", id))?.summary;
-        let job = jobs::find(self.store.read(), task.job_id).await?;
-        let job = job.ok_or_else(|| Error::not_found("job", task.job_id))?.summary;
-        on_report(&task, job.status, worker.id, report.status)?;
+        if may_change_nothing(&report) && self.take_log(worker, id, &report).await? {
+            return self.mark_seen(worker).await;
+        }
+        let (now, policy, reporter) = (self.now(), self.live().options.failures, worker.clone());
+        let lines = self
+            .store
+            .write_hot(move |tx| {
+                let (report, reporter) = (report.clone(), reporter.clone());
+                Box::pin(async move { apply_report(tx, &reporter, id, report, policy, now).await })
+            })
+            .await?;
+        self.roster.seen(worker.id, now);
+        self.write_lines(lines).await;
+        Ok(())
+    }
+
+    /// Checks a report and stores its text. True when nothing else is to be stored.
+    async fn take_log(&self, worker: &Worker, id: TaskId, report: &TaskReport) -> Result<bool> {
+        let look = tasks::look(self.store.read(), id).await?;
+        let (task, job) = look.ok_or_else(|| Error::not_found("task", id))?;
+        let change = on_report(&task, job, worker.id, report.status)?;
         if let Some(text) = report.log.as_ref().filter(|text| !text.is_empty()) {
             let written = self.logs.append(task.job_id.0, id.0, text.as_str()).await;
             written.map_err(Error::io(format!("cannot write to the log of task {id}")))?;
             self.announce(Event::TaskLog { task: id, job: task.job_id, text: text.clone() });
         }
-        let (now, policy, reporter) = (self.now(), self.live().options.failures, worker.clone());
-        let lines = self
-            .store
-            .write(move |tx| {
-                let (report, reporter) = (report.clone(), reporter.clone());
-                Box::pin(async move { apply_report(tx, &reporter, id, report, policy, now).await })
-            })
-            .await?;
-        self.write_lines(lines).await;
-        Ok(())
+        let fresh = task.last_touched.is_some_and(|touched| is_fresh(touched, self.now()));
+        let same_activity = report.activity.as_ref().is_none_or(|activity| *activity == task.activity);
+        let same_steps = report.steps_completed.is_none_or(|steps| steps == task.steps_completed);
+        Ok(change.is_none() && fresh && same_activity && same_steps)
     }
 
     /// Whether a worker may go on with a task. A yes counts as a sign of life for both.
@@ -50,19 +60,19 @@ impl Farm {
     /// # Errors
     /// When the database cannot be used.
     pub async fn may_run(&self, worker: &Worker, id: TaskId) -> Result<MayRun> {
-        let Some(task) = tasks::find(self.store.read(), id).await? else {
+        let Some((task, _)) = tasks::look(self.store.read(), id).await? else {
             return Ok(MayRun::No { reason: format!("there is no task {id}"), status_change: false });
         };
         self.mark_seen(worker).await?;
         let urgent = worker.requested.is_some_and(|request| !request.lazy);
-        let answer = may_run(&task.summary, worker.id, urgent);
+        let answer = may_run(&task, worker.id, urgent);
         let now = self.now();
-        let stale = task.summary.last_touched.is_none_or(|touched| now - touched >= FRESH);
+        let stale = task.last_touched.is_none_or(|touched| !is_fresh(touched, now));
         if answer == MayRun::Yes && stale {
-            let seq = task.summary.seq;
+            let seq = task.seq;
             let touched: Result<()> = self
                 .store
-                .write(move |tx| Box::pin(async move { Ok(tasks::touch(tx, seq, now).await?) }))
+                .write_hot(move |tx| Box::pin(async move { Ok(tasks::touch(tx, seq, now).await?) }))
                 .await;
             touched?;
         }
@@ -72,12 +82,30 @@ impl Farm {
     /// Notes that a worker was heard of, unless that is stored already.
     pub(crate) async fn mark_seen(&self, worker: &Worker) -> Result<()> {
         let now = self.now();
-        if worker.last_seen.is_some_and(|seen| now - seen < FRESH && seen <= now) {
+        if worker.last_seen.is_some_and(|seen| is_fresh(seen, now)) {
             return Ok(());
         }
         let seq = worker.seq;
-        self.store.write(move |tx| Box::pin(async move { Ok(workers::mark_seen(tx, seq, now).await?) })).await
+        let marked: Result<()> = self
+            .store
+            .write_hot(move |tx| Box::pin(async move { Ok(workers::mark_seen(tx, seq, now).await?) }))
+            .await;
+        marked?;
+        self.roster.seen(worker.id, now);
+        Ok(())
     }
+}
+
+/// Whether a sign of life is stored already. One from the future says that the clock was set back.
+fn is_fresh(stored: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    now - stored < FRESH && stored <= now
+}
+
+/// Whether a look at the task may show that nothing but a text is to be stored, which spares the writer. What ends a
+/// task always changes something, but its text must be on disk before that.
+fn may_change_nothing(report: &TaskReport) -> bool {
+    let has_text = report.log.as_ref().is_some_and(|text| !text.is_empty());
+    has_text || matches!(report.status, None | Some(TaskStatus::Active))
 }
 
 async fn apply_report(

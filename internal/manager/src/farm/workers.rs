@@ -1,6 +1,6 @@
 //! The workers: who they are, what they say of themselves, and what they are asked for.
 
-use std::sync::PoisonError;
+use std::sync::Arc;
 
 use flamenco_domain::event::{Event, WorkerEvent};
 use flamenco_domain::ids::WorkerId;
@@ -16,12 +16,6 @@ use super::sleep::status_at_sign_on;
 use super::tasks::give_back;
 use super::{Farm, LogLine};
 use crate::error::{Error, Result};
-
-/// A secret that was found to match this slow hash.
-pub(super) struct Verified {
-    slow_hash: String,
-    secret: [u8; 32],
-}
 
 /// Longest secret in bytes: what bcrypt takes.
 const LONGEST_SECRET: usize = 72;
@@ -85,17 +79,13 @@ impl Farm {
     ///
     /// # Errors
     /// [`Error::Forbidden`] when there is none, or the secret is wrong.
-    pub async fn authenticate(&self, id: WorkerId, secret: String) -> Result<Worker> {
-        let worker = workers::find(self.store.read(), id).await?;
-        let slow_hash =
-            worker.as_ref().map_or_else(|| NOBODY.to_owned(), |worker| worker.secret_hash.clone());
-        let quick: [u8; 32] = Sha256::digest(secret.as_bytes()).into();
-        let known = {
-            let verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
-            verified.get(&id).is_some_and(|known| known.slow_hash == slow_hash && known.secret == quick)
-        };
+    pub async fn authenticate(&self, id: WorkerId, secret: String) -> Result<Arc<Worker>> {
+        let worker = self.current_worker(id).await?;
+        let slow_hash = worker.as_ref().map_or(NOBODY, |worker| worker.secret_hash.as_str());
+        let quick_hash: [u8; 32] = Sha256::digest(secret.as_bytes()).into();
+        let known = self.roster.is_verified(id, slow_hash, quick_hash);
         let matches = known || {
-            let hash = slow_hash.clone();
+            let hash = slow_hash.to_owned();
             tokio::task::spawn_blocking(move || bcrypt::verify(secret, &hash).unwrap_or(false))
                 .await
                 .map_err(|error| Error::Internal(format!("checking a secret: {error}")))?
@@ -107,8 +97,20 @@ impl Farm {
             ));
         };
         if !known {
-            let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
-            verified.insert(id, Verified { slow_hash, secret: quick });
+            self.roster.verified(id, worker.secret_hash.clone(), quick_hash);
+        }
+        Ok(worker)
+    }
+
+    /// The row of a worker that is not deleted, as it was at most a moment ago.
+    pub(super) async fn current_worker(&self, id: WorkerId) -> Result<Option<Arc<Worker>>> {
+        if let Some(worker) = self.roster.get(id) {
+            return Ok(Some(worker));
+        }
+        let changes = self.roster.changes();
+        let worker = workers::find(self.store.read(), id).await?.map(Arc::new);
+        if let Some(worker) = &worker {
+            self.roster.keep(worker, changes);
         }
         Ok(worker)
     }
@@ -297,7 +299,6 @@ impl Farm {
                 })
             })
             .await?;
-        self.verified.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
         self.write_lines(lines).await;
         Ok(())
     }

@@ -4,6 +4,7 @@
 //! reference. Users, roles and tokens will be decided here too.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, StatusCode, header, request::Parts};
@@ -19,12 +20,12 @@ use crate::farm::Farm;
 pub(crate) struct Caller {
     /// Network address, without port.
     pub(crate) address: String,
-    worker: Option<Worker>,
+    worker: Option<Arc<Worker>>,
 }
 
 impl Caller {
     /// The worker that showed its credentials.
-    pub(crate) fn worker(&self) -> Result<&Worker, Problem> {
+    pub(crate) fn worker(&self) -> Result<&Arc<Worker>, Problem> {
         // Only an operation that the document does not mark as one for workers can get here without one.
         self.worker.as_ref().ok_or_else(|| Problem::new(StatusCode::FORBIDDEN, "only workers may do this"))
     }

@@ -124,7 +124,7 @@ impl WorkerApi for Api {
         let worker = caller.worker()?;
         let wait =
             Duration::from_secs(query.wait.and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0));
-        Ok(match self.farm.schedule(worker.id, wait, &self.cancel).await? {
+        Ok(match self.farm.schedule(worker, wait, &self.cancel).await? {
             Answer::Nothing => ScheduleTaskResponse::Status204,
             Answer::ChangeStatus(status) => ScheduleTaskResponse::Status423(state(status)),
             Answer::Task(assigned) => {

@@ -4,9 +4,9 @@ use flamenco_domain::eligibility::{Candidate, is_eligible, order};
 use flamenco_domain::ids::{TagId, TaskId};
 use flamenco_domain::job::JobStatus;
 use flamenco_domain::task::TaskStatus;
-use flamenco_domain::worker::Tag;
+use flamenco_domain::worker::{StatusRequest, Tag, Worker, WorkerStatus};
 use flamenco_store::testing::TestDatabase;
-use flamenco_store::{Store, blocklist, claim, jobs, tags, tasks};
+use flamenco_store::{Store, blocklist, claim, jobs, tags, tasks, workers};
 use proptest::prelude::*;
 
 use crate::farm::{job, now, set_status, store_job, task, worker, write};
@@ -20,10 +20,11 @@ async fn the_unfinished_task_is_found_whatever_else_there_is() {
         let mine = new.tasks[0].id;
         store_job(&store, new).await;
         store_job(&store, job(90, vec![task("blender", 90, &[])])).await;
-        assert_eq!(claim::unfinished(store.read(), node.seq).await.unwrap(), None);
+        let found = claim::peek(store.read(), &node).await.unwrap().unwrap();
+        assert_ne!(found.task.summary.id, mine);
         set_status(&store, mine, TaskStatus::Active, Some(node.clone())).await;
-        let found = claim::unfinished(store.read(), node.seq).await.unwrap().unwrap();
-        assert_eq!(found.summary.id, mine);
+        let found = claim::peek(store.read(), &node).await.unwrap().unwrap();
+        assert_eq!((found.task.summary.id, found.worker_updated), (mine, node.updated));
     }
 }
 
@@ -33,7 +34,34 @@ async fn a_worker_without_types_gets_nothing() {
         let store = database.open_quietly().await;
         let node = worker(&store, &[]).await;
         store_job(&store, job(50, vec![task("blender", 50, &[])])).await;
-        assert_eq!(claim::next(store.read(), &node, &[]).await.unwrap(), None);
+        assert_eq!(claim::peek(store.read(), &node).await.unwrap(), None);
+    }
+}
+
+#[tokio::test]
+async fn only_a_worker_that_is_awake_and_asked_for_nothing_gets_something() {
+    for database in TestDatabase::each().await {
+        let store = database.open_quietly().await;
+        let node = worker(&store, &["blender"]).await;
+        store_job(&store, job(50, vec![task("blender", 50, &[])])).await;
+        let asked = Some(StatusRequest { status: WorkerStatus::Asleep, lazy: true });
+        for (status, requested, deleted, gets) in [
+            (WorkerStatus::Awake, None, None, true),
+            (WorkerStatus::Asleep, None, None, false),
+            (WorkerStatus::Error, None, None, false),
+            (WorkerStatus::Awake, asked, None, false),
+            (WorkerStatus::Awake, None, Some(now()), false),
+        ] {
+            let changed = Worker { status, requested, deleted, ..node.clone() };
+            write(&store, move |tx| {
+                let changed = changed.clone();
+                Box::pin(async move { workers::save_status(tx, &changed).await })
+            })
+            .await
+            .unwrap();
+            let found = claim::peek(store.read(), &node).await.unwrap();
+            assert_eq!(found.is_some(), gets, "{status} {requested:?} {deleted:?}");
+        }
     }
 }
 
@@ -194,8 +222,13 @@ proptest! {
                     Box::pin(async move { tags::set_of_worker(tx, seq, &wanted).await })
                 }).await.unwrap();
                 let want = build(&store, &farm, &node, &tag_ids, &own).await;
-                let keys = claim::tag_keys(store.read(), node.seq).await.unwrap();
-                let got = claim::next(store.read(), &node, &keys).await.unwrap().map(|task| task.summary.id);
+                let got = claim::peek(store.read(), &node).await.unwrap().map(|claim| claim.task.summary.id);
+                let asking = node.clone();
+                let locked = write(&store, move |tx| {
+                    let asking = asking.clone();
+                    Box::pin(async move { claim::next(tx, &asking).await })
+                }).await.unwrap();
+                assert_eq!(locked.map(|claim| claim.task.summary.id), got);
                 assert_eq!(got, want, "{}: {farm:?}", database.backend);
                 store.close().await;
             }

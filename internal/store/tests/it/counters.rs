@@ -1,9 +1,10 @@
 //! Counters, dependencies and queue heads equal a recount after whatever happens to tasks.
 
+use flamenco_domain::ids::{JobId, TaskId};
 use flamenco_domain::job::MassChange;
 use flamenco_domain::task::TaskStatus as T;
 use flamenco_store::testing::TestDatabase;
-use flamenco_store::{Store, jobs, recount, tasks};
+use flamenco_store::{Error, Store, Tx, jobs, recount, tasks};
 use proptest::prelude::*;
 
 use crate::farm::{job, now, set_status, store_job, task, write};
@@ -115,6 +116,71 @@ proptest! {
                     }
                     assert_sound(&store, &format!("{}: {change:?}", database.backend)).await;
                 }
+                store.close().await;
+            }
+        });
+    }
+}
+
+/// What runs at the same time as others: a change, whether it is a hot operation, and whether it fails after it.
+type Racing = (Change, bool, bool);
+
+fn racing() -> impl Strategy<Value = Vec<Racing>> {
+    let one = (0usize..6, prop::sample::select(T::ALL.to_vec())).prop_map(|(task, to)| Change::One(task, to));
+    let mass = (0..MASS.len()).prop_map(Change::Mass);
+    let change = prop_oneof![8 => one, 1 => mass];
+    prop::collection::vec((change, prop::bool::weighted(0.7), prop::bool::weighted(0.1)), 2..40)
+}
+
+async fn apply(tx: &Tx, ids: Vec<TaskId>, job: JobId, (change, _, fails): Racing) -> Result<(), Error> {
+    let mut job = jobs::lock(tx, job).await?.unwrap();
+    match change {
+        Change::One(place, to) => {
+            let mut task = tasks::lock(tx, ids[place]).await?.unwrap();
+            tasks::change_status(tx, &mut job, &mut task, to).await?;
+            tasks::save(tx, &task).await?;
+            tasks::touch(tx, task.seq, now()).await?;
+        }
+        Change::Mass(which) => tasks::mass_change(tx, &mut job, MASS[which], "for a test", now()).await?,
+    }
+    jobs::save(tx, &job, false).await?;
+    if fails { Err(Error::Database("as the test wants".into())) } else { Ok(()) }
+}
+
+async fn race(store: &Store, ids: Vec<TaskId>, job: JobId, one: Racing) -> Result<(), Error> {
+    if one.1 {
+        store.write_hot(move |tx| Box::pin(apply(tx, ids.clone(), job, one.clone()))).await
+    } else {
+        store.write(move |tx| Box::pin(apply(tx, ids.clone(), job, one.clone()))).await
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Operations of one batch, of which some leave their counters to its end and some fail.
+    #[test]
+    fn counters_equal_a_recount_whatever_shares_a_batch(all in racing()) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        runtime.block_on(async {
+            for database in TestDatabase::each().await {
+                let store = database.open_quietly().await;
+                let new = job(50, vec![
+                    task("blender", 50, &[]),
+                    task("blender", 60, &[]),
+                    task("blender", 50, &[0]),
+                    task("misc", 50, &[0, 1]),
+                    task("ffmpeg", 50, &[0, 1, 2, 3]),
+                    task("misc", 50, &[]),
+                ]);
+                let ids: Vec<_> = new.tasks.iter().map(|task| task.id).collect();
+                let id = store_job(&store, new).await.summary.id;
+                let racing = all.iter().map(|one| race(&store, ids.clone(), id, one.clone()));
+                let results = futures_util::future::join_all(racing).await;
+                for (result, (_, _, fails)) in results.into_iter().zip(&all) {
+                    assert_eq!(result.is_err(), *fails, "{result:?}");
+                }
+                assert_sound(&store, &format!("{}: {all:?}", database.backend)).await;
                 store.close().await;
             }
         });

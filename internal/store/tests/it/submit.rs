@@ -57,7 +57,7 @@ async fn a_large_job_is_complete_when_it_appears_and_invisible_before() {
         let stored = submitting.await.unwrap();
         assert_eq!((stored.summary.counts.queued, stored.summary.runnable), (3_501, 3_500));
         assert_eq!(recount::differences(store.read()).await.unwrap(), Vec::<String>::new());
-        let next = claim::next(store.read(), &node, &[]).await.unwrap().unwrap();
+        let next = claim::peek(store.read(), &node).await.unwrap().unwrap().task;
         assert_eq!(next.summary.index_in_job, 1);
     }
 }

@@ -1,6 +1,6 @@
 //! One writer thread: it owns the files of its logs, writes in batches and syncs once per batch.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -16,13 +16,16 @@ const BATCH: usize = 32;
 /// Files kept open between batches.
 const OPEN_FILES: usize = 16;
 
+/// Job directories that are remembered.
+const KNOWN_JOBS: usize = 1_000;
+
 /// The last line of a log that has reached its limit. The newline in front ends a line that was cut.
 const CUT_NOTICE: &str = "\n-- this log has reached its size limit; what followed was not kept --\n";
 
 /// What a writer can be asked to do.
 pub(super) enum Request {
-    /// Append a text that ends in a newline.
-    Append { log: LogId, text: String, answer: Answer },
+    /// Append a text that ends in a newline. A durable one is answered when it is on disk, another one at once.
+    Append { log: LogId, text: String, answer: Answer, durable: bool },
     /// Put a log aside.
     Rotate { log: LogId, answer: Answer },
     /// Close the files of a job, because it is going to be removed.
@@ -49,6 +52,8 @@ pub(super) struct Writer {
     pending: HashMap<LogId, Pending>,
     /// Directories in which this batch made an entry.
     new_entries_in: BTreeSet<PathBuf>,
+    /// Job directories whose own names are known to be on disk.
+    known_jobs: HashSet<PathBuf>,
     /// Counts writes, to tell which file was used last.
     ticks: u64,
 }
@@ -61,6 +66,7 @@ impl Writer {
             open: HashMap::new(),
             pending: HashMap::new(),
             new_entries_in: BTreeSet::new(),
+            known_jobs: HashSet::new(),
             ticks: 0,
         }
     }
@@ -80,7 +86,10 @@ impl Writer {
     fn serve(&mut self, request: Request) {
         // Who asked may have gone away meanwhile, so nobody minds an answer that cannot be delivered.
         match request {
-            Request::Append { log, text, answer } => match self.write(log, &text) {
+            Request::Append { log, text, answer, durable } => match self.write(log, &text) {
+                Ok(_) if !durable => {
+                    let _ = answer.send(Ok(()));
+                }
                 Ok(size_before) => {
                     let first = || Pending { size_before, answers: Vec::new() };
                     self.pending.entry(log).or_insert_with(first).answers.push(answer);
@@ -97,6 +106,7 @@ impl Writer {
             Request::Forget { job, answer } => {
                 self.sync();
                 self.open.retain(|log, _| log.job != job);
+                self.known_jobs.remove(&super::job_directory(&self.root, job));
                 let _ = answer.send(Ok(()));
             }
         }
@@ -130,8 +140,11 @@ impl Writer {
             std::collections::hash_map::Entry::Vacant(entry) => {
                 let (file, created) = open_or_create(path)?;
                 if created {
-                    // The names of file, job directory and shared directory must outlive a crash as well.
-                    let named_in = path.ancestors().skip(1).take(3).filter(|dir| dir.starts_with(&self.root));
+                    // The names of file, job directory and shared directory must outlive a crash as well. Other
+                    // writers may have made the directories, and not have synced them yet.
+                    let is_known = path.parent().is_some_and(|job| self.known_jobs.contains(job));
+                    let named_in = path.ancestors().skip(1).take(if is_known { 1 } else { 3 });
+                    let named_in = named_in.filter(|dir| dir.starts_with(&self.root));
                     self.new_entries_in.extend(named_in.map(Path::to_owned));
                 }
                 entry.insert(OpenLog { file, last_used })
@@ -141,8 +154,11 @@ impl Writer {
         Ok(&mut entry.file)
     }
 
-    /// Makes everything written so far durable, then answers.
+    /// Makes everything that somebody waits for durable, then answers.
     fn sync(&mut self) {
+        if self.pending.is_empty() {
+            return;
+        }
         let mut synced = Vec::new();
         for (log, pending) in self.pending.drain() {
             let result = match self.open.get(&log) {
@@ -161,7 +177,19 @@ impl Writer {
         }
         let directories = std::mem::take(&mut self.new_entries_in);
         let result = directories.iter().try_for_each(|directory| sync_directory(directory));
+        if result.is_ok() {
+            self.know_jobs(directories);
+        }
         answer_all(synced, &result);
+    }
+
+    /// Remembers job directories whose own names are on disk.
+    fn know_jobs(&mut self, directories: BTreeSet<PathBuf>) {
+        if self.known_jobs.len() > KNOWN_JOBS {
+            self.known_jobs.clear();
+        }
+        let deep = self.root.components().count() + 2;
+        self.known_jobs.extend(directories.into_iter().filter(|path| path.components().count() == deep));
     }
 
     fn close_least_used(&mut self) {
