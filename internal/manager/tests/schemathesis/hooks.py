@@ -1,0 +1,83 @@
+"""What schemathesis has to know of this API beyond its document; `.ci/schemathesis` loads it."""
+
+import collections
+import os
+import pathlib
+import re
+
+import schemathesis
+from farm import PICTURE, Farm
+
+UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+ROOT = pathlib.Path(__file__).resolve().parents[4]
+UNIMPLEMENTED = {
+    line.strip()
+    for line in (ROOT / "internal/manager/tests/it/unimplemented.txt").read_text().splitlines()
+    if line.strip() and not line.startswith("#")
+}
+
+farm = Farm(os.environ["FLAMENCO_URL"], seed=1)
+
+
+@schemathesis.auth()
+class WorkerCredentials:
+    """Every operation gets a worker's credentials; those that need none do not look at them."""
+
+    def get(self, case, context):
+        return farm.credentials()
+
+    def set(self, case, data, context):
+        # Not the ones kept from before: that worker may have been deleted.
+        case.headers["Authorization"] = farm.credentials()
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs):
+    """Most ids that are ids become those of things that exist; some bodies become ones that are accepted."""
+    operation = case.operation.definition.raw.get("operationId", "")
+    for name, value in list((case.path_parameters or {}).items()):
+        if name in ("job_id", "task_id", "worker_id", "tag_id") and UUID.fullmatch(str(value)) and lucky():
+            own = operation in ("taskUpdate", "taskOutputProduced", "mayWorkerRun") and lucky()
+            case.path_parameters[name] = farm.own_task() if own else farm.some(name)
+    if operation == "scheduleTask":
+        if str(case.query.get("wait", "")).isdecimal() and 1 < int(case.query["wait"]) <= 20:
+            case.query["wait"] = 1  # the answer is the same, only sooner
+        if lucky():
+            farm.wake_up()
+    if operation == "setWorkerTags" and isinstance(case.body, dict) and lucky():
+        case.body["tag_ids"] = [farm.some("tag_id")]
+    if operation == "setJobTag" and isinstance(case.body, dict) and lucky():
+        case.body["id"] = farm.some("tag_id")
+    if operation == "updateConfigurationFile" and isinstance(case.body, dict) and lucky():
+        case.body = farm.configuration()
+    if operation == "taskOutputProduced" and isinstance(case.body, bytes) and lucky():
+        case.body = PICTURE
+    if operation in ("submitJob", "submitJobCheck") and isinstance(case.body, dict) and "type" in case.body and lucky():
+        case.body["type"] = "echo-sleep-test"
+
+
+def lucky():
+    return farm.random.random() < 0.7
+
+
+@schemathesis.check
+class AnswersWithoutServerError:
+    """No 5xx, but 501 for what is listed as not built yet; and nothing that is built only ever refuses."""
+
+    def __init__(self):
+        self.answers = collections.defaultdict(set)
+
+    def after_response(self, ctx, response, case):
+        operation = case.operation.definition.raw.get("operationId", "")
+        self.answers[operation].add(response.status_code)
+        if response.status_code == 501 and operation in UNIMPLEMENTED:
+            return
+        assert response.status_code < 500, f"{operation} answered {response.status_code}"
+
+    def after_run(self, ctx):
+        never = [
+            f"{operation} (only {sorted(statuses)})"
+            for operation, statuses in sorted(self.answers.items())
+            if min(statuses) >= 400 and operation not in UNIMPLEMENTED
+        ]
+        assert not never, f"never answered with a success, so not really tried: {', '.join(never)}"
