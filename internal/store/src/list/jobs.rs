@@ -19,6 +19,18 @@ pub async fn jobs<T: Send>(
     paging: &Paging<JobSort>,
     mut keep: impl FnMut(Job) -> T + Send,
 ) -> Result<Page<T>, Error> {
+    let select = select(db, filter);
+    let (sort, column) = (paging.sort, column(&select, paging.sort));
+    select
+        .read(db, paging, &column, |row| {
+            let job = whole(row)?;
+            let position = Position { key: key(sort, &job.summary), seq: job.summary.seq };
+            Ok((keep(job), position))
+        })
+        .await
+}
+
+fn select(db: &Reader, filter: &JobFilter) -> Select {
     let mut select = Select::new(db, select_job!("WHERE j.status <> 'under-construction'"));
     select.one_of_words("j.status", filter.statuses.iter().map(|status| status.as_str()));
     select.one_of("j.job_type", filter.types.iter().map(String::as_str));
@@ -26,14 +38,7 @@ pub async fn jobs<T: Send>(
     select.one_of("g.uuid", filter.tags.iter().map(|tag| tag.0));
     select.within("j.created_at", filter.created);
     select.within("j.updated_at", filter.updated);
-    let (sort, column) = (paging.sort, column(&select, paging.sort));
     select
-        .read(db, paging, column, |row| {
-            let job = whole(row)?;
-            let position = Position { key: key(sort, &job.summary), seq: job.summary.seq };
-            Ok((keep(job), position))
-        })
-        .await
 }
 
 fn column(select: &Select, sort: JobSort) -> Column {
@@ -57,5 +62,32 @@ fn key(sort: JobSort, job: &JobSummary) -> Key {
         JobSort::Type => Key::Text(job.job_type.clone()),
         JobSort::Status => Key::Text(job.status.as_str().to_owned()),
         JobSort::Priority => Key::Number(job.priority),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::TestDatabase;
+
+    #[tokio::test]
+    async fn the_usual_orders_come_from_an_index() {
+        let database = TestDatabase::sqlite();
+        let store = database.open_quietly().await;
+        for (sort, key, index) in [
+            (JobSort::Created, Key::Number(7), "INTEGER PRIMARY KEY (rowid"),
+            (JobSort::Updated, Key::Number(7), "INDEX ix_jobs_updated (updated_at"),
+        ] {
+            for descending in [false, true] {
+                let after = Some(Position { key: key.clone(), seq: 7 });
+                let paging = Paging { sort, descending, after, limit: Some(100) };
+                let select = select(store.read(), &JobFilter::default());
+                let column = column(&select, sort);
+                let plan = select.plan(store.read(), &paging, &column).await;
+                assert!(plan.contains(&format!("SEARCH j USING {index}")), "{sort:?}: {plan}");
+                assert!(!plan.contains("TEMP B-TREE"), "{sort:?}: {plan}");
+            }
+        }
+        store.close().await;
     }
 }

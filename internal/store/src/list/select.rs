@@ -83,21 +83,16 @@ impl Select {
 
     /// Reads the rows of a page. `entry` turns a row into what is kept of it, and its place.
     pub(super) async fn read<T: Send, S>(
-        mut self,
+        self,
         db: &Reader,
         paging: &Paging<S>,
-        column: Column,
+        column: &Column,
         mut entry: impl FnMut(&Row) -> Result<(T, Position), Error> + Send,
     ) -> Result<Page<T>, Error> {
-        self.turn(&column, paging.descending, paging.after.as_ref());
         let limit = paging.limit.map_or(usize::MAX, |limit| limit as usize);
-        if let Some(limit) = paging.limit {
-            // One more than is wanted tells whether there are more.
-            let place = self.bind(i64::from(limit) + 1);
-            self.sql.push_str(&format!(" LIMIT {place}"));
-        }
+        let (sql, values) = self.page(paging, column);
         let (mut entries, mut last, mut more) = (Vec::new(), None, false);
-        for_each_row(db, &self.sql, self.values, |row| {
+        for_each_row(db, &sql, values, |row| {
             if entries.len() == limit {
                 more = true;
                 return Ok(());
@@ -111,10 +106,11 @@ impl Select {
         Ok(Page { entries, next: last.filter(|_| more) })
     }
 
-    /// Starts after a place, and sorts.
-    fn turn(&mut self, column: &Column, descending: bool, after: Option<&Position>) {
+    /// The whole statement: starts after a place, sorts, and ends in time.
+    fn page<S>(mut self, paging: &Paging<S>, column: &Column) -> (String, Vec<Value>) {
+        let descending = paging.descending;
         let sql = &column.sql;
-        if let Some(Position { key, seq }) = after {
+        if let Some(Position { key, seq }) = &paging.after {
             let sign = if descending { "<" } else { ">" };
             let key = match key {
                 Key::Number(number) => self.bind(*number),
@@ -133,6 +129,27 @@ impl Select {
         if let Some(tie) = column.tie {
             self.sql.push_str(&format!(", {tie} {direction}"));
         }
+        if let Some(limit) = paging.limit {
+            // One more than is wanted tells whether there are more.
+            let place = self.bind(i64::from(limit) + 1);
+            self.sql.push_str(&format!(" LIMIT {place}"));
+        }
+        (self.sql, self.values)
+    }
+
+    /// How SQLite goes about a page, one step a line.
+    #[cfg(test)]
+    pub(super) async fn plan<S>(self, db: &Reader, paging: &Paging<S>, column: &Column) -> String {
+        let (sql, values) = self.page(paging, column);
+        let mut steps = String::new();
+        for_each_row(db, &format!("EXPLAIN QUERY PLAN {sql}"), values, |row| {
+            steps.push_str(&row.get::<String>("detail")?);
+            steps.push('\n');
+            Ok(())
+        })
+        .await
+        .expect("SQLite explains itself");
+        steps
     }
 }
 

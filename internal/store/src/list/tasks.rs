@@ -24,22 +24,27 @@ pub async fn tasks<T: Send>(
     // On its own, since PostgreSQL sees only with a constant key that the index on the tasks gives them in order.
     let row = query_one(db, "SELECT id FROM jobs WHERE uuid = $1", vec![job.0.into()]).await?;
     let Some(row) = row else { return Ok(Page { entries: Vec::new(), next: None }) };
+    let select = select(db, row.get("id")?, filter);
+    let (sort, column) = (paging.sort, column(&select, paging.sort));
+    select
+        .read(db, paging, &column, |row| {
+            let task = summary(row)?;
+            let position = Position { key: key(sort, &task), seq: task.seq };
+            Ok((keep(task), position))
+        })
+        .await
+}
+
+fn select(db: &Reader, job: i64, filter: &TaskFilter) -> Select {
     let mut select = Select::new(db, select_task!("", "WHERE j.status <> 'under-construction'"));
-    let place = select.bind(row.get::<i64>("id")?);
+    let place = select.bind(job);
     select.and(&format!("t.job_id = {place}"));
     select.one_of_words("t.status", filter.statuses.iter().map(|status| status.as_str()));
     select.one_of("t.task_type", filter.types.iter().map(String::as_str));
     select.contains("t.name", &filter.name);
     select.one_of("w.uuid", filter.workers.iter().map(|worker| worker.0));
     select.within("t.updated_at", filter.updated);
-    let (sort, column) = (paging.sort, column(&select, paging.sort));
     select
-        .read(db, paging, column, |row| {
-            let task = summary(row)?;
-            let position = Position { key: key(sort, &task), seq: task.seq };
-            Ok((keep(task), position))
-        })
-        .await
 }
 
 fn column(select: &Select, sort: TaskSort) -> Column {
@@ -70,5 +75,27 @@ fn key(sort: TaskSort, task: &TaskSummary) -> Key {
         TaskSort::Status => Key::Text(task.status.as_str().to_owned()),
         TaskSort::Priority => Key::Number(task.priority),
         TaskSort::Worker => folded(task.worker.as_ref().map_or("", |worker| &worker.name)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::TestDatabase;
+
+    #[tokio::test]
+    async fn the_usual_order_comes_from_an_index() {
+        let database = TestDatabase::sqlite();
+        let store = database.open_quietly().await;
+        for descending in [false, true] {
+            let after = Some(Position { key: Key::Number(7), seq: 7 });
+            let paging = Paging { sort: TaskSort::Index, descending, after, limit: Some(100) };
+            let select = select(store.read(), 1, &TaskFilter::default());
+            let column = column(&select, TaskSort::Index);
+            let plan = select.plan(store.read(), &paging, &column).await;
+            assert!(plan.contains("(job_id=? AND index_in_job"), "{plan}");
+            assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+        }
+        store.close().await;
     }
 }

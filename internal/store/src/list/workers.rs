@@ -26,7 +26,7 @@ pub async fn workers<T: Send>(
     seen(&mut select, filter.seen);
     let (sort, column) = (paging.sort, column(&select, paging.sort));
     select
-        .read(db, paging, column, |row| {
+        .read(db, paging, &column, |row| {
             let worker = worker(row)?;
             let position = Position { key: key(sort, &worker), seq: worker.seq };
             Ok((keep(worker), position))
