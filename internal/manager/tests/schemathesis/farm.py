@@ -2,6 +2,7 @@
 are made up speak of things that exist, also after others of them deleted everything."""
 
 import base64
+import hashlib
 import json
 import random
 import urllib.error
@@ -12,6 +13,8 @@ import uuid
 PICTURE = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNkYAAAAAYAAjCB0C8AAAAASUVORK5CYII="
 )
+# A file for the file store.
+FILE = b"hello"
 JOBS = 4
 WORKERS = 3
 
@@ -27,9 +30,12 @@ class Farm:
         self.kept = {}
 
     def ask(self, method, path, body=None, as_worker=False):
-        """Status and JSON of an answer."""
+        """Status and JSON of an answer. A body of bytes is sent as a file, any other as JSON."""
         request = urllib.request.Request(self.url + path, method=method)
-        if body is not None:
+        if isinstance(body, bytes):
+            request.data = body
+            request.add_header("Content-Type", "application/octet-stream")
+        elif body is not None:
             request.data = json.dumps(body).encode()
             request.add_header("Content-Type", "application/json")
         if as_worker:
@@ -95,6 +101,12 @@ class Farm:
             self.refresh()
         self.answers += 1
         return self.random.choice(self.kept[parameter] or [str(uuid.uuid4())])
+
+    def stored_file(self):
+        """A file that is in the file store, as a checkout names it."""
+        checksum, size = hashlib.sha256(FILE).hexdigest(), len(FILE)
+        self.ask("POST", f"/api/v3/shaman/files/{checksum}/{size}", FILE)
+        return {"sha": checksum, "size": size, "path": "a/file.txt"}
 
     def configuration(self):
         """A configuration that is accepted and changes nothing that matters here."""

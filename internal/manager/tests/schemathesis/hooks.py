@@ -6,7 +6,7 @@ import pathlib
 import re
 
 import schemathesis
-from farm import PICTURE, Farm
+from farm import FILE, PICTURE, Farm
 
 UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 ROOT = pathlib.Path(__file__).resolve().parents[4]
@@ -39,21 +39,53 @@ def before_call(context, case, kwargs):
         if name in ("job_id", "task_id", "worker_id", "tag_id") and UUID.fullmatch(str(value)) and lucky():
             own = operation in ("taskUpdate", "taskOutputProduced", "mayWorkerRun") and lucky()
             case.path_parameters[name] = farm.own_task() if own else farm.some(name)
-    if operation == "scheduleTask":
-        if str(case.query.get("wait", "")).isdecimal() and 1 < int(case.query["wait"]) <= 20:
+    if operation == "scheduleTask" and str(case.query.get("wait", "")).isdecimal():
+        if 1 < int(case.query["wait"]) <= 20:
             case.query["wait"] = 1  # the answer is the same, only sooner
-        if lucky():
-            farm.wake_up()
-    if operation == "setWorkerTags" and isinstance(case.body, dict) and lucky():
-        case.body["tag_ids"] = [farm.some("tag_id")]
-    if operation == "setJobTag" and isinstance(case.body, dict) and lucky():
-        case.body["id"] = farm.some("tag_id")
-    if operation == "updateConfigurationFile" and isinstance(case.body, dict) and lucky():
-        case.body = farm.configuration()
-    if operation == "taskOutputProduced" and isinstance(case.body, bytes) and lucky():
-        case.body = PICTURE
-    if operation in ("submitJob", "submitJobCheck") and isinstance(case.body, dict) and "type" in case.body and lucky():
-        case.body["type"] = "echo-sleep-test"
+    if operation in LIKELY and lucky():
+        LIKELY[operation](case)
+
+
+def with_field(name, value):
+    """Puts something in a body that is an object."""
+
+    def change(case):
+        if isinstance(case.body, dict) and (name != "type" or name in case.body):
+            case.body[name] = value()
+
+    return change
+
+
+def with_body(value):
+    """Replaces a body that is what it should be."""
+
+    def change(case):
+        if isinstance(case.body, type(made := value())):
+            case.body = made
+
+    return change
+
+
+def stored_upload(case):
+    if isinstance(case.body, bytes):
+        file = farm.stored_file()
+        case.path_parameters.update(checksum=file["sha"], filesize=file["size"])
+        case.body = FILE
+
+
+# What makes a request that is made up one that can be accepted; no schema says it.
+LIKELY = {
+    "scheduleTask": lambda case: farm.wake_up(),
+    "submitJob": with_field("type", lambda: "echo-sleep-test"),
+    "submitJobCheck": with_field("type", lambda: "echo-sleep-test"),
+    "setWorkerTags": with_field("tag_ids", lambda: [farm.some("tag_id")]),
+    "setJobTag": with_field("id", lambda: farm.some("tag_id")),
+    "updateConfigurationFile": with_body(farm.configuration),
+    "taskOutputProduced": with_body(lambda: PICTURE),
+    "shamanFileStore": stored_upload,
+    "shamanCheckout": with_field("files", lambda: [farm.stored_file()]),
+    "shamanCheckoutRequirements": with_field("files", lambda: [farm.stored_file()]),
+}
 
 
 def lucky():
