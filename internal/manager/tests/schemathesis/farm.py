@@ -95,9 +95,9 @@ class Farm:
         tasks = [task["id"] for task in self.ask("GET", f"/api/v3/jobs/{job}/tasks")[1]["tasks"]]
         self.kept = {"job_id": jobs, "worker_id": workers, "tag_id": tags, "task_id": tasks}
 
-    def some(self, parameter):
-        """The id of something that exists, or existed a few requests ago."""
-        if self.answers % 10 == 0 or not self.kept:
+    def some(self, parameter, surely=False):
+        """The id of something that exists, or existed a few requests ago unless it surely has to."""
+        if surely or self.answers % 10 == 0:
             self.refresh()
         self.answers += 1
         return self.random.choice(self.kept[parameter] or [str(uuid.uuid4())])

@@ -4,6 +4,7 @@ import collections
 import os
 import pathlib
 import re
+import urllib.parse
 
 import schemathesis
 from farm import FILE, PICTURE, Farm
@@ -38,7 +39,8 @@ def before_call(context, case, kwargs):
     for name, value in list((case.path_parameters or {}).items()):
         if name in ("job_id", "task_id", "worker_id", "tag_id") and UUID.fullmatch(str(value)) and lucky():
             own = operation in ("taskUpdate", "taskOutputProduced", "mayWorkerRun") and lucky()
-            case.path_parameters[name] = farm.own_task() if own else farm.some(name)
+            # What is deleted is soon gone.
+            case.path_parameters[name] = farm.own_task() if own else farm.some(name, case.method.upper() == "DELETE")
     if operation == "scheduleTask" and str(case.query.get("wait", "")).isdecimal():
         if 1 < int(case.query["wait"]) <= 20:
             case.query["wait"] = 1  # the answer is the same, only sooner
@@ -66,6 +68,16 @@ def with_body(value):
     return change
 
 
+def fitting_cursor(case):
+    """A cursor of the same list, or none."""
+    order = {name: case.query[name] for name in ("sort", "order") if name in case.query}
+    query = urllib.parse.urlencode({"limit": 1, **order}, doseq=True)
+    answer = farm.ask("GET", f"{case.formatted_path}?{query}")[1]
+    case.query.pop("cursor", None)
+    if answer and "next_cursor" in answer and lucky():
+        case.query["cursor"] = answer["next_cursor"]
+
+
 def stored_upload(case):
     if isinstance(case.body, bytes):
         file = farm.stored_file()
@@ -75,6 +87,9 @@ def stored_upload(case):
 
 # What makes a request that is made up one that can be accepted; no schema says it.
 LIKELY = {
+    "fetchJobs": fitting_cursor,
+    "fetchJobTasks": fitting_cursor,
+    "fetchWorkers": fitting_cursor,
     "scheduleTask": lambda case: farm.wake_up(),
     "submitJob": with_field("type", lambda: "echo-sleep-test"),
     "submitJobCheck": with_field("type", lambda: "echo-sleep-test"),
