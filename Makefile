@@ -7,6 +7,8 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 WEB := web/app
 VENV := target/venv
+# What schemathesis needs to know of the API, and which version it is.
+SCHEMATHESIS := internal/manager/tests/schemathesis
 # Checks openapi.yaml against the names, types and status codes of Flamenco 3.9.
 CONTRACT_CHECK ?= ../shared/tools/check_wire_contract.py
 
@@ -14,7 +16,7 @@ CONTRACT_CHECK ?= ../shared/tools/check_wire_contract.py
 export NO_PROXY := 127.0.0.1,localhost
 export no_proxy := $(NO_PROXY)
 
-.PHONY: all web generate check check-sources test demo dev clean help programs
+.PHONY: all web generate check check-sources test schemathesis demo dev clean help programs
 
 all: web ## Build ./flamenco-manager and ./flamenco-worker, with the web app in them (this is the default)
 	@.ci/install cargo cc
@@ -31,8 +33,14 @@ test: web programs $(VENV)/ready ## Run every test there is
 	.ci/with-postgres cargo test --workspace
 	$(VENV)/bin/python -m pytest --quiet addon/tests
 	cd $(WEB) && npm test
+	.ci/schemathesis
 	.ci/e2e
 	target/debug/xtask demo --once --programs target/debug --folder target/test-demo
+
+schemathesis: $(VENV)/ready ## Send a manager requests that are made up from openapi.yaml
+	@.ci/install cargo cc
+	cargo build --package flamenco-manager
+	.ci/schemathesis
 
 check: check-sources test ## Run what the build server runs: everything that can be checked, then every test
 
@@ -76,7 +84,7 @@ clean: ## Remove everything that was built
 	rm -rf $(WEB)/dist $(WEB)/node_modules test-artifacts flamenco-manager flamenco-worker
 
 help: ## List these targets
-	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 22
 
 $(WEB)/node_modules/.package-lock.json: $(WEB)/package-lock.json
 	@.ci/install node
@@ -87,8 +95,9 @@ $(WEB)/dist/index.html: $(WEB)/node_modules/.package-lock.json $(WEB)/index.html
     $(shell find $(WEB)/src $(WEB)/public -type f -not -name '*.test.ts')
 	cd $(WEB) && npm run build
 
-$(VENV)/ready: Makefile
+$(VENV)/ready: Makefile $(SCHEMATHESIS)/requirements.txt
 	@.ci/install python3-venv
 	python3 -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check pytest urllib3 pyyaml
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check pytest urllib3 pyyaml \
+	    --requirement $(SCHEMATHESIS)/requirements.txt
 	@touch $@

@@ -337,6 +337,7 @@ class WorkerList(Model):
 
     #: The workers.
     workers: list[WorkerSummary]
+    next_cursor: NextCursor | None = None
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -723,12 +724,58 @@ class JobsQuery(Model):
     settings: JobSettings | None = None
 
 
+class SortOrder(wire.OpenEnum):
+    """The direction in which a list is sorted."""
+
+    ASC = "asc"
+    DESC = "desc"
+
+
+class JobSort(wire.OpenEnum):
+    """What jobs can be sorted by. `created` is the order of submission. Names are sorted without regard to
+    the case of the letters A to Z.
+    """
+
+    CREATED = "created"
+    UPDATED = "updated"
+    NAME = "name"
+    TYPE = "type"
+    STATUS = "status"
+    PRIORITY = "priority"
+
+
+class TaskSort(wire.OpenEnum):
+    """What the tasks of a job can be sorted by. Names, also those of workers, are sorted without regard to
+    the case of the letters A to Z; tasks without a worker come before the others.
+    """
+
+    INDEX_IN_JOB = "index_in_job"
+    UPDATED = "updated"
+    NAME = "name"
+    TASK_TYPE = "task_type"
+    STATUS = "status"
+    PRIORITY = "priority"
+    WORKER = "worker"
+
+
+class WorkerSort(wire.OpenEnum):
+    """What workers can be sorted by. Names are sorted without regard to the case of the letters A to Z;
+    workers that were never heard of come before the others.
+    """
+
+    NAME = "name"
+    STATUS = "status"
+    VERSION = "version"
+    LAST_SEEN = "last_seen"
+
+
 @dataclasses.dataclass(kw_only=True)
 class JobsQueryResult(Model):
     """Jobs."""
 
     #: The jobs.
     jobs: list[Job]
+    next_cursor: NextCursor | None = None
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -857,6 +904,7 @@ class JobTasksSummary(Model):
 
     #: The tasks, in the order of `index_in_job`.
     tasks: list[TaskSummary]
+    next_cursor: NextCursor | None = None
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -1178,6 +1226,7 @@ AvailableJobSettingChoices = list[str]
 AvailableJobSettingPropargs = dict[str, Any]
 JobSettings = dict[str, Any]
 JobMetadata = dict[str, str]
+NextCursor = str
 JobBlocklist = list[JobBlocklistEntry]
 
 
@@ -1281,7 +1330,10 @@ MayKeepRunning.WIRE = (
     Field("reason", "reason", wire.TEXT, required=True),
     Field("status_change_requested", "statusChangeRequested", wire.BOOLEAN, required=True),
 )
-WorkerList.WIRE = (Field("workers", "workers", ListOf(Of(WorkerSummary)), required=True),)
+WorkerList.WIRE = (
+    Field("workers", "workers", ListOf(Of(WorkerSummary)), required=True),
+    Field("next_cursor", "next_cursor", wire.TEXT),
+)
 WorkerSummary.WIRE = (
     Field("id", "id", wire.TEXT, required=True),
     Field("name", "name", wire.TEXT, required=True),
@@ -1415,7 +1467,10 @@ JobsQuery.WIRE = (
     Field("metadata", "metadata", MapOf(wire.TEXT)),
     Field("settings", "settings", wire.OBJECT),
 )
-JobsQueryResult.WIRE = (Field("jobs", "jobs", ListOf(Of(Job)), required=True),)
+JobsQueryResult.WIRE = (
+    Field("jobs", "jobs", ListOf(Of(Job)), required=True),
+    Field("next_cursor", "next_cursor", wire.TEXT),
+)
 JobStatusChange.WIRE = (
     Field("status", "status", Choice(JobStatus), required=True),
     Field("reason", "reason", wire.TEXT, required=True),
@@ -1454,7 +1509,10 @@ TaskWorker.WIRE = (
     Field("name", "name", wire.TEXT, required=True),
     Field("address", "address", wire.TEXT, required=True),
 )
-JobTasksSummary.WIRE = (Field("tasks", "tasks", ListOf(Of(TaskSummary)), required=True),)
+JobTasksSummary.WIRE = (
+    Field("tasks", "tasks", ListOf(Of(TaskSummary)), required=True),
+    Field("next_cursor", "next_cursor", wire.TEXT),
+)
 TaskSummary.WIRE = (
     Field("id", "id", wire.TEXT, required=True),
     Field("name", "name", wire.TEXT, required=True),

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from . import wire
 from .models import (
     AssignedTask,
@@ -20,7 +22,9 @@ from .models import (
     JobLastRenderedImageInfo,
     JobMassDeletionSelection,
     JobPriorityChange,
+    JobSort,
     JobsQueryResult,
+    JobStatus,
     JobStatusChange,
     JobTagChange,
     JobTasksSummary,
@@ -40,9 +44,12 @@ from .models import (
     ShamanRequirementsResponse,
     ShamanSingleFileStatus,
     SharedStorageLocation,
+    SortOrder,
     SubmittedJob,
     Task,
     TaskLogInfo,
+    TaskSort,
+    TaskStatus,
     TaskStatusChange,
     TaskUpdate,
     Worker,
@@ -50,8 +57,10 @@ from .models import (
     WorkerRegistration,
     WorkerSignOn,
     WorkerSleepSchedule,
+    WorkerSort,
     WorkerStateChange,
     WorkerStateChanged,
+    WorkerStatus,
     WorkerStatusChangeRequest,
     WorkerTag,
     WorkerTagChangeRequest,
@@ -477,16 +486,42 @@ class Operations(Transport):
         call.upload(body, content_type)
         self._send(call, {202: None}, timeout)
 
-    def fetch_workers(self, *, timeout: float | None = None) -> WorkerList:
+    def fetch_workers(
+        self,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+        sort: WorkerSort | None = None,
+        order: SortOrder | None = None,
+        status: list[WorkerStatus] | None = None,
+        task_type: list[str] | None = None,
+        name: str | None = None,
+        tag: list[str] | None = None,
+        seen_since: datetime | None = None,
+        seen_before: datetime | None = None,
+        timeout: float | None = None,
+    ) -> WorkerList:
         """List the workers.
 
-        Every worker that was not deleted, whatever its status.
+        Every worker that was not deleted, whatever its status, by name. Own addition: the parameters
+        select, sort and page; without any of them the answer is the whole list.
 
         `GET /api/v3/worker-mgt/workers`
 
         * 200: The workers.
+        * 400: Something about the request is wrong. The message says what and what was expected.
         """
         call = Call("GET", "/api/v3/worker-mgt/workers")
+        call.query("limit", limit, wire.INTEGER)
+        call.query("cursor", cursor, wire.TEXT)
+        call.query("sort", sort, Choice(WorkerSort))
+        call.query("order", order, Choice(SortOrder))
+        call.query("status", status, ListOf(Choice(WorkerStatus)))
+        call.query("task_type", task_type, ListOf(wire.TEXT))
+        call.query("name", name, wire.TEXT)
+        call.query("tag", tag, ListOf(wire.TEXT))
+        call.query("seen_since", seen_since, wire.TIME)
+        call.query("seen_before", seen_before, wire.TIME)
         answer: WorkerList = self._send(call, {200: Of(WorkerList)}, timeout)
         return answer
 
@@ -756,17 +791,47 @@ class Operations(Transport):
         answer: AvailableJobType = self._send(call, {200: Of(AvailableJobType)}, timeout)
         return answer
 
-    def fetch_jobs(self, *, timeout: float | None = None) -> JobsQueryResult:
+    def fetch_jobs(
+        self,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+        sort: JobSort | None = None,
+        order: SortOrder | None = None,
+        status: list[JobStatus] | None = None,
+        type: list[str] | None = None,
+        name: str | None = None,
+        tag: list[str] | None = None,
+        created_since: datetime | None = None,
+        created_before: datetime | None = None,
+        updated_since: datetime | None = None,
+        updated_before: datetime | None = None,
+        timeout: float | None = None,
+    ) -> JobsQueryResult:
         """List the jobs.
 
         All jobs, also finished ones and those that are marked for deletion (they have
-        `delete_requested_at`).
+        `delete_requested_at`). The newest come first. Own addition: the parameters select, sort and page;
+        without any of them the answer is the whole list.
 
         `GET /api/v3/jobs`
 
         * 200: The jobs.
+        * 400: Something about the request is wrong. The message says what and what was expected.
         """
         call = Call("GET", "/api/v3/jobs")
+        call.query("limit", limit, wire.INTEGER)
+        call.query("cursor", cursor, wire.TEXT)
+        call.query("sort", sort, Choice(JobSort))
+        call.query("order", order, Choice(SortOrder))
+        call.query("status", status, ListOf(Choice(JobStatus)))
+        call.query("type", type, ListOf(wire.TEXT))
+        call.query("name", name, wire.TEXT)
+        call.query("tag", tag, ListOf(wire.TEXT))
+        call.query("created_since", created_since, wire.TIME)
+        call.query("created_before", created_before, wire.TIME)
+        call.query("updated_since", updated_since, wire.TIME)
+        call.query("updated_before", updated_before, wire.TIME)
         answer: JobsQueryResult = self._send(call, {200: Of(JobsQueryResult)}, timeout)
         return answer
 
@@ -997,11 +1062,27 @@ class Operations(Transport):
         call.json(body, Of(JobTagChange))
         self._send(call, {204: None}, timeout)
 
-    def fetch_job_tasks(self, job_id: str, *, timeout: float | None = None) -> JobTasksSummary:
+    def fetch_job_tasks(
+        self,
+        job_id: str,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+        sort: TaskSort | None = None,
+        order: SortOrder | None = None,
+        status: list[TaskStatus] | None = None,
+        task_type: list[str] | None = None,
+        name: str | None = None,
+        worker: list[str] | None = None,
+        updated_since: datetime | None = None,
+        updated_before: datetime | None = None,
+        timeout: float | None = None,
+    ) -> JobTasksSummary:
         """List the tasks of a job.
 
         The tasks in the order in which the job type made them, without their commands. An unknown job
-        gives an empty list.
+        gives an empty list. Own addition: the parameters select, sort and page; without any of them the
+        answer is the whole list.
 
         `GET /api/v3/jobs/{job_id}/tasks`
 
@@ -1010,6 +1091,16 @@ class Operations(Transport):
         """
         call = Call("GET", "/api/v3/jobs/{job_id}/tasks")
         call.path("job_id", job_id, wire.TEXT)
+        call.query("limit", limit, wire.INTEGER)
+        call.query("cursor", cursor, wire.TEXT)
+        call.query("sort", sort, Choice(TaskSort))
+        call.query("order", order, Choice(SortOrder))
+        call.query("status", status, ListOf(Choice(TaskStatus)))
+        call.query("task_type", task_type, ListOf(wire.TEXT))
+        call.query("name", name, wire.TEXT)
+        call.query("worker", worker, ListOf(wire.TEXT))
+        call.query("updated_since", updated_since, wire.TIME)
+        call.query("updated_before", updated_before, wire.TIME)
         answer: JobTasksSummary = self._send(call, {200: Of(JobTasksSummary)}, timeout)
         return answer
 

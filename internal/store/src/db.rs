@@ -1,8 +1,10 @@
 //! Running statements: one text for both databases, with `$1`, `$2`, … for the values.
 
 use chrono::{DateTime, Utc};
+use futures_util::StreamExt;
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, QueryResult, Statement, TryGetable, Value,
+    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, QueryResult, Statement, StreamTrait, TryGetable,
+    Value,
 };
 
 use crate::error::Error;
@@ -112,6 +114,20 @@ fn statement<D: Db>(db: &D, sql: &str, values: Vec<Value>) -> Result<Statement, 
 pub(crate) async fn query_all<D: Db>(db: &D, sql: &str, values: Vec<Value>) -> Result<Vec<Row>, Error> {
     let rows = db.connection().query_all_raw(statement(db, sql, values)?).await;
     Ok(rows.inspect_err(|error| db.note_error(error))?.into_iter().map(Row).collect())
+}
+
+/// Gives each row of an answer to `each` as it comes, so that a long answer is not held as rows.
+pub(crate) async fn for_each_row(
+    db: &Reader,
+    sql: &str,
+    values: Vec<Value>,
+    mut each: impl FnMut(Row) -> Result<(), Error> + Send,
+) -> Result<(), Error> {
+    let mut rows = db.0.stream_raw(statement(db, sql, values)?).await?;
+    while let Some(row) = rows.next().await {
+        each(Row(row?))?;
+    }
+    Ok(())
 }
 
 pub(crate) async fn query_one<D: Db>(db: &D, sql: &str, values: Vec<Value>) -> Result<Option<Row>, Error> {

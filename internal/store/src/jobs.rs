@@ -22,6 +22,7 @@ macro_rules! select_job {
         )
     };
 }
+pub(crate) use select_job;
 
 fn summary(row: &Row) -> Result<JobSummary, Error> {
     Ok(JobSummary {
@@ -52,7 +53,7 @@ fn summary(row: &Row) -> Result<JobSummary, Error> {
     })
 }
 
-fn whole(row: &Row) -> Result<Job, Error> {
+pub(crate) fn whole(row: &Row) -> Result<Job, Error> {
     Ok(Job { summary: summary(row)?, settings: row.json("settings")?, metadata: row.json("metadata")? })
 }
 

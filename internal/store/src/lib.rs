@@ -18,6 +18,7 @@ pub mod deletion;
 mod error;
 pub mod jobs;
 pub mod last_rendered;
+pub mod list;
 mod migration;
 pub mod recount;
 pub mod sleep;

@@ -22,8 +22,9 @@ macro_rules! select_worker {
         )
     };
 }
+pub(crate) use select_worker;
 
-fn worker(row: &Row) -> Result<Worker, Error> {
+pub(crate) fn worker(row: &Row) -> Result<Worker, Error> {
     let requested: String = row.get("status_requested")?;
     let requested = if requested.is_empty() {
         None

@@ -781,15 +781,61 @@ impl Client {
     ///
     /// List the workers.
     ///
-    /// Every worker that was not deleted, whatever its status.
+    /// Every worker that was not deleted, whatever its status, by name. Own addition: the parameters select, sort and page; without any of them the answer is the whole list.
     pub async fn fetch_workers(
         &self,
+        query: &operations::FetchWorkersQuery,
     ) -> Result<operations::FetchWorkersResponse, Error> {
-        let call = Call::new(&operations::FETCH_WORKERS);
+        let mut call = Call::new(&operations::FETCH_WORKERS);
+        if let Some(value) = &query.limit {
+            call.query("limit", &value.to_string());
+        }
+        if let Some(value) = &query.cursor {
+            call.query("cursor", &value.to_string());
+        }
+        if let Some(value) = &query.sort {
+            call.query("sort", &value.to_string());
+        }
+        if let Some(value) = &query.order {
+            call.query("order", &value.to_string());
+        }
+        if let Some(value) = &query.status {
+            for item in value {
+                call.query("status", &item.to_string());
+            }
+        }
+        if let Some(value) = &query.task_type {
+            for item in value {
+                call.query("task_type", &item.to_string());
+            }
+        }
+        if let Some(value) = &query.name {
+            call.query("name", &value.to_string());
+        }
+        if let Some(value) = &query.tag {
+            for item in value {
+                call.query("tag", &item.to_string());
+            }
+        }
+        if let Some(value) = &query.seen_since {
+            call.query(
+                "seen_since",
+                &value.to_rfc3339_opts(::chrono::SecondsFormat::AutoSi, true),
+            );
+        }
+        if let Some(value) = &query.seen_before {
+            call.query(
+                "seen_before",
+                &value.to_rfc3339_opts(::chrono::SecondsFormat::AutoSi, true),
+            );
+        }
         let reply = self.send(call).await?;
         match reply.status().as_u16() {
             200u16 => {
                 Ok(operations::FetchWorkersResponse::Status200(reply.json().await?))
+            }
+            400u16 => {
+                Ok(operations::FetchWorkersResponse::Status400(reply.error().await?))
             }
             400.. => {
                 Ok(operations::FetchWorkersResponse::Default {
@@ -1300,12 +1346,70 @@ impl Client {
     ///
     /// List the jobs.
     ///
-    /// All jobs, also finished ones and those that are marked for deletion (they have `delete_requested_at`).
-    pub async fn fetch_jobs(&self) -> Result<operations::FetchJobsResponse, Error> {
-        let call = Call::new(&operations::FETCH_JOBS);
+    /// All jobs, also finished ones and those that are marked for deletion (they have `delete_requested_at`). The newest come first. Own addition: the parameters select, sort and page; without any of them the answer is the whole list.
+    pub async fn fetch_jobs(
+        &self,
+        query: &operations::FetchJobsQuery,
+    ) -> Result<operations::FetchJobsResponse, Error> {
+        let mut call = Call::new(&operations::FETCH_JOBS);
+        if let Some(value) = &query.limit {
+            call.query("limit", &value.to_string());
+        }
+        if let Some(value) = &query.cursor {
+            call.query("cursor", &value.to_string());
+        }
+        if let Some(value) = &query.sort {
+            call.query("sort", &value.to_string());
+        }
+        if let Some(value) = &query.order {
+            call.query("order", &value.to_string());
+        }
+        if let Some(value) = &query.status {
+            for item in value {
+                call.query("status", &item.to_string());
+            }
+        }
+        if let Some(value) = &query.type_ {
+            for item in value {
+                call.query("type", &item.to_string());
+            }
+        }
+        if let Some(value) = &query.name {
+            call.query("name", &value.to_string());
+        }
+        if let Some(value) = &query.tag {
+            for item in value {
+                call.query("tag", &item.to_string());
+            }
+        }
+        if let Some(value) = &query.created_since {
+            call.query(
+                "created_since",
+                &value.to_rfc3339_opts(::chrono::SecondsFormat::AutoSi, true),
+            );
+        }
+        if let Some(value) = &query.created_before {
+            call.query(
+                "created_before",
+                &value.to_rfc3339_opts(::chrono::SecondsFormat::AutoSi, true),
+            );
+        }
+        if let Some(value) = &query.updated_since {
+            call.query(
+                "updated_since",
+                &value.to_rfc3339_opts(::chrono::SecondsFormat::AutoSi, true),
+            );
+        }
+        if let Some(value) = &query.updated_before {
+            call.query(
+                "updated_before",
+                &value.to_rfc3339_opts(::chrono::SecondsFormat::AutoSi, true),
+            );
+        }
         let reply = self.send(call).await?;
         match reply.status().as_u16() {
             200u16 => Ok(operations::FetchJobsResponse::Status200(reply.json().await?)),
+            400u16 => Ok(operations::FetchJobsResponse::Status400(reply.error().await?)),
             400.. => {
                 Ok(operations::FetchJobsResponse::Default {
                     status: reply.status(),
@@ -1720,13 +1824,56 @@ impl Client {
     ///
     /// List the tasks of a job.
     ///
-    /// The tasks in the order in which the job type made them, without their commands. An unknown job gives an empty list.
+    /// The tasks in the order in which the job type made them, without their commands. An unknown job gives an empty list. Own addition: the parameters select, sort and page; without any of them the answer is the whole list.
     pub async fn fetch_job_tasks(
         &self,
         job_id: ::uuid::Uuid,
+        query: &operations::FetchJobTasksQuery,
     ) -> Result<operations::FetchJobTasksResponse, Error> {
         let mut call = Call::new(&operations::FETCH_JOB_TASKS);
         call.path("job_id", &job_id.to_string());
+        if let Some(value) = &query.limit {
+            call.query("limit", &value.to_string());
+        }
+        if let Some(value) = &query.cursor {
+            call.query("cursor", &value.to_string());
+        }
+        if let Some(value) = &query.sort {
+            call.query("sort", &value.to_string());
+        }
+        if let Some(value) = &query.order {
+            call.query("order", &value.to_string());
+        }
+        if let Some(value) = &query.status {
+            for item in value {
+                call.query("status", &item.to_string());
+            }
+        }
+        if let Some(value) = &query.task_type {
+            for item in value {
+                call.query("task_type", &item.to_string());
+            }
+        }
+        if let Some(value) = &query.name {
+            call.query("name", &value.to_string());
+        }
+        if let Some(value) = &query.worker {
+            for item in value {
+                call.query("worker", &item.to_string());
+            }
+        }
+        if let Some(value) = &query.updated_since {
+            call.query(
+                "updated_since",
+                &value.to_rfc3339_opts(::chrono::SecondsFormat::AutoSi, true),
+            );
+        }
+        if let Some(value) = &query.updated_before {
+            call.query(
+                "updated_before",
+                &value.to_rfc3339_opts(::chrono::SecondsFormat::AutoSi, true),
+            );
+        }
         let reply = self.send(call).await?;
         match reply.status().as_u16() {
             200u16 => {

@@ -100,7 +100,7 @@ impl Farm {
 
     /// What the manager knows of a worker, if it answers and knows it.
     pub async fn worker(&self, name: &str) -> Option<WorkerSummary> {
-        match self.client.fetch_workers().await.ok()? {
+        match self.client.fetch_workers(&Default::default()).await.ok()? {
             FetchWorkersResponse::Status200(list) => {
                 list.workers.into_iter().find(|worker| worker.name == name)
             }
@@ -199,7 +199,7 @@ impl Farm {
     }
 
     pub async fn tasks(&self, job: Uuid) -> Vec<TaskSummary> {
-        match self.client.fetch_job_tasks(job).await.unwrap() {
+        match self.client.fetch_job_tasks(job, &Default::default()).await.unwrap() {
             FetchJobTasksResponse::Status200(summary) => summary.tasks,
             other => panic!("{:?}", other.problem()),
         }

@@ -91,7 +91,7 @@ impl Farm {
     }
 
     async fn has_awake_worker(&self) -> bool {
-        match self.client.fetch_workers().await {
+        match self.client.fetch_workers(&Default::default()).await {
             Ok(operations::FetchWorkersResponse::Status200(list)) => {
                 list.workers.iter().any(|worker| worker.status == types::WorkerStatus::Awake)
             }

@@ -88,7 +88,7 @@ fn changes(known: &mut HashMap<Uuid, TaskStatus>, tasks: &[TaskSummary]) -> Vec<
 
 /// The tasks of a job, in their order.
 pub async fn tasks_of(client: &Client, job: Uuid) -> Result<Vec<TaskSummary>> {
-    match client.fetch_job_tasks(job).await? {
+    match client.fetch_job_tasks(job, &Default::default()).await? {
         FetchJobTasksResponse::Status200(summary) => Ok(summary.tasks),
         other => bail!("cannot read the tasks of the job: {}", refusal(other.problem())),
     }

@@ -8,6 +8,7 @@ pub mod configuration;
 pub mod deletion;
 pub mod jobs;
 pub mod last_rendered;
+pub mod lists;
 pub mod logs;
 pub mod scheduler;
 pub mod sleep;

@@ -3,17 +3,17 @@
 use flamenco_api::operations::{
     DeleteJobMassResponse, DeleteJobResponse, DeleteJobWhatWouldItDoResponse,
     FetchGlobalLastRenderedInfoResponse, FetchJobBlocklistResponse, FetchJobLastRenderedInfoResponse,
-    FetchJobResponse, FetchJobTasksResponse, FetchJobsResponse, FetchTaskLogInfoResponse,
-    FetchTaskLogTailResponse, FetchTaskResponse, GetJobTypeResponse, GetJobTypesResponse,
-    RemoveJobBlocklistResponse, SetJobPriorityResponse, SetJobStatusResponse, SetJobTagResponse,
-    SetTaskStatusResponse, SubmitJobCheckResponse, SubmitJobResponse,
+    FetchJobResponse, FetchJobTasksQuery, FetchJobTasksResponse, FetchJobsQuery, FetchJobsResponse,
+    FetchTaskLogInfoResponse, FetchTaskLogTailResponse, FetchTaskResponse, GetJobTypeResponse,
+    GetJobTypesResponse, RemoveJobBlocklistResponse, SetJobPriorityResponse, SetJobStatusResponse,
+    SetJobTagResponse, SetTaskStatusResponse, SubmitJobCheckResponse, SubmitJobResponse,
 };
 use flamenco_api::server::JobsApi;
 use flamenco_api::{Problem, types};
 use flamenco_jobscript::JobType;
 use uuid::Uuid;
 
-use super::{Api, Caller, convert, problem};
+use super::{Api, Caller, convert, lists, problem};
 use crate::error::Error;
 use crate::farm::submission::Submission;
 use crate::farm::tags::TagChoice;
@@ -66,18 +66,27 @@ impl JobsApi for Api {
         Ok(SubmitJobCheckResponse::Status204)
     }
 
-    async fn fetch_jobs(&self, _: Caller) -> Result<FetchJobsResponse, Problem> {
-        let jobs = self.farm.jobs().await?.into_iter().map(convert::job).collect();
-        Ok(FetchJobsResponse::Status200(types::JobsQueryResult { jobs }))
+    async fn fetch_jobs(&self, _: Caller, query: FetchJobsQuery) -> Result<FetchJobsResponse, Problem> {
+        let (filter, order) = lists::jobs(query)?;
+        let page = self.farm.list_jobs(&filter, &order.paging, convert::job).await?;
+        let next_cursor = page.next.map(|place| order.cursor(place)).transpose()?;
+        Ok(FetchJobsResponse::Status200(types::JobsQueryResult { jobs: page.entries, next_cursor }))
     }
 
     async fn fetch_job(&self, _: Caller, job_id: Uuid) -> Result<FetchJobResponse, Problem> {
         Ok(FetchJobResponse::Status200(convert::job(self.farm.job(job_id.into()).await?)))
     }
 
-    async fn fetch_job_tasks(&self, _: Caller, job_id: Uuid) -> Result<FetchJobTasksResponse, Problem> {
-        let tasks = self.farm.tasks(job_id.into()).await?.into_iter().map(convert::task_summary).collect();
-        Ok(FetchJobTasksResponse::Status200(types::JobTasksSummary { tasks }))
+    async fn fetch_job_tasks(
+        &self,
+        _: Caller,
+        job_id: Uuid,
+        query: FetchJobTasksQuery,
+    ) -> Result<FetchJobTasksResponse, Problem> {
+        let (filter, order) = lists::tasks(query)?;
+        let page = self.farm.list_tasks(job_id.into(), &filter, &order.paging, convert::task_summary).await?;
+        let next_cursor = page.next.map(|place| order.cursor(place)).transpose()?;
+        Ok(FetchJobTasksResponse::Status200(types::JobTasksSummary { tasks: page.entries, next_cursor }))
     }
 
     async fn fetch_task(&self, _: Caller, task_id: Uuid) -> Result<FetchTaskResponse, Problem> {

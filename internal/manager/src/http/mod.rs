@@ -9,6 +9,7 @@ mod convert;
 mod docs;
 mod job_files;
 mod jobs;
+mod lists;
 mod meta;
 mod problem;
 mod shaman;

@@ -2,9 +2,9 @@
 
 use flamenco_api::operations::{
     CreateWorkerTagResponse, DeleteWorkerResponse, DeleteWorkerTagResponse, FetchWorkerResponse,
-    FetchWorkerSleepScheduleResponse, FetchWorkerTagResponse, FetchWorkerTagsResponse, FetchWorkersResponse,
-    RequestWorkerStatusChangeResponse, SetWorkerSleepScheduleResponse, SetWorkerTagsResponse,
-    UpdateWorkerTagResponse,
+    FetchWorkerSleepScheduleResponse, FetchWorkerTagResponse, FetchWorkerTagsResponse, FetchWorkersQuery,
+    FetchWorkersResponse, RequestWorkerStatusChangeResponse, SetWorkerSleepScheduleResponse,
+    SetWorkerTagsResponse, UpdateWorkerTagResponse,
 };
 use flamenco_api::server::WorkerMgtApi;
 use flamenco_api::{Problem, types};
@@ -13,13 +13,19 @@ use flamenco_domain::schedule::SleepSchedule;
 use flamenco_domain::worker::{StatusRequest, Tag};
 use uuid::Uuid;
 
-use super::{Api, Caller, convert, problem};
+use super::{Api, Caller, convert, lists, problem};
 use crate::error::Error;
 
 impl WorkerMgtApi for Api {
-    async fn fetch_workers(&self, _: Caller) -> Result<FetchWorkersResponse, Problem> {
-        let workers = self.farm.workers().await?.into_iter().map(convert::worker_summary).collect();
-        Ok(FetchWorkersResponse::Status200(types::WorkerList { workers }))
+    async fn fetch_workers(
+        &self,
+        _: Caller,
+        query: FetchWorkersQuery,
+    ) -> Result<FetchWorkersResponse, Problem> {
+        let (filter, order) = lists::workers(query)?;
+        let page = self.farm.list_workers(&filter, &order.paging, convert::worker_summary).await?;
+        let next_cursor = page.next.map(|place| order.cursor(place)).transpose()?;
+        Ok(FetchWorkersResponse::Status200(types::WorkerList { workers: page.entries, next_cursor }))
     }
 
     async fn fetch_worker(&self, _: Caller, worker_id: Uuid) -> Result<FetchWorkerResponse, Problem> {

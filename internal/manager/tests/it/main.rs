@@ -38,6 +38,7 @@ mod failures;
 mod job_status;
 mod jobs;
 mod last_rendered;
+mod lists;
 mod meta;
 mod races;
 mod restart;

@@ -4,5 +4,6 @@
 mod claim;
 mod counters;
 mod farm;
+mod lists;
 mod submit;
 mod writer;

@@ -1478,11 +1478,47 @@ impl TaskOutputProducedResponse {
         }
     }
 }
+/// Query parameters of `fetchWorkers`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+pub struct FetchWorkersQuery {
+    /// Own addition. How many entries the answer has at most. When there are more, `next_cursor` says where to go on. Without it, the answer has them all.
+    #[serde(rename = "limit", default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+    /// Own addition. The `next_cursor` of the page before, with the other parameters as they were then. Entries that come or go meanwhile do not shift the pages.
+    #[serde(rename = "cursor", default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// Own addition. What to sort by; `name` if left out.
+    #[serde(rename = "sort", default, skip_serializing_if = "Option::is_none")]
+    pub sort: Option<types::WorkerSort>,
+    /// Own addition. The direction in which to sort; `asc` if left out, unless `sort` is left out as well: then the list has its usual order.
+    #[serde(rename = "order", default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<types::SortOrder>,
+    /// Own addition. Only workers with one of these statuses.
+    #[serde(rename = "status", default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Vec<types::WorkerStatus>>,
+    /// Own addition. Only what is of one of these task types, or supports one of them.
+    #[serde(rename = "task_type", default, skip_serializing_if = "Option::is_none")]
+    pub task_type: Option<Vec<String>>,
+    /// Own addition. Only what has this text in its name. Upper and lower case are the same.
+    #[serde(rename = "name", default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Own addition. Only what has one of these worker tags.
+    #[serde(rename = "tag", default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<Vec<::uuid::Uuid>>,
+    /// Own addition. Only workers that were heard of at this moment or later.
+    #[serde(rename = "seen_since", default, skip_serializing_if = "Option::is_none")]
+    pub seen_since: Option<::chrono::DateTime<::chrono::Utc>>,
+    /// Own addition. Only workers that were last heard of before this moment, or never.
+    #[serde(rename = "seen_before", default, skip_serializing_if = "Option::is_none")]
+    pub seen_before: Option<::chrono::DateTime<::chrono::Utc>>,
+}
 /// The answers of `fetchWorkers`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum FetchWorkersResponse {
     /// The workers.
     Status200(types::WorkerList),
+    /// Something about the request is wrong. The message says what and what was expected.
+    Status400(types::Error),
     /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
@@ -1491,12 +1527,16 @@ impl FetchWorkersResponse {
     pub fn status(&self) -> ::http::StatusCode {
         match self {
             Self::Status200(..) => ::http::StatusCode::OK,
+            Self::Status400(..) => ::http::StatusCode::BAD_REQUEST,
             Self::Default { status, .. } => *status,
         }
     }
     /// What went wrong, if the status is 400 or above.
     pub fn problem(&self) -> Option<crate::Problem> {
         match self {
+            Self::Status400(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
             Self::Default { body, .. } => {
                 Some(crate::Problem::received(self.status(), Some(&body.message), None))
             }
@@ -2161,11 +2201,53 @@ impl GetJobTypeResponse {
         }
     }
 }
+/// Query parameters of `fetchJobs`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+pub struct FetchJobsQuery {
+    /// Own addition. How many entries the answer has at most. When there are more, `next_cursor` says where to go on. Without it, the answer has them all.
+    #[serde(rename = "limit", default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+    /// Own addition. The `next_cursor` of the page before, with the other parameters as they were then. Entries that come or go meanwhile do not shift the pages.
+    #[serde(rename = "cursor", default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// Own addition. What to sort by; `created` if left out.
+    #[serde(rename = "sort", default, skip_serializing_if = "Option::is_none")]
+    pub sort: Option<types::JobSort>,
+    /// Own addition. The direction in which to sort; `asc` if left out, unless `sort` is left out as well: then the list has its usual order.
+    #[serde(rename = "order", default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<types::SortOrder>,
+    /// Own addition. Only jobs with one of these statuses.
+    #[serde(rename = "status", default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Vec<types::JobStatus>>,
+    /// Own addition. Only jobs of one of these job types.
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    pub type_: Option<Vec<String>>,
+    /// Own addition. Only what has this text in its name. Upper and lower case are the same.
+    #[serde(rename = "name", default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Own addition. Only what has one of these worker tags.
+    #[serde(rename = "tag", default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<Vec<::uuid::Uuid>>,
+    /// Own addition. Only jobs that were submitted at this moment or later.
+    #[serde(rename = "created_since", default, skip_serializing_if = "Option::is_none")]
+    pub created_since: Option<::chrono::DateTime<::chrono::Utc>>,
+    /// Own addition. Only jobs that were submitted before this moment.
+    #[serde(rename = "created_before", default, skip_serializing_if = "Option::is_none")]
+    pub created_before: Option<::chrono::DateTime<::chrono::Utc>>,
+    /// Own addition. Only what changed last at this moment or later.
+    #[serde(rename = "updated_since", default, skip_serializing_if = "Option::is_none")]
+    pub updated_since: Option<::chrono::DateTime<::chrono::Utc>>,
+    /// Own addition. Only what changed last before this moment.
+    #[serde(rename = "updated_before", default, skip_serializing_if = "Option::is_none")]
+    pub updated_before: Option<::chrono::DateTime<::chrono::Utc>>,
+}
 /// The answers of `fetchJobs`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum FetchJobsResponse {
     /// The jobs.
     Status200(types::JobsQueryResult),
+    /// Something about the request is wrong. The message says what and what was expected.
+    Status400(types::Error),
     /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
@@ -2174,12 +2256,16 @@ impl FetchJobsResponse {
     pub fn status(&self) -> ::http::StatusCode {
         match self {
             Self::Status200(..) => ::http::StatusCode::OK,
+            Self::Status400(..) => ::http::StatusCode::BAD_REQUEST,
             Self::Default { status, .. } => *status,
         }
     }
     /// What went wrong, if the status is 400 or above.
     pub fn problem(&self) -> Option<crate::Problem> {
         match self {
+            Self::Status400(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
             Self::Default { body, .. } => {
                 Some(crate::Problem::received(self.status(), Some(&body.message), None))
             }
@@ -2778,6 +2864,40 @@ impl SetJobTagResponse {
             _ => None,
         }
     }
+}
+/// Query parameters of `fetchJobTasks`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+pub struct FetchJobTasksQuery {
+    /// Own addition. How many entries the answer has at most. When there are more, `next_cursor` says where to go on. Without it, the answer has them all.
+    #[serde(rename = "limit", default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+    /// Own addition. The `next_cursor` of the page before, with the other parameters as they were then. Entries that come or go meanwhile do not shift the pages.
+    #[serde(rename = "cursor", default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// Own addition. What to sort by; `index_in_job` if left out.
+    #[serde(rename = "sort", default, skip_serializing_if = "Option::is_none")]
+    pub sort: Option<types::TaskSort>,
+    /// Own addition. The direction in which to sort; `asc` if left out, unless `sort` is left out as well: then the list has its usual order.
+    #[serde(rename = "order", default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<types::SortOrder>,
+    /// Own addition. Only tasks with one of these statuses.
+    #[serde(rename = "status", default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Vec<types::TaskStatus>>,
+    /// Own addition. Only what is of one of these task types, or supports one of them.
+    #[serde(rename = "task_type", default, skip_serializing_if = "Option::is_none")]
+    pub task_type: Option<Vec<String>>,
+    /// Own addition. Only what has this text in its name. Upper and lower case are the same.
+    #[serde(rename = "name", default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Own addition. Only tasks that are, or were last, assigned to one of these workers.
+    #[serde(rename = "worker", default, skip_serializing_if = "Option::is_none")]
+    pub worker: Option<Vec<::uuid::Uuid>>,
+    /// Own addition. Only what changed last at this moment or later.
+    #[serde(rename = "updated_since", default, skip_serializing_if = "Option::is_none")]
+    pub updated_since: Option<::chrono::DateTime<::chrono::Utc>>,
+    /// Own addition. Only what changed last before this moment.
+    #[serde(rename = "updated_before", default, skip_serializing_if = "Option::is_none")]
+    pub updated_before: Option<::chrono::DateTime<::chrono::Utc>>,
 }
 /// The answers of `fetchJobTasks`.
 #[derive(Debug, Clone, PartialEq)]

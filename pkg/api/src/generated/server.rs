@@ -304,12 +304,13 @@ pub trait WorkerMgtApi: Backend {
     ///
     /// List the workers.
     ///
-    /// Every worker that was not deleted, whatever its status.
+    /// Every worker that was not deleted, whatever its status, by name. Own addition: the parameters select, sort and page; without any of them the answer is the whole list.
     fn fetch_workers(
         &self,
         caller: Self::Caller,
+        query: operations::FetchWorkersQuery,
     ) -> impl Future<Output = Result<operations::FetchWorkersResponse, Problem>> + Send {
-        let _ = (caller,);
+        let _ = (caller, query);
         ready(Err(Problem::not_implemented(&operations::FETCH_WORKERS)))
     }
     /// `GET /api/v3/worker-mgt/workers/{worker_id}`
@@ -508,12 +509,13 @@ pub trait JobsApi: Backend {
     ///
     /// List the jobs.
     ///
-    /// All jobs, also finished ones and those that are marked for deletion (they have `delete_requested_at`).
+    /// All jobs, also finished ones and those that are marked for deletion (they have `delete_requested_at`). The newest come first. Own addition: the parameters select, sort and page; without any of them the answer is the whole list.
     fn fetch_jobs(
         &self,
         caller: Self::Caller,
+        query: operations::FetchJobsQuery,
     ) -> impl Future<Output = Result<operations::FetchJobsResponse, Problem>> + Send {
-        let _ = (caller,);
+        let _ = (caller, query);
         ready(Err(Problem::not_implemented(&operations::FETCH_JOBS)))
     }
     /// `POST /api/v3/jobs`
@@ -679,15 +681,16 @@ pub trait JobsApi: Backend {
     ///
     /// List the tasks of a job.
     ///
-    /// The tasks in the order in which the job type made them, without their commands. An unknown job gives an empty list.
+    /// The tasks in the order in which the job type made them, without their commands. An unknown job gives an empty list. Own addition: the parameters select, sort and page; without any of them the answer is the whole list.
     fn fetch_job_tasks(
         &self,
         caller: Self::Caller,
         job_id: ::uuid::Uuid,
+        query: operations::FetchJobTasksQuery,
     ) -> impl Future<
         Output = Result<operations::FetchJobTasksResponse, Problem>,
     > + Send {
-        let _ = (caller, job_id);
+        let _ = (caller, job_id, query);
         ready(Err(Problem::not_implemented(&operations::FETCH_JOB_TASKS)))
     }
     /// `GET /api/v3/jobs/{job_id}/blocklist`
@@ -1348,9 +1351,53 @@ async fn fetch_workers<B: WorkerMgtApi>(
     request: Request,
 ) -> Response {
     answer(async {
-            let (_, caller) = Call::begin(&backend, &operations::FETCH_WORKERS, request)
+            let (call, caller) = Call::begin(
+                    &backend,
+                    &operations::FETCH_WORKERS,
+                    request,
+                )
                 .await?;
-            backend.fetch_workers(caller).await
+            let query = operations::FetchWorkersQuery {
+                limit: call
+                    .query(
+                        "limit",
+                        |text| parse::integer(text, Some(1i64), Some(1000i64)),
+                    )?,
+                cursor: call.query("cursor", |text| parse::text(text, None, None))?,
+                sort: call
+                    .query(
+                        "sort",
+                        |text| parse::choice(
+                            text,
+                            &["name", "status", "version", "last_seen"],
+                        ),
+                    )?,
+                order: call
+                    .query("order", |text| parse::choice(text, &["asc", "desc"]))?,
+                status: call
+                    .query_list(
+                        "status",
+                        |text| parse::choice(
+                            text,
+                            &[
+                                "starting",
+                                "awake",
+                                "asleep",
+                                "error",
+                                "testing",
+                                "offline",
+                                "restart",
+                            ],
+                        ),
+                    )?,
+                task_type: call
+                    .query_list("task_type", |text| parse::text(text, None, None))?,
+                name: call.query("name", |text| parse::text(text, None, Some(255u64)))?,
+                tag: call.query_list("tag", parse::uuid)?,
+                seen_since: call.query("seen_since", parse::time)?,
+                seen_before: call.query("seen_before", parse::time)?,
+            };
+            backend.fetch_workers(caller, query).await
         })
         .await
 }
@@ -1582,9 +1629,53 @@ async fn get_job_type<B: JobsApi>(
 }
 async fn fetch_jobs<B: JobsApi>(State(backend): State<B>, request: Request) -> Response {
     answer(async {
-            let (_, caller) = Call::begin(&backend, &operations::FETCH_JOBS, request)
+            let (call, caller) = Call::begin(&backend, &operations::FETCH_JOBS, request)
                 .await?;
-            backend.fetch_jobs(caller).await
+            let query = operations::FetchJobsQuery {
+                limit: call
+                    .query(
+                        "limit",
+                        |text| parse::integer(text, Some(1i64), Some(1000i64)),
+                    )?,
+                cursor: call.query("cursor", |text| parse::text(text, None, None))?,
+                sort: call
+                    .query(
+                        "sort",
+                        |text| parse::choice(
+                            text,
+                            &["created", "updated", "name", "type", "status", "priority"],
+                        ),
+                    )?,
+                order: call
+                    .query("order", |text| parse::choice(text, &["asc", "desc"]))?,
+                status: call
+                    .query_list(
+                        "status",
+                        |text| parse::choice(
+                            text,
+                            &[
+                                "active",
+                                "canceled",
+                                "completed",
+                                "failed",
+                                "paused",
+                                "pause-requested",
+                                "queued",
+                                "cancel-requested",
+                                "requeueing",
+                                "under-construction",
+                            ],
+                        ),
+                    )?,
+                type_: call.query_list("type", |text| parse::text(text, None, None))?,
+                name: call.query("name", |text| parse::text(text, None, Some(255u64)))?,
+                tag: call.query_list("tag", parse::uuid)?,
+                created_since: call.query("created_since", parse::time)?,
+                created_before: call.query("created_before", parse::time)?,
+                updated_since: call.query("updated_since", parse::time)?,
+                updated_before: call.query("updated_before", parse::time)?,
+            };
+            backend.fetch_jobs(caller, query).await
         })
         .await
 }
@@ -1781,7 +1872,55 @@ async fn fetch_job_tasks<B: JobsApi>(
                 )
                 .await?;
             let job_id = call.path("job_id", parse::uuid)?;
-            backend.fetch_job_tasks(caller, job_id).await
+            let query = operations::FetchJobTasksQuery {
+                limit: call
+                    .query(
+                        "limit",
+                        |text| parse::integer(text, Some(1i64), Some(1000i64)),
+                    )?,
+                cursor: call.query("cursor", |text| parse::text(text, None, None))?,
+                sort: call
+                    .query(
+                        "sort",
+                        |text| parse::choice(
+                            text,
+                            &[
+                                "index_in_job",
+                                "updated",
+                                "name",
+                                "task_type",
+                                "status",
+                                "priority",
+                                "worker",
+                            ],
+                        ),
+                    )?,
+                order: call
+                    .query("order", |text| parse::choice(text, &["asc", "desc"]))?,
+                status: call
+                    .query_list(
+                        "status",
+                        |text| parse::choice(
+                            text,
+                            &[
+                                "active",
+                                "canceled",
+                                "completed",
+                                "failed",
+                                "queued",
+                                "soft-failed",
+                                "paused",
+                            ],
+                        ),
+                    )?,
+                task_type: call
+                    .query_list("task_type", |text| parse::text(text, None, None))?,
+                name: call.query("name", |text| parse::text(text, None, Some(255u64)))?,
+                worker: call.query_list("worker", parse::uuid)?,
+                updated_since: call.query("updated_since", parse::time)?,
+                updated_before: call.query("updated_before", parse::time)?,
+            };
+            backend.fetch_job_tasks(caller, job_id, query).await
         })
         .await
 }
@@ -2344,6 +2483,7 @@ impl IntoResponse for operations::FetchWorkersResponse {
     fn into_response(self) -> Response {
         match self {
             Self::Status200(body) => reply::json(::http::StatusCode::OK, &body),
+            Self::Status400(body) => reply::json(::http::StatusCode::BAD_REQUEST, &body),
             Self::Default { status, body } => reply::json(status, &body),
         }
     }
@@ -2613,6 +2753,7 @@ impl IntoResponse for operations::FetchJobsResponse {
     fn into_response(self) -> Response {
         match self {
             Self::Status200(body) => reply::json(::http::StatusCode::OK, &body),
+            Self::Status400(body) => reply::json(::http::StatusCode::BAD_REQUEST, &body),
             Self::Default { status, body } => reply::json(status, &body),
         }
     }

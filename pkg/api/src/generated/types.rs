@@ -882,6 +882,77 @@ for JobSettings {
         Self(value)
     }
 }
+///What jobs can be sorted by. `created` is the order of submission. Names are sorted without regard to the case of the letters A to Z.
+#[derive(
+    ::serde::Deserialize,
+    ::serde::Serialize,
+    Clone,
+    Copy,
+    Debug,
+    Eq,
+    Hash,
+    Ord,
+    PartialEq,
+    PartialOrd
+)]
+pub enum JobSort {
+    #[serde(rename = "created")]
+    Created,
+    #[serde(rename = "updated")]
+    Updated,
+    #[serde(rename = "name")]
+    Name,
+    #[serde(rename = "type")]
+    Type,
+    #[serde(rename = "status")]
+    Status,
+    #[serde(rename = "priority")]
+    Priority,
+}
+impl ::std::fmt::Display for JobSort {
+    fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+        match *self {
+            Self::Created => f.write_str("created"),
+            Self::Updated => f.write_str("updated"),
+            Self::Name => f.write_str("name"),
+            Self::Type => f.write_str("type"),
+            Self::Status => f.write_str("status"),
+            Self::Priority => f.write_str("priority"),
+        }
+    }
+}
+impl ::std::str::FromStr for JobSort {
+    type Err = self::error::ConversionError;
+    fn from_str(
+        value: &str,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        match value {
+            "created" => Ok(Self::Created),
+            "updated" => Ok(Self::Updated),
+            "name" => Ok(Self::Name),
+            "type" => Ok(Self::Type),
+            "status" => Ok(Self::Status),
+            "priority" => Ok(Self::Priority),
+            _ => Err("invalid value".into()),
+        }
+    }
+}
+impl ::std::convert::TryFrom<&str> for JobSort {
+    type Error = self::error::ConversionError;
+    fn try_from(
+        value: &str,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        value.parse()
+    }
+}
+impl ::std::convert::TryFrom<::std::string::String> for JobSort {
+    type Error = self::error::ConversionError;
+    fn try_from(
+        value: ::std::string::String,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        value.parse()
+    }
+}
 /**The state of a job:
 
 * `active`: at least one of its tasks was started.
@@ -1029,6 +1100,8 @@ pub struct JobTaskCounts {
 ///The tasks of a job.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct JobTasksSummary {
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub next_cursor: ::std::option::Option<NextCursor>,
     ///The tasks, in the order of `index_in_job`.
     #[serde(deserialize_with = "crate::null::as_empty")]
     pub tasks: ::std::vec::Vec<TaskSummary>,
@@ -1059,6 +1132,8 @@ pub struct JobsQueryResult {
     ///The jobs.
     #[serde(deserialize_with = "crate::null::as_empty")]
     pub jobs: ::std::vec::Vec<Job>,
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub next_cursor: ::std::option::Option<NextCursor>,
 }
 /**What happened to the manager:
 
@@ -1267,6 +1342,47 @@ pub struct MayKeepRunning {
     ///Whether the reason is another status that the worker is to go to. Ask `workerState` for it.
     #[serde(rename = "statusChangeRequested")]
     pub status_change_requested: bool,
+}
+///Own addition. Where the next page starts, to be sent as `cursor`. Only there when `limit` was given and there is more.
+#[derive(
+    ::serde::Deserialize,
+    ::serde::Serialize,
+    Clone,
+    Debug,
+    Eq,
+    Hash,
+    Ord,
+    PartialEq,
+    PartialOrd
+)]
+#[serde(transparent)]
+pub struct NextCursor(pub ::std::string::String);
+impl ::std::ops::Deref for NextCursor {
+    type Target = ::std::string::String;
+    fn deref(&self) -> &::std::string::String {
+        &self.0
+    }
+}
+impl ::std::convert::From<NextCursor> for ::std::string::String {
+    fn from(value: NextCursor) -> Self {
+        value.0
+    }
+}
+impl ::std::convert::From<::std::string::String> for NextCursor {
+    fn from(value: ::std::string::String) -> Self {
+        Self(value)
+    }
+}
+impl ::std::fmt::Display for NextCursor {
+    fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+impl ::std::str::FromStr for NextCursor {
+    type Err = ::std::convert::Infallible;
+    fn from_str(value: &str) -> ::std::result::Result<Self, Self::Err> {
+        Ok(Self(value.to_string()))
+    }
 }
 ///A path to try out.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
@@ -1602,6 +1718,61 @@ impl ::std::convert::TryFrom<::std::string::String> for SocketIoSubscriptionType
         value.parse()
     }
 }
+///The direction in which a list is sorted.
+#[derive(
+    ::serde::Deserialize,
+    ::serde::Serialize,
+    Clone,
+    Copy,
+    Debug,
+    Eq,
+    Hash,
+    Ord,
+    PartialEq,
+    PartialOrd
+)]
+pub enum SortOrder {
+    #[serde(rename = "asc")]
+    Asc,
+    #[serde(rename = "desc")]
+    Desc,
+}
+impl ::std::fmt::Display for SortOrder {
+    fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+        match *self {
+            Self::Asc => f.write_str("asc"),
+            Self::Desc => f.write_str("desc"),
+        }
+    }
+}
+impl ::std::str::FromStr for SortOrder {
+    type Err = self::error::ConversionError;
+    fn from_str(
+        value: &str,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        match value {
+            "asc" => Ok(Self::Asc),
+            "desc" => Ok(Self::Desc),
+            _ => Err("invalid value".into()),
+        }
+    }
+}
+impl ::std::convert::TryFrom<&str> for SortOrder {
+    type Error = self::error::ConversionError;
+    fn try_from(
+        value: &str,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        value.parse()
+    }
+}
+impl ::std::convert::TryFrom<::std::string::String> for SortOrder {
+    type Error = self::error::ConversionError;
+    fn try_from(
+        value: ::std::string::String,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        value.parse()
+    }
+}
 ///A job to submit.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct SubmittedJob {
@@ -1679,6 +1850,81 @@ pub struct TaskLogInfo {
     pub task_id: ::uuid::Uuid,
     ///Address of the log, relative to the address of the manager.
     pub url: ::std::string::String,
+}
+///What the tasks of a job can be sorted by. Names, also those of workers, are sorted without regard to the case of the letters A to Z; tasks without a worker come before the others.
+#[derive(
+    ::serde::Deserialize,
+    ::serde::Serialize,
+    Clone,
+    Copy,
+    Debug,
+    Eq,
+    Hash,
+    Ord,
+    PartialEq,
+    PartialOrd
+)]
+pub enum TaskSort {
+    #[serde(rename = "index_in_job")]
+    IndexInJob,
+    #[serde(rename = "updated")]
+    Updated,
+    #[serde(rename = "name")]
+    Name,
+    #[serde(rename = "task_type")]
+    TaskType,
+    #[serde(rename = "status")]
+    Status,
+    #[serde(rename = "priority")]
+    Priority,
+    #[serde(rename = "worker")]
+    Worker,
+}
+impl ::std::fmt::Display for TaskSort {
+    fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+        match *self {
+            Self::IndexInJob => f.write_str("index_in_job"),
+            Self::Updated => f.write_str("updated"),
+            Self::Name => f.write_str("name"),
+            Self::TaskType => f.write_str("task_type"),
+            Self::Status => f.write_str("status"),
+            Self::Priority => f.write_str("priority"),
+            Self::Worker => f.write_str("worker"),
+        }
+    }
+}
+impl ::std::str::FromStr for TaskSort {
+    type Err = self::error::ConversionError;
+    fn from_str(
+        value: &str,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        match value {
+            "index_in_job" => Ok(Self::IndexInJob),
+            "updated" => Ok(Self::Updated),
+            "name" => Ok(Self::Name),
+            "task_type" => Ok(Self::TaskType),
+            "status" => Ok(Self::Status),
+            "priority" => Ok(Self::Priority),
+            "worker" => Ok(Self::Worker),
+            _ => Err("invalid value".into()),
+        }
+    }
+}
+impl ::std::convert::TryFrom<&str> for TaskSort {
+    type Error = self::error::ConversionError;
+    fn try_from(
+        value: &str,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        value.parse()
+    }
+}
+impl ::std::convert::TryFrom<::std::string::String> for TaskSort {
+    type Error = self::error::ConversionError;
+    fn try_from(
+        value: ::std::string::String,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        value.parse()
+    }
 }
 /**The state of a task:
 
@@ -1855,6 +2101,8 @@ pub struct Worker {
 ///Workers.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct WorkerList {
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub next_cursor: ::std::option::Option<NextCursor>,
     ///The workers.
     #[serde(deserialize_with = "crate::null::as_empty")]
     pub workers: ::std::vec::Vec<WorkerSummary>,
@@ -1897,6 +2145,69 @@ pub struct WorkerSleepSchedule {
     pub is_active: bool,
     ///When the sleep begins, as `HH:MM` with 24 hours. Empty means the beginning of the day.
     pub start_time: ::std::string::String,
+}
+///What workers can be sorted by. Names are sorted without regard to the case of the letters A to Z; workers that were never heard of come before the others.
+#[derive(
+    ::serde::Deserialize,
+    ::serde::Serialize,
+    Clone,
+    Copy,
+    Debug,
+    Eq,
+    Hash,
+    Ord,
+    PartialEq,
+    PartialOrd
+)]
+pub enum WorkerSort {
+    #[serde(rename = "name")]
+    Name,
+    #[serde(rename = "status")]
+    Status,
+    #[serde(rename = "version")]
+    Version,
+    #[serde(rename = "last_seen")]
+    LastSeen,
+}
+impl ::std::fmt::Display for WorkerSort {
+    fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+        match *self {
+            Self::Name => f.write_str("name"),
+            Self::Status => f.write_str("status"),
+            Self::Version => f.write_str("version"),
+            Self::LastSeen => f.write_str("last_seen"),
+        }
+    }
+}
+impl ::std::str::FromStr for WorkerSort {
+    type Err = self::error::ConversionError;
+    fn from_str(
+        value: &str,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        match value {
+            "name" => Ok(Self::Name),
+            "status" => Ok(Self::Status),
+            "version" => Ok(Self::Version),
+            "last_seen" => Ok(Self::LastSeen),
+            _ => Err("invalid value".into()),
+        }
+    }
+}
+impl ::std::convert::TryFrom<&str> for WorkerSort {
+    type Error = self::error::ConversionError;
+    fn try_from(
+        value: &str,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        value.parse()
+    }
+}
+impl ::std::convert::TryFrom<::std::string::String> for WorkerSort {
+    type Error = self::error::ConversionError;
+    fn try_from(
+        value: ::std::string::String,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        value.parse()
+    }
 }
 ///The status that a worker is asked to go to.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]

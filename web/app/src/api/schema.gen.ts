@@ -415,7 +415,7 @@ export interface paths {
         };
         /**
          * List the workers.
-         * @description Every worker that was not deleted, whatever its status.
+         * @description Every worker that was not deleted, whatever its status, by name. Own addition: the parameters select, sort and page; without any of them the answer is the whole list.
          */
         get: operations["fetchWorkers"];
         put?: never;
@@ -651,7 +651,7 @@ export interface paths {
         };
         /**
          * List the jobs.
-         * @description All jobs, also finished ones and those that are marked for deletion (they have `delete_requested_at`).
+         * @description All jobs, also finished ones and those that are marked for deletion (they have `delete_requested_at`). The newest come first. Own addition: the parameters select, sort and page; without any of them the answer is the whole list.
          */
         get: operations["fetchJobs"];
         put?: never;
@@ -901,7 +901,7 @@ export interface paths {
         };
         /**
          * List the tasks of a job.
-         * @description The tasks in the order in which the job type made them, without their commands. An unknown job gives an empty list.
+         * @description The tasks in the order in which the job type made them, without their commands. An unknown job gives an empty list. Own addition: the parameters select, sort and page; without any of them the answer is the whole list.
          */
         get: operations["fetchJobTasks"];
         put?: never;
@@ -1567,6 +1567,7 @@ export interface components {
         WorkerList: {
             /** @description The workers. */
             workers: components["schemas"]["WorkerSummary"][];
+            next_cursor?: components["schemas"]["NextCursor"];
         };
         /** @description A worker in a list. */
         WorkerSummary: {
@@ -2155,10 +2156,40 @@ export interface components {
             metadata?: components["schemas"]["JobMetadata"];
             settings?: components["schemas"]["JobSettings"];
         };
+        /**
+         * @description The direction in which a list is sorted.
+         * @example desc
+         * @enum {string}
+         */
+        SortOrder: "asc" | "desc";
+        /**
+         * @description Own addition. Where the next page starts, to be sent as `cursor`. Only there when `limit` was given and there is more.
+         * @example WyJ1cGRhdGVkIiwiZGVzYyIsMTc3MDEyNzUzMTAwMDAwMCw0MV0
+         */
+        NextCursor: string;
+        /**
+         * @description What jobs can be sorted by. `created` is the order of submission. Names are sorted without regard to the case of the letters A to Z.
+         * @example updated
+         * @enum {string}
+         */
+        JobSort: "created" | "updated" | "name" | "type" | "status" | "priority";
+        /**
+         * @description What the tasks of a job can be sorted by. Names, also those of workers, are sorted without regard to the case of the letters A to Z; tasks without a worker come before the others.
+         * @example updated
+         * @enum {string}
+         */
+        TaskSort: "index_in_job" | "updated" | "name" | "task_type" | "status" | "priority" | "worker";
+        /**
+         * @description What workers can be sorted by. Names are sorted without regard to the case of the letters A to Z; workers that were never heard of come before the others.
+         * @example last_seen
+         * @enum {string}
+         */
+        WorkerSort: "name" | "status" | "version" | "last_seen";
         /** @description Jobs. */
         JobsQueryResult: {
             /** @description The jobs. */
             jobs: components["schemas"]["Job"][];
+            next_cursor?: components["schemas"]["NextCursor"];
         };
         /** @description A request to change the status of a job. */
         JobStatusChange: {
@@ -2337,6 +2368,7 @@ export interface components {
         JobTasksSummary: {
             /** @description The tasks, in the order of `index_in_job`. */
             tasks: components["schemas"]["TaskSummary"][];
+            next_cursor?: components["schemas"]["NextCursor"];
         };
         /** @description A task in a list. */
         TaskSummary: {
@@ -2917,6 +2949,47 @@ export interface components {
         };
     };
     parameters: {
+        /**
+         * @description Own addition. How many entries the answer has at most. When there are more, `next_cursor` says where to go on. Without it, the answer has them all.
+         * @example 100
+         */
+        limit: number;
+        /**
+         * @description Own addition. The `next_cursor` of the page before, with the other parameters as they were then. Entries that come or go meanwhile do not shift the pages.
+         * @example WyJ1cGRhdGVkIiwiZGVzYyIsMTc3MDEyNzUzMTAwMDAwMCw0MV0
+         */
+        cursor: string;
+        /** @description Own addition. The direction in which to sort; `asc` if left out, unless `sort` is left out as well: then the list has its usual order. */
+        order: components["schemas"]["SortOrder"];
+        /**
+         * @description Own addition. Only what has this text in its name. Upper and lower case are the same.
+         * @example lighting
+         */
+        name_part: string;
+        /**
+         * @description Own addition. Only what has one of these worker tags.
+         * @example [
+         *       "4d1f8a52-64c5-4b0e-9a0d-2f0c1a7c9e55"
+         *     ]
+         */
+        tags: string[];
+        /**
+         * @description Own addition. Only what is of one of these task types, or supports one of them.
+         * @example [
+         *       "blender"
+         *     ]
+         */
+        task_types: string[];
+        /**
+         * @description Own addition. Only what changed last at this moment or later.
+         * @example 2026-02-03T14:00:00Z
+         */
+        updated_since: string;
+        /**
+         * @description Own addition. Only what changed last before this moment.
+         * @example 2026-02-03T14:00:00Z
+         */
+        updated_before: string;
         /** @description For whom the values are meant. */
         audience: components["schemas"]["ManagerVariableAudience"];
         /**
@@ -3842,7 +3915,59 @@ export interface operations {
     };
     fetchWorkers: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description Own addition. How many entries the answer has at most. When there are more, `next_cursor` says where to go on. Without it, the answer has them all.
+                 * @example 100
+                 */
+                limit?: components["parameters"]["limit"];
+                /**
+                 * @description Own addition. The `next_cursor` of the page before, with the other parameters as they were then. Entries that come or go meanwhile do not shift the pages.
+                 * @example WyJ1cGRhdGVkIiwiZGVzYyIsMTc3MDEyNzUzMTAwMDAwMCw0MV0
+                 */
+                cursor?: components["parameters"]["cursor"];
+                /** @description Own addition. What to sort by; `name` if left out. */
+                sort?: components["schemas"]["WorkerSort"];
+                /** @description Own addition. The direction in which to sort; `asc` if left out, unless `sort` is left out as well: then the list has its usual order. */
+                order?: components["parameters"]["order"];
+                /**
+                 * @description Own addition. Only workers with one of these statuses.
+                 * @example [
+                 *       "awake",
+                 *       "error"
+                 *     ]
+                 */
+                status?: components["schemas"]["WorkerStatus"][];
+                /**
+                 * @description Own addition. Only what is of one of these task types, or supports one of them.
+                 * @example [
+                 *       "blender"
+                 *     ]
+                 */
+                task_type?: components["parameters"]["task_types"];
+                /**
+                 * @description Own addition. Only what has this text in its name. Upper and lower case are the same.
+                 * @example lighting
+                 */
+                name?: components["parameters"]["name_part"];
+                /**
+                 * @description Own addition. Only what has one of these worker tags.
+                 * @example [
+                 *       "4d1f8a52-64c5-4b0e-9a0d-2f0c1a7c9e55"
+                 *     ]
+                 */
+                tag?: components["parameters"]["tags"];
+                /**
+                 * @description Own addition. Only workers that were heard of at this moment or later.
+                 * @example 2026-02-03T14:00:00Z
+                 */
+                seen_since?: string;
+                /**
+                 * @description Own addition. Only workers that were last heard of before this moment, or never.
+                 * @example 2026-02-03T14:00:00Z
+                 */
+                seen_before?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3876,6 +4001,7 @@ export interface operations {
                     "application/json": components["schemas"]["WorkerList"];
                 };
             };
+            400: components["responses"]["BadRequest"];
             default: components["responses"]["Failure"];
         };
     };
@@ -4444,7 +4570,69 @@ export interface operations {
     };
     fetchJobs: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description Own addition. How many entries the answer has at most. When there are more, `next_cursor` says where to go on. Without it, the answer has them all.
+                 * @example 100
+                 */
+                limit?: components["parameters"]["limit"];
+                /**
+                 * @description Own addition. The `next_cursor` of the page before, with the other parameters as they were then. Entries that come or go meanwhile do not shift the pages.
+                 * @example WyJ1cGRhdGVkIiwiZGVzYyIsMTc3MDEyNzUzMTAwMDAwMCw0MV0
+                 */
+                cursor?: components["parameters"]["cursor"];
+                /** @description Own addition. What to sort by; `created` if left out. */
+                sort?: components["schemas"]["JobSort"];
+                /** @description Own addition. The direction in which to sort; `asc` if left out, unless `sort` is left out as well: then the list has its usual order. */
+                order?: components["parameters"]["order"];
+                /**
+                 * @description Own addition. Only jobs with one of these statuses.
+                 * @example [
+                 *       "active",
+                 *       "queued"
+                 *     ]
+                 */
+                status?: components["schemas"]["JobStatus"][];
+                /**
+                 * @description Own addition. Only jobs of one of these job types.
+                 * @example [
+                 *       "simple-blender-render"
+                 *     ]
+                 */
+                type?: string[];
+                /**
+                 * @description Own addition. Only what has this text in its name. Upper and lower case are the same.
+                 * @example lighting
+                 */
+                name?: components["parameters"]["name_part"];
+                /**
+                 * @description Own addition. Only what has one of these worker tags.
+                 * @example [
+                 *       "4d1f8a52-64c5-4b0e-9a0d-2f0c1a7c9e55"
+                 *     ]
+                 */
+                tag?: components["parameters"]["tags"];
+                /**
+                 * @description Own addition. Only jobs that were submitted at this moment or later.
+                 * @example 2026-02-01T00:00:00Z
+                 */
+                created_since?: string;
+                /**
+                 * @description Own addition. Only jobs that were submitted before this moment.
+                 * @example 2026-03-01T00:00:00Z
+                 */
+                created_before?: string;
+                /**
+                 * @description Own addition. Only what changed last at this moment or later.
+                 * @example 2026-02-03T14:00:00Z
+                 */
+                updated_since?: components["parameters"]["updated_since"];
+                /**
+                 * @description Own addition. Only what changed last before this moment.
+                 * @example 2026-02-03T14:00:00Z
+                 */
+                updated_before?: components["parameters"]["updated_before"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -4486,6 +4674,7 @@ export interface operations {
                     "application/json": components["schemas"]["JobsQueryResult"];
                 };
             };
+            400: components["responses"]["BadRequest"];
             default: components["responses"]["Failure"];
         };
     };
@@ -5005,7 +5194,59 @@ export interface operations {
     };
     fetchJobTasks: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description Own addition. How many entries the answer has at most. When there are more, `next_cursor` says where to go on. Without it, the answer has them all.
+                 * @example 100
+                 */
+                limit?: components["parameters"]["limit"];
+                /**
+                 * @description Own addition. The `next_cursor` of the page before, with the other parameters as they were then. Entries that come or go meanwhile do not shift the pages.
+                 * @example WyJ1cGRhdGVkIiwiZGVzYyIsMTc3MDEyNzUzMTAwMDAwMCw0MV0
+                 */
+                cursor?: components["parameters"]["cursor"];
+                /** @description Own addition. What to sort by; `index_in_job` if left out. */
+                sort?: components["schemas"]["TaskSort"];
+                /** @description Own addition. The direction in which to sort; `asc` if left out, unless `sort` is left out as well: then the list has its usual order. */
+                order?: components["parameters"]["order"];
+                /**
+                 * @description Own addition. Only tasks with one of these statuses.
+                 * @example [
+                 *       "failed",
+                 *       "soft-failed"
+                 *     ]
+                 */
+                status?: components["schemas"]["TaskStatus"][];
+                /**
+                 * @description Own addition. Only what is of one of these task types, or supports one of them.
+                 * @example [
+                 *       "blender"
+                 *     ]
+                 */
+                task_type?: components["parameters"]["task_types"];
+                /**
+                 * @description Own addition. Only what has this text in its name. Upper and lower case are the same.
+                 * @example lighting
+                 */
+                name?: components["parameters"]["name_part"];
+                /**
+                 * @description Own addition. Only tasks that are, or were last, assigned to one of these workers.
+                 * @example [
+                 *       "7b9e4f0a-2f6d-4c0e-8f7a-0d5b6a1c9e33"
+                 *     ]
+                 */
+                worker?: string[];
+                /**
+                 * @description Own addition. Only what changed last at this moment or later.
+                 * @example 2026-02-03T14:00:00Z
+                 */
+                updated_since?: components["parameters"]["updated_since"];
+                /**
+                 * @description Own addition. Only what changed last before this moment.
+                 * @example 2026-02-03T14:00:00Z
+                 */
+                updated_before?: components["parameters"]["updated_before"];
+            };
             header?: never;
             path: {
                 /**
