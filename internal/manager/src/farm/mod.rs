@@ -10,6 +10,7 @@ pub mod jobs;
 pub mod last_rendered;
 pub mod logs;
 pub mod scheduler;
+pub mod setup;
 pub mod sleep;
 pub mod status;
 pub mod submission;
@@ -34,6 +35,7 @@ use flamenco_domain::variables::Variables;
 use flamenco_jobscript::Scripts;
 use flamenco_store::{Location, Store};
 use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::error::Result;
@@ -57,7 +59,7 @@ pub struct Live {
 pub struct Options {
     /// Name of this manager.
     pub name: String,
-    /// Where jobs are stored, as the manager sees it.
+    /// Where jobs are stored, as the manager sees it; empty as long as nobody has chosen.
     pub shared_storage: String,
     /// Whether nobody has configured this manager yet.
     pub first_run: bool,
@@ -93,6 +95,10 @@ pub struct Inner {
     deletions: Notify,
     status: Mutex<FarmStatus>,
     status_changed: Arc<Notify>,
+    /// Cancelled when the manager is to start again in this process.
+    restart: CancellationToken,
+    /// Programs of the setup assistant that run at the same time.
+    trials: Semaphore,
 }
 
 impl std::ops::Deref for Farm {
@@ -166,6 +172,8 @@ impl Farm {
             deletions: Notify::new(),
             status: Mutex::new(FarmStatus::Starting),
             status_changed,
+            restart: CancellationToken::new(),
+            trials: Semaphore::new(2),
         }));
         farm.repair().await?;
         Ok(farm)
