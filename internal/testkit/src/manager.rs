@@ -214,7 +214,7 @@ impl TestManager {
         let address = listener.local_addr().expect("an address");
         let cancel = CancellationToken::new();
         let versions = Versions { short: "1.2.3".into(), long: "1.2.3-test".into(), git: "abcdef".into() };
-        let parts = Parts { clock: Arc::new(self.clock.clone()), versions };
+        let parts = Parts { clock: Arc::new(self.clock.clone()), ..Parts::new(versions) };
         let run = flamenco_manager_core::run(self.config(), listener, parts, cancel.clone());
         let mut ended = runtime.spawn(async move { run.await.map_err(|error| error.to_string()) });
         let ready = self.http.get(format!("http://{address}/api/v3/version")).send();

@@ -92,6 +92,9 @@ fn reachable(interfaces: &[Interface]) -> Vec<IpAddr> {
 mod tests {
     use super::*;
 
+    /// Interfaces and their addresses, and what is expected of them.
+    type Case<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
+
     /// `name address` with `lo` for loopback.
     fn machine(addresses: &[(&str, &str)]) -> Vec<Interface> {
         let interface = |(name, address): &(&str, &str)| Interface {
@@ -121,7 +124,7 @@ mod tests {
 
     #[test]
     fn the_addresses_that_others_can_use() {
-        let cases: [(&[(&str, &str)], &[&str]); 8] = [
+        let cases: [Case<'_>; 8] = [
             (&[], &[]),
             (&[("lo", "127.0.0.1"), ("lo", "::1")], &["127.0.0.1", "[::1]"]),
             (&[("lo", "127.0.0.1"), ("eth0", "fe80::2")], &["127.0.0.1"]),

@@ -31,7 +31,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 pub use description::Description;
 pub use interfaces::{Interface, own_urls};
-pub use responder::{Announcement, Responder};
+pub use responder::{Announcement, Locations, Responder};
 pub use search::Search;
 
 /// Where searches and announcements are sent to, on every network.

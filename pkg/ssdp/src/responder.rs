@@ -26,10 +26,13 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// Announced URLs. Each search is answered with a datagram for each of them.
 const MAX_LOCATIONS: usize = 8;
 
+/// The URLs of the descriptions, given the addresses of this machine.
+pub type Locations = Box<dyn Fn(&[Interface]) -> Vec<String> + Send + Sync>;
+
 /// What is said about the service.
 pub struct Announcement {
-    /// The URLs of the descriptions, given the addresses of this machine.
-    pub locations: Box<dyn Fn(&[Interface]) -> Vec<String> + Send + Sync>,
+    /// Asked again when the addresses change.
+    pub locations: Locations,
     /// Which program this is, as in `Linux/6 UPnP/1.1 Program/1.0`.
     pub server: String,
 }

@@ -1,4 +1,5 @@
-//! The web app, embedded: `/app/*`, with the page itself for every route of the app that is no file.
+//! The web app, embedded: `/app/*`, with the page itself for every route of the app that is no file. The Blender add-on
+//! is one of its files.
 
 use axum::Router;
 use axum::extract::Path;
@@ -10,41 +11,65 @@ use rust_embed::RustEmbed;
 #[derive(RustEmbed)]
 #[folder = "../../web/app/dist"]
 #[allow_missing = true]
-struct WebApp;
+pub(super) struct WebApp;
 
 const PAGE: &str = "index.html";
 const NOT_BUILT: &str = "The web app is not part of this build. Run `make web` and build the manager again; the API is \
                          there all the same, see /api/v3/swagger-ui/.\n";
 
-pub(super) fn router() -> Router {
+const ADDON: &str = "flamenco-addon.zip";
+const NO_ADDON: &str =
+    "The Blender add-on is not part of this build. Run `make` and use the manager that it builds.\n";
+
+/// `Files` is [`WebApp`] outside tests.
+pub(super) fn router<Files: RustEmbed + 'static>() -> Router {
     Router::new()
         .route("/", get(|| async { Redirect::temporary("/app/") }))
         .route("/app", get(|| async { Redirect::temporary("/app/") }))
-        .route("/app/", get(|headers: HeaderMap| async move { file(PAGE, &headers) }))
+        .route("/app/", get(|headers: HeaderMap| async move { file::<Files>(PAGE, &headers) }))
         .route(
             "/app/{*path}",
-            get(|Path(path): Path<String>, headers: HeaderMap| async move { file(&path, &headers) }),
+            get(|Path(path): Path<String>, headers: HeaderMap| async move { file::<Files>(&path, &headers) }),
         )
-        .route("/favicon.ico", get(|headers: HeaderMap| async move { exact("favicon.ico", &headers) }))
-        .route("/favicon.png", get(|headers: HeaderMap| async move { exact("favicon.png", &headers) }))
+        .route(
+            "/favicon.ico",
+            get(|headers: HeaderMap| async move { exact::<Files>("favicon.ico", &headers) }),
+        )
+        .route(
+            "/favicon.png",
+            get(|headers: HeaderMap| async move { exact::<Files>("favicon.png", &headers) }),
+        )
+        .route("/flamenco-addon.zip", get(|headers: HeaderMap| async move { addon::<Files>(&headers) }))
+        // Where older versions had it.
+        .route("/flamenco3-addon.zip", get(|| async { Redirect::permanent("/flamenco-addon.zip") }))
 }
 
-fn exact(path: &str, headers: &HeaderMap) -> Response {
-    found(path, headers).unwrap_or_else(|| (StatusCode::NOT_FOUND, "there is no such file\n").into_response())
+fn addon<Files: RustEmbed>(headers: &HeaderMap) -> Response {
+    let Some(mut response) = found::<Files>(ADDON, headers) else {
+        return (StatusCode::NOT_FOUND, NO_ADDON).into_response();
+    };
+    let name = HeaderValue::from_static("attachment; filename=\"flamenco-addon.zip\"");
+    response.headers_mut().insert(header::CONTENT_DISPOSITION, name);
+    response
+}
+
+fn exact<Files: RustEmbed>(path: &str, headers: &HeaderMap) -> Response {
+    found::<Files>(path, headers)
+        .unwrap_or_else(|| (StatusCode::NOT_FOUND, "there is no such file\n").into_response())
 }
 
 /// A file of the app, or the page for a route that the app itself understands. What looks like a file is never
 /// answered with the page: a browser that holds an old page should learn that its script is gone.
-fn file(path: &str, headers: &HeaderMap) -> Response {
+fn file<Files: RustEmbed>(path: &str, headers: &HeaderMap) -> Response {
     let is_asset = path.starts_with("assets/");
-    let page = || (!is_asset).then(|| found(PAGE, headers)).flatten();
-    found(path, headers).or_else(page).unwrap_or_else(|| {
+    let page = || (!is_asset).then(|| found::<Files>(PAGE, headers)).flatten();
+    found::<Files>(path, headers).or_else(page).unwrap_or_else(|| {
         let text = if is_asset { "there is no such file; reload the page\n" } else { NOT_BUILT };
         (StatusCode::NOT_FOUND, text).into_response()
     })
 }
 
-fn found(path: &str, headers: &HeaderMap) -> Option<Response> {
+fn found<Files: RustEmbed>(path: &str, headers: &HeaderMap) -> Option<Response> {
     let accepted =
         headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let accepts = |name: &str| {
@@ -53,8 +78,8 @@ fn found(path: &str, headers: &HeaderMap) -> Option<Response> {
     let compressed = [("br", "br"), ("gzip", "gz")]
         .into_iter()
         .filter(|(name, _)| accepts(name))
-        .find_map(|(name, end)| WebApp::get(&format!("{path}.{end}")).map(|file| (file, Some(name))));
-    let plain = WebApp::get(path)?;
+        .find_map(|(name, end)| Files::get(&format!("{path}.{end}")).map(|file| (file, Some(name))));
+    let plain = Files::get(path)?;
     let kind = plain.metadata.mimetype().to_owned();
     let tag = format!("\"{}\"", hex(&plain.metadata.sha256_hash()));
     let (file, encoding) = compressed.unwrap_or((plain, None));

@@ -6,13 +6,18 @@
 mod assets;
 mod caller;
 mod convert;
+mod development;
 mod docs;
 mod job_files;
 mod jobs;
 mod meta;
 mod problem;
+#[cfg(unix)]
+mod profiler;
+mod setup;
 mod shaman;
 mod socketio;
+mod upnp;
 mod worker;
 mod worker_mgt;
 
@@ -31,6 +36,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::farm::Farm;
 pub(crate) use caller::Caller;
+pub use development::Development;
 
 /// Largest JSON body, in bytes. A job has to fit, and the file list of a large checkout.
 const JSON_LIMIT: usize = 16 * 1024 * 1024;
@@ -71,22 +77,34 @@ impl Backend for Api {
     }
 }
 
+/// What is served besides the farm itself.
+pub(crate) struct Rim {
+    pub(crate) versions: Versions,
+    pub(crate) local_storage: PathBuf,
+    /// Whether the manager is announced on the network.
+    pub(crate) discoverable: bool,
+    pub(crate) development: Development,
+    /// Origins of web apps in development.
+    pub(crate) development_origins: Vec<String>,
+}
+
 /// Everything that is served. Background work that serves it runs on `tracker` until `cancel`.
-pub(crate) fn router(
-    farm: Farm,
-    versions: Versions,
-    local_storage: PathBuf,
-    tracker: &TaskTracker,
-    cancel: &CancellationToken,
-) -> Router {
-    let api = Api { farm: farm.clone(), versions: Arc::new(versions), cancel: cancel.clone() };
-    let routes = Router::new()
-        .merge(flamenco_api::server::router(api))
+pub(crate) fn router(farm: Farm, rim: Rim, tracker: &TaskTracker, cancel: &CancellationToken) -> Router {
+    let api = Api { farm: farm.clone(), versions: Arc::new(rim.versions), cancel: cancel.clone() };
+    let mut routes = Router::new();
+    if rim.discoverable {
+        routes = routes.merge(upnp::router(&api));
+    }
+    let routes = routes
+        .merge(rim.development.slow(flamenco_api::server::router(api)))
         .merge(docs::router())
-        .merge(job_files::router(local_storage))
-        .merge(assets::router());
+        .merge(job_files::router(rim.local_storage))
+        .merge(assets::router::<assets::WebApp>())
+        .merge(rim.development.profiler(cancel));
     let security = HeaderValue::from_static("default-src 'self'; img-src 'self' blob: data:");
-    socketio::attach(routes, farm, tracker, cancel)
+    let routes = socketio::attach(routes, farm, tracker, cancel);
+    rim.development
+        .allow(&rim.development_origins, routes)
         .layer(SetResponseHeaderLayer::if_not_present(header::CONTENT_SECURITY_POLICY, security))
         .layer(SetResponseHeaderLayer::if_not_present(
             header::X_CONTENT_TYPE_OPTIONS,
