@@ -159,7 +159,8 @@ impl Responder {
         machine: &Machine,
         announcement: &Announcement,
     ) {
-        for location in &machine.locations {
+        let is_own = machine.networks.contains(sender.ip());
+        for location in machine.locations.iter().filter(|location| is_own || !is_only_local(location)) {
             let text = message::answer(&self.service, target, location, &announcement.server, Utc::now());
             if let Err(error) = self.socket.send_to(text.as_bytes(), sender).await {
                 tracing::debug!(%sender, %error, "cannot answer a search");
@@ -168,9 +169,38 @@ impl Responder {
     }
 
     fn announce(&self, machine: &Machine, announcement: &Announcement) {
+        let local: Vec<Ipv4Addr> =
+            machine.networks.iter().copied().filter(|network| network.is_loopback()).collect();
         for location in &machine.locations {
             let text = message::alive(&self.service, self.group, location, &announcement.server);
-            send_to_all(&self.socket, &machine.networks, self.group, &text);
+            let networks = if is_only_local(location) { &local } else { &machine.networks };
+            send_to_all(&self.socket, networks, self.group, &text);
+        }
+    }
+}
+
+/// Whether a URL leads every machine to itself.
+fn is_only_local(location: &str) -> bool {
+    let host = location.split_once("://").map_or(location, |(_, rest)| rest);
+    ["127.", "localhost", "[::1]"].iter().any(|local| host.starts_with(local))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_that_others_should_not_be_told() {
+        for (location, local) in [
+            ("http://127.0.0.1:8080/x", true),
+            ("http://127.0.1.1/", true),
+            ("http://localhost:8080/x", true),
+            ("http://[::1]:8080/x", true),
+            ("http://12.7.0.1/", false),
+            ("http://farm/127.0.0.1", false),
+            ("http://[fd00::1]/", false),
+        ] {
+            assert_eq!(is_only_local(location), local, "{location}");
         }
     }
 }

@@ -55,6 +55,13 @@ impl Farm {
         Self { client, folder, address }
     }
 
+    /// Lets the manager be found on the network, from its next start on.
+    pub fn discoverable(&self) {
+        let file = self.path("manager").join("flamenco-manager.yaml");
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(file, text.replace("autodiscoverable: false", "autodiscoverable: true")).unwrap();
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

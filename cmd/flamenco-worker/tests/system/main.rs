@@ -7,6 +7,7 @@
 
 mod command_line;
 mod crash;
+mod discovery;
 mod farm;
 mod processes;
 mod render;

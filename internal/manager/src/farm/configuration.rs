@@ -73,6 +73,11 @@ impl Farm {
         Ok(())
     }
 
+    /// Whether the manager is about to start again.
+    pub(crate) fn is_restarting(&self) -> bool {
+        self.restart.is_cancelled()
+    }
+
     /// Waits until somebody wants the manager to start again in this process, with what its file says then.
     pub(crate) async fn restart_requested(&self) {
         self.restart.cancelled().await;

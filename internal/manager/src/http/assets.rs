@@ -110,3 +110,100 @@ fn hex(bytes: &[u8]) -> String {
         text
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::{Body, to_bytes};
+    use axum::http::Request;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    /// A web app of a few small files.
+    #[derive(RustEmbed)]
+    #[folder = "testdata/web"]
+    struct Sample;
+
+    /// A build without a web app.
+    #[derive(RustEmbed)]
+    #[folder = "testdata/no-web"]
+    #[allow_missing = true]
+    struct Nothing;
+
+    async fn get<Files: RustEmbed + 'static>(
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> (u16, HeaderMap, String) {
+        let mut request = Request::get(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = router::<Files>().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let (head, body) = response.into_parts();
+        let body = to_bytes(body, 1 << 20).await.unwrap();
+        (head.status.as_u16(), head.headers, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    fn header<'h>(headers: &'h HeaderMap, name: &str) -> &'h str {
+        headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    #[tokio::test]
+    async fn addresses_of_the_app_are_its_page() {
+        for path in ["/app/", "/app/index.html", "/app/jobs/x/y", "/app/settings", "/app/no/such/route"] {
+            let (status, headers, body) = get::<Sample>(path, &[]).await;
+            assert_eq!((status, header(&headers, "content-type")), (200, "text/html"), "{path}");
+            assert!(body.contains("<title>page"), "{path}: {body}");
+            assert_eq!(header(&headers, "cache-control"), "no-cache", "{path}");
+        }
+        for path in ["/", "/app"] {
+            let (status, headers, _) = get::<Sample>(path, &[]).await;
+            assert_eq!((status, header(&headers, "location")), (307, "/app/"), "{path}");
+        }
+        let (status, _, body) = get::<Sample>("/app/assets/gone-1.js", &[]).await;
+        assert_eq!((status, body.contains("reload")), (404, true), "a script that is gone is not the page");
+    }
+
+    #[tokio::test]
+    async fn files_are_compressed_and_cached() {
+        let path = "/app/assets/app-1234.js";
+        for (accepted, encoding, content) in [
+            ("gzip, deflate, br", "br", "brotli"),
+            ("gzip;q=0.8", "gzip", "gzip"),
+            ("identity", "", "console.log(\"plain\");\n"),
+            ("", "", "console.log(\"plain\");\n"),
+        ] {
+            let (status, headers, body) = get::<Sample>(path, &[("accept-encoding", accepted)]).await;
+            assert_eq!((status, body.as_str()), (200, content), "{accepted}");
+            assert_eq!(header(&headers, "content-encoding"), encoding, "{accepted}");
+            assert_eq!(header(&headers, "content-type"), "text/javascript");
+            assert_eq!(header(&headers, "cache-control"), "public, max-age=31536000, immutable");
+            assert_eq!(header(&headers, "vary"), "accept-encoding");
+            let tag = header(&headers, "etag").to_owned();
+            let (status, headers, body) = get::<Sample>(path, &[("if-none-match", &tag)]).await;
+            assert_eq!((status, body.as_str(), header(&headers, "etag")), (304, "", tag.as_str()));
+        }
+    }
+
+    #[tokio::test]
+    async fn the_add_on_is_a_download() {
+        let (status, headers, body) = get::<Sample>("/flamenco-addon.zip", &[]).await;
+        assert_eq!((status, body.as_str()), (200, "PK add-on"));
+        assert_eq!(header(&headers, "content-type"), "application/zip");
+        assert_eq!(header(&headers, "content-disposition"), "attachment; filename=\"flamenco-addon.zip\"");
+        let (status, headers, _) = get::<Sample>("/flamenco3-addon.zip", &[]).await;
+        assert_eq!((status, header(&headers, "location")), (308, "/flamenco-addon.zip"));
+        assert_eq!(get::<Sample>("/favicon.ico", &[]).await.0, 200);
+    }
+
+    #[tokio::test]
+    async fn a_build_without_them_says_so() {
+        for (path, advice) in
+            [("/app/", "make web"), ("/app/jobs", "make web"), ("/flamenco-addon.zip", "Run `make`")]
+        {
+            let (status, _, body) = get::<Nothing>(path, &[]).await;
+            assert_eq!(status, 404, "{path}");
+            assert!(body.contains(advice), "{path}: {body}");
+        }
+    }
+}

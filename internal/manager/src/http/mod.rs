@@ -25,7 +25,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::State;
 use axum::http::{HeaderValue, header};
+use axum::middleware::map_response_with_state;
+use axum::response::Response;
 use flamenco_api::Operation;
 use flamenco_api::Problem;
 use flamenco_api::server::Backend;
@@ -77,6 +80,14 @@ impl Backend for Api {
     }
 }
 
+/// Whoever has asked for a restart should not send the next request into the connection that it ends.
+async fn hang_up_before_restart(State(farm): State<Farm>, mut response: Response) -> Response {
+    if farm.is_restarting() {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
 /// What is served besides the farm itself.
 pub(crate) struct Rim {
     pub(crate) versions: Versions,
@@ -102,7 +113,8 @@ pub(crate) fn router(farm: Farm, rim: Rim, tracker: &TaskTracker, cancel: &Cance
         .merge(assets::router::<assets::WebApp>())
         .merge(rim.development.profiler(cancel));
     let security = HeaderValue::from_static("default-src 'self'; img-src 'self' blob: data:");
-    let routes = socketio::attach(routes, farm, tracker, cancel);
+    let routes = socketio::attach(routes, farm.clone(), tracker, cancel);
+    let routes = routes.layer(map_response_with_state(farm, hang_up_before_restart));
     rim.development
         .allow(&rim.development_origins, routes)
         .layer(SetResponseHeaderLayer::if_not_present(header::CONTENT_SECURITY_POLICY, security))
