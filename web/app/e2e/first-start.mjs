@@ -50,8 +50,11 @@ before(async () => {
   mkdirSync(artifacts, { recursive: true });
   const listen = `127.0.0.1:${await freePort()}`;
   origin = `http://${listen}`;
-  const { FLAMENCO_DATABASE: _, FLAMENCO_SHARED_STORAGE: __, ...environment } = process.env;
-  manager = spawn(join(programs, 'flamenco-manager'), { cwd: folder, env: { ...environment, FLAMENCO_LISTEN: listen }, stdio: ['ignore', 'ignore', 'pipe'] });
+  /** @type {NodeJS.ProcessEnv} */
+  const env = { ...process.env, FLAMENCO_LISTEN: listen };
+  delete env.FLAMENCO_DATABASE;
+  delete env.FLAMENCO_SHARED_STORAGE;
+  manager = spawn(join(programs, 'flamenco-manager'), { cwd: folder, env, stdio: ['ignore', 'ignore', 'pipe'] });
   manager.stderr?.pipe(createWriteStream(join(artifacts, 'first-start-manager.log')));
   await until('the manager answers', () => isFirstRun().then(() => true, () => false));
   browser = await launch();
