@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Parser, ValueEnum};
+use clap::{ArgAction, CommandFactory, Parser, ValueEnum};
 use flamenco_manager_core::Development;
 use flamenco_manager_core::config::FILE_NAME;
 
@@ -122,20 +122,40 @@ impl Arguments {
     }
 }
 
-/// Gives long flags with one dash their second, as existing scripts and service files write `-quiet`.
+/// Gives long flags with one dash their second, as existing scripts and service files write `-quiet`, and understands
+/// switches with a value, as in `-quiet=true`.
 fn with_two_dashes(arguments: impl Iterator<Item = OsString>) -> impl Iterator<Item = OsString> {
-    arguments.map(|argument| match argument.to_str() {
-        Some(text) if text.len() > 2 && text.starts_with('-') && !text.starts_with("--") => {
-            format!("-{text}").into()
+    let command = Arguments::command();
+    let is_switch = |argument: &clap::Arg| matches!(argument.get_action(), ArgAction::SetTrue);
+    let switches: Vec<String> = command
+        .get_arguments()
+        .filter(|one| is_switch(one))
+        .filter_map(clap::Arg::get_long)
+        .map(str::to_owned)
+        .collect();
+    arguments.filter_map(move |argument| {
+        let long = match argument.to_str() {
+            Some(text) if text.starts_with("--") => text.to_owned(),
+            Some(text) if text.len() > 2 && text.starts_with('-') => format!("-{text}"),
+            _ => return Some(argument),
+        };
+        match long.split_once('=') {
+            Some((name, value)) if switches.iter().any(|switch| name.strip_prefix("--") == Some(switch)) => {
+                match value {
+                    "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(name.into()),
+                    "0" | "f" | "F" | "false" | "FALSE" | "False" => None,
+                    // Refused, with the flag in the message.
+                    _ => Some(long.into()),
+                }
+            }
+            _ => Some(long.into()),
         }
-        _ => argument,
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     fn parse(arguments: &[&str]) -> Arguments {
         let arguments = ["flamenco-manager"].iter().chain(arguments).map(OsString::from);
@@ -165,5 +185,17 @@ mod tests {
         let check = parse(&["-check-script", "x.js", "-settings", "{}", "-json"]).check;
         assert_eq!((check.check_script, check.json), (Some(PathBuf::from("x.js")), true));
         assert_eq!((check.settings.as_deref(), check.job_name.as_str()), (Some("{}"), "check"));
+    }
+
+    #[test]
+    fn switches_may_have_a_value() {
+        let parsed = parse(&["-quiet=true", "--pprof=1", "-delay=false", "--setup-assistant=0"]);
+        assert!(parsed.quiet && !parsed.setup_assistant);
+        let expected = Development { profiler: true, ..Development::default() };
+        assert_eq!(Development::from(&parsed.development), expected);
+        let wrong = ["flamenco-manager", "-quiet=maybe"].map(OsString::from);
+        assert!(Arguments::try_parse_from(with_two_dashes(wrong.into_iter())).is_err());
+        let text = parse(&["-check-script", "x.js", "-settings", "quiet=false"]).check.settings;
+        assert_eq!(text.as_deref(), Some("quiet=false"), "values of others stay as they are");
     }
 }
