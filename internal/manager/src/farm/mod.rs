@@ -99,6 +99,8 @@ pub struct Inner {
     restart: CancellationToken,
     /// Programs of the setup assistant that run at the same time.
     trials: Semaphore,
+    /// Directories that it tries out at the same time.
+    directory_trials: Arc<Semaphore>,
 }
 
 impl std::ops::Deref for Farm {
@@ -174,6 +176,7 @@ impl Farm {
             status_changed,
             restart: CancellationToken::new(),
             trials: Semaphore::new(2),
+            directory_trials: Arc::new(Semaphore::new(4)),
         }));
         farm.repair().await?;
         Ok(farm)

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use flamenco_crosspath::{Platform, is_unc};
@@ -39,7 +40,17 @@ impl Farm {
             ));
         }
         let directory = self.live().config.directory().join(&path);
-        let check = tokio::task::spawn_blocking(move || try_directory(&path, &directory));
+        let turns = Arc::clone(&self.directory_trials);
+        let check = async {
+            // Given back by the thread itself, which a drive that is away can hold for longer than anybody waits.
+            let turn = turns.acquire_owned().await;
+            tokio::task::spawn_blocking(move || {
+                let result = try_directory(&path, &directory);
+                drop(turn);
+                result
+            })
+            .await
+        };
         match tokio::time::timeout(TIME_LIMIT, check).await {
             Ok(Ok(result)) => result,
             Ok(Err(error)) => Err(format!("the check failed: {error}")),
@@ -70,6 +81,14 @@ impl Farm {
             return Err(Error::Invalid(
                 "storageLocation is empty; give the path of the shared storage".to_owned(),
             ));
+        }
+        if let Some(overruling) = self.live().config.environment.shared_storage.as_deref()
+            && overruling.trim() != storage
+        {
+            return Err(Error::Invalid(format!(
+                "storageLocation: the environment variable FLAMENCO_SHARED_STORAGE of the manager says {overruling} and \
+                 overrules what is chosen here; start the manager without it, or choose the same path"
+            )));
         }
         let here = blender_value(blender)?.to_owned();
         self.set_up(move |settings| {
