@@ -91,7 +91,7 @@ $(WEB)/node_modules/.package-lock.json: $(WEB)/package-lock.json
 	cd $(WEB) && npm ci --no-audit --no-fund
 	@touch $@
 
-$(WEB)/dist/index.html: $(WEB)/node_modules/.package-lock.json $(WEB)/index.html $(wildcard $(WEB)/*.config.ts $(WEB)/tsconfig*.json) \
+$(WEB)/dist/index.html: $(WEB)/node_modules/.package-lock.json $(WEB)/index.html $(wildcard $(WEB)/*.config.ts $(WEB)/tsconfig*.json $(WEB)/scripts/*.mjs) \
     $(shell find $(WEB)/src $(WEB)/public -type f -not -name '*.test.ts')
 	cd $(WEB) && npm run build
 

@@ -154,7 +154,8 @@ class PathCheckResult(Model):
 class BlenderPathCheckResult(Model):
     """Whether a path is a Blender that runs."""
 
-    #: What was asked for. Empty when the default places were searched.
+    #: What was asked for. When the default places were searched, the name that was searched for; empty for a
+    #: file association.
     input: str
     #: The path of the program that was found.
     path: str

@@ -3,7 +3,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Parser, ValueEnum};
+use clap::{ArgAction, CommandFactory, Parser, ValueEnum};
+use flamenco_manager_core::Development;
 use flamenco_manager_core::config::FILE_NAME;
 
 const AFTER_HELP: &str = "\
@@ -11,6 +12,7 @@ Flags may be written with one dash or with two.
 
 Examples:
   flamenco-manager                     Run with ./flamenco-manager.yaml, or defaults
+  flamenco-manager -setup-assistant    Let the web page ask for the essentials once more
   flamenco-manager -write-config       Write that file, with every setting explained
   flamenco-manager --config /etc/flamenco/farm.yaml --log-format json
   flamenco-manager --check-script my_type.js --settings @settings.json
@@ -32,6 +34,10 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) write_config: bool,
 
+    /// Let the web page ask for shared storage and Blender, even if they are configured
+    #[arg(long)]
+    pub(crate) setup_assistant: bool,
+
     /// Log only warnings and errors
     #[arg(long)]
     pub(crate) quiet: bool,
@@ -49,11 +55,42 @@ pub(crate) struct Arguments {
     pub(crate) log_format: LogFormat,
 
     #[command(flatten)]
+    pub(crate) development: DevelopmentArguments,
+
+    #[command(flatten)]
     pub(crate) check: CheckArguments,
+}
+
+/// For those who work on Flamenco itself.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "For the development of Flamenco")]
+pub(crate) struct DevelopmentArguments {
+    /// Let answers of the API take a random time of up to a second
+    #[arg(long)]
+    delay: bool,
+
+    /// Offer flame graphs at /debug/pprof/
+    #[arg(long)]
+    pprof: bool,
+
+    /// Let pages of the web app's development server, on port 8081, use the API
+    #[arg(long)]
+    allow_web_development: bool,
+}
+
+impl From<&DevelopmentArguments> for Development {
+    fn from(arguments: &DevelopmentArguments) -> Self {
+        Self {
+            delay: arguments.delay,
+            profiler: arguments.pprof,
+            allow_web_development: arguments.allow_web_development,
+        }
+    }
 }
 
 /// What `--check-script` needs to know.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "For authors of job types")]
 pub(crate) struct CheckArguments {
     /// Compile a job with this job type script, without a farm, print its tasks, and exit
     #[arg(long, value_name = "FILE")]
@@ -85,20 +122,40 @@ impl Arguments {
     }
 }
 
-/// Gives long flags with one dash their second, as existing scripts and service files write `-quiet`.
+/// Gives long flags with one dash their second, as existing scripts and service files write `-quiet`, and understands
+/// switches with a value, as in `-quiet=true`.
 fn with_two_dashes(arguments: impl Iterator<Item = OsString>) -> impl Iterator<Item = OsString> {
-    arguments.map(|argument| match argument.to_str() {
-        Some(text) if text.len() > 2 && text.starts_with('-') && !text.starts_with("--") => {
-            format!("-{text}").into()
+    let command = Arguments::command();
+    let is_switch = |argument: &clap::Arg| matches!(argument.get_action(), ArgAction::SetTrue);
+    let switches: Vec<String> = command
+        .get_arguments()
+        .filter(|one| is_switch(one))
+        .filter_map(clap::Arg::get_long)
+        .map(str::to_owned)
+        .collect();
+    arguments.filter_map(move |argument| {
+        let long = match argument.to_str() {
+            Some(text) if text.starts_with("--") => text.to_owned(),
+            Some(text) if text.len() > 2 && text.starts_with('-') => format!("-{text}"),
+            _ => return Some(argument),
+        };
+        match long.split_once('=') {
+            Some((name, value)) if switches.iter().any(|switch| name.strip_prefix("--") == Some(switch)) => {
+                match value {
+                    "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(name.into()),
+                    "0" | "f" | "F" | "false" | "FALSE" | "False" => None,
+                    // Refused, with the flag in the message.
+                    _ => Some(long.into()),
+                }
+            }
+            _ => Some(long.into()),
         }
-        _ => argument,
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     fn parse(arguments: &[&str]) -> Arguments {
         let arguments = ["flamenco-manager"].iter().chain(arguments).map(OsString::from);
@@ -117,8 +174,28 @@ mod tests {
             assert_eq!(parse(&[&flag("config=y.yaml")]).config, PathBuf::from("y.yaml"));
         }
         assert_eq!(parse(&[]).config, PathBuf::from("flamenco-manager.yaml"));
+        for dashes in ["-", "--"] {
+            let flags = ["setup-assistant", "delay", "pprof"].map(|name| format!("{dashes}{name}"));
+            let parsed = parse(&flags.each_ref().map(String::as_str));
+            let expected = Development { delay: true, profiler: true, allow_web_development: false };
+            assert!(parsed.setup_assistant);
+            assert_eq!(Development::from(&parsed.development), expected);
+        }
+        assert_eq!(Development::from(&parse(&[]).development), Development::default());
         let check = parse(&["-check-script", "x.js", "-settings", "{}", "-json"]).check;
         assert_eq!((check.check_script, check.json), (Some(PathBuf::from("x.js")), true));
         assert_eq!((check.settings.as_deref(), check.job_name.as_str()), (Some("{}"), "check"));
+    }
+
+    #[test]
+    fn switches_may_have_a_value() {
+        let parsed = parse(&["-quiet=true", "--pprof=1", "-delay=false", "--setup-assistant=0"]);
+        assert!(parsed.quiet && !parsed.setup_assistant);
+        let expected = Development { profiler: true, ..Development::default() };
+        assert_eq!(Development::from(&parsed.development), expected);
+        let wrong = ["flamenco-manager", "-quiet=maybe"].map(OsString::from);
+        assert!(Arguments::try_parse_from(with_two_dashes(wrong.into_iter())).is_err());
+        let text = parse(&["-check-script", "x.js", "-settings", "quiet=false"]).check.settings;
+        assert_eq!(text.as_deref(), Some("quiet=false"), "values of others stay as they are");
     }
 }

@@ -4,10 +4,11 @@
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context;
 use flamenco_manager_core::config::{Config, Environment};
-use flamenco_manager_core::{Parts, Versions};
+use flamenco_manager_core::{Browser, Parts, Versions};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
@@ -17,6 +18,9 @@ mod signals;
 
 use arguments::{Arguments, LogFormat};
 use signals::Signals;
+
+/// More than any farm has needed so far, and no more than systems allow.
+const OPEN_FILES: u64 = 65_536;
 
 fn main() -> ExitCode {
     let arguments = Arguments::read();
@@ -60,11 +64,10 @@ fn start(arguments: &Arguments) -> anyhow::Result<()> {
         return Ok(());
     }
     tracing::info!(version = env!("FLAMENCO_VERSION"), config = %loaded.config.file.display(), "Flamenco Manager starts");
+    raise_open_file_limit();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
-    let mut config = loaded.config;
-    config.scripts_paths.splice(0..0, scripts_beside_program());
-    let result = runtime.block_on(serve(config));
+    let result = runtime.block_on(serve(loaded.config, arguments));
     if result.is_err() {
         // Dropping it would wait for whatever is stuck.
         runtime.shutdown_background();
@@ -72,7 +75,7 @@ fn start(arguments: &Arguments) -> anyhow::Result<()> {
     result
 }
 
-async fn serve(config: Config) -> anyhow::Result<()> {
+async fn serve(config: Config, arguments: &Arguments) -> anyhow::Result<()> {
     let cancel = CancellationToken::new();
     // Before anything else, so that a signal during a long start is not lost.
     let mut signals = Signals::new().context("cannot listen for signals")?;
@@ -82,7 +85,14 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         long: env!("FLAMENCO_VERSION").to_owned(),
         git: env!("FLAMENCO_COMMIT").to_owned(),
     };
-    let run = flamenco_manager_core::run(config, listener, Parts::new(versions), cancel.clone());
+    let parts = Parts {
+        scripts: scripts_beside_program(),
+        setup_assistant: arguments.setup_assistant,
+        browser: somebody_is_watching().then(|| Arc::new(|url: &str| open::that_detached(url)) as Browser),
+        development: (&arguments.development).into(),
+        ..Parts::new(versions)
+    };
+    let run = flamenco_manager_core::run(config, listener, parts, cancel.clone());
     tokio::pin!(run);
     tokio::select! {
         result = &mut run => return Ok(result?),
@@ -93,6 +103,23 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         result = &mut run => Ok(result?),
         name = signals.next() => anyhow::bail!("{name} received again, stopped without waiting"),
     }
+}
+
+/// Every worker and browser that is connected, and every log that is written, takes one. The usual limit of 1024 is for
+/// programs of the last century.
+fn raise_open_file_limit() {
+    match rlimit::increase_nofile_limit(OPEN_FILES) {
+        Ok(limit) => tracing::debug!(limit, "open files"),
+        Err(error) => tracing::warn!(%error, "cannot raise the limit of open files"),
+    }
+}
+
+/// Whether a browser would be seen by the person who started this program: there is a terminal, and a display. A
+/// service has neither, and what a script starts should not open windows.
+fn somebody_is_watching() -> bool {
+    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let display = cfg!(any(windows, target_os = "macos")) || set("DISPLAY") || set("WAYLAND_DISPLAY");
+    display && std::io::stderr().is_terminal()
 }
 
 /// The folder `scripts` beside the program: as it was started, and when that is a link, beside what it points to.

@@ -25,9 +25,15 @@ use tracing::Level;
         restart exit code."
 )]
 pub struct Arguments {
-    /// Address of the manager, such as http://manager:8080/; overrides manager_url
+    /// Address of the manager, such as http://manager:8080/; overrides manager_url. Without either, the worker searches
+    /// the network for ten minutes
     #[arg(long, value_name = "URL")]
     manager: Option<String>,
+
+    /// Search the network for a manager, print its address, and exit
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false",
+        value_parser = parse_bool, value_name = "BOOL", hide_default_value = true)]
+    pub find_manager: bool,
 
     /// Exit with this code when the manager asks for a restart, for whoever starts the worker again; overrides
     /// restart_exit_code, and 0 means that nobody does
@@ -139,6 +145,9 @@ mod tests {
             assert_eq!(parse(&[argument]).unwrap().command_line().flush_only, expected, "{argument}");
         }
         assert!(!parse(&[]).unwrap().flush);
+        for flag in ["-find-manager", "--find-manager"] {
+            assert!(parse(&[flag]).unwrap().find_manager);
+        }
         assert!(parse(&["-flush=maybe"]).is_err());
     }
 
@@ -158,13 +167,8 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused_with_exit_code_2() {
-        let cases: [&[&str]; 5] = [
-            &["-no-such-flag"],
-            &["positional"],
-            &["-restart-exit-code", "256"],
-            &["-manager"],
-            &["-find-manager"],
-        ];
+        let cases: [&[&str]; 4] =
+            [&["-no-such-flag"], &["positional"], &["-restart-exit-code", "256"], &["-manager"]];
         for arguments in cases {
             assert_eq!(parse(arguments).unwrap_err().exit_code(), 2, "{arguments:?}");
         }

@@ -3,11 +3,12 @@
 mod arguments;
 
 use std::io::IsTerminal;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
-use flamenco_worker_core::{Config, run};
+use flamenco_worker_core::{Config, ConfigError, find_manager, run};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::Level;
@@ -20,6 +21,10 @@ use arguments::Arguments;
 
 /// A stop that takes longer than this is cut short.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
+/// How long a worker that was told of no manager searches for one.
+const START_LIMIT: Duration = Duration::from_secs(600);
+/// How long `-find-manager` searches.
+const FIND_LIMIT: Duration = Duration::from_secs(60);
 const EXIT_FAILED: i32 = 1;
 const EXIT_STOP_TOOK_TOO_LONG: i32 = 254;
 
@@ -45,15 +50,33 @@ fn start(arguments: &Arguments) -> anyhow::Result<i32> {
         version = flamenco_worker_core::config::software_version(), os = std::env::consts::OS,
         arch = std::env::consts::ARCH, pid = std::process::id(), config = %file.display(), "flamenco-worker starting"
     );
-    let config = Config::load(&arguments.command_line(), &directory, &|name| std::env::var_os(name))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    let code = runtime.block_on(work(config));
+    let code = runtime.block_on(async {
+        if arguments.find_manager {
+            println!("{}", find_manager(FIND_LIMIT).await?);
+            return Ok(0);
+        }
+        work(configuration(arguments, &directory).await?).await
+    });
     runtime.shutdown_background();
     code
+}
+
+/// Reads the configuration, and finds a manager if it names none.
+async fn configuration(arguments: &Arguments, directory: &Path) -> anyhow::Result<Config> {
+    let mut command_line = arguments.command_line();
+    let environment = |name: &str| std::env::var_os(name);
+    match Config::load(&command_line, directory, &environment) {
+        Err(ConfigError::NoManager(_)) => {
+            command_line.manager_url = Some(find_manager(START_LIMIT).await?);
+            Ok(Config::load(&command_line, directory, &environment)?)
+        }
+        loaded => Ok(loaded?),
+    }
 }
 
 /// Runs the worker on this thread. A first signal stops it in good order, a second one at once.

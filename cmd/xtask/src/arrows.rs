@@ -79,13 +79,14 @@ const RULES: &[Rule] = &[
             "flamenco-shaman",
             "flamenco-api",
             "flamenco-crosspath",
+            "flamenco-ssdp",
         ],
         in_tests: &[],
         forbidden: DATABASE,
     },
     Rule {
         name: "flamenco-worker-core",
-        ours: &["flamenco-client", "flamenco-api", "flamenco-crosspath"],
+        ours: &["flamenco-client", "flamenco-api", "flamenco-crosspath", "flamenco-ssdp"],
         in_tests: &[],
         forbidden: &["sea-orm", "sea-orm-migration", "axum", "socketioxide"],
     },
@@ -119,6 +120,12 @@ const RULES: &[Rule] = &[
     },
     Rule {
         name: "flamenco-shaman",
+        ours: &[],
+        in_tests: &[],
+        forbidden: &["axum", "http", "reqwest", "sea-orm", "sea-orm-migration", "sqlx"],
+    },
+    Rule {
+        name: "flamenco-ssdp",
         ours: &[],
         in_tests: &[],
         forbidden: &["axum", "http", "reqwest", "sea-orm", "sea-orm-migration", "sqlx"],
@@ -225,6 +232,8 @@ mod tests {
             ("flamenco-jobscript", "flamenco-domain"),
             ("flamenco-worker-core", "flamenco-client"),
             ("flamenco-client", "flamenco-api"),
+            ("flamenco-manager-core", "flamenco-ssdp"),
+            ("flamenco-worker-core", "flamenco-ssdp"),
             ("flamenco-cli", "flamenco-client"),
         ] {
             assert_eq!(complaints(from, &[(to, None, true)]), Vec::<String>::new(), "{from} -> {to}");

@@ -108,6 +108,9 @@ pub struct Config {
     pub jobs_path: String,
     /// Directories with further job types.
     pub scripts_paths: Vec<PathBuf>,
+    /// Whether the file store runs: as it was configured when the manager started. Submitted files stay where they are
+    /// looked for until the next start, whatever the settings say by then.
+    pub shaman_runs: bool,
 }
 
 /// A configuration, and what looks wrong about it.
@@ -145,7 +148,7 @@ impl Config {
         })?;
         let report = RefCell::default();
         let settings = Settings::read(&node, true, &report);
-        Self::check(settings, &node, file, environment, report.into_inner())
+        Self::check(settings, &node, file, environment, None, report.into_inner())
     }
 
     /// This configuration with other settings, from JSON of the shape of [`Config::to_json`]. What is absent has its
@@ -158,7 +161,7 @@ impl Config {
         let report = RefCell::default();
         let mut settings = Settings::read(&node, false, &report);
         settings.keep_masked_secrets(&self.settings);
-        Self::check(settings, &node, &self.file, &self.environment, report.into_inner())
+        Self::check(settings, &node, &self.file, &self.environment, Some(self), report.into_inner())
     }
 
     /// This configuration with other settings.
@@ -170,7 +173,7 @@ impl Config {
         let node = settings.to_node(Secrets::Shown);
         let report = RefCell::default();
         let settings = Settings::read(&node, false, &report);
-        Self::check(settings, &node, &self.file, &self.environment, report.into_inner())
+        Self::check(settings, &node, &self.file, &self.environment, Some(self), report.into_inner())
     }
 
     fn check(
@@ -178,9 +181,11 @@ impl Config {
         node: &Node,
         file: &Path,
         environment: &Environment,
+        running: Option<&Self>,
         mut report: Report,
     ) -> Result<Loaded, ConfigError> {
-        let config = resolve::resolve(settings, node, file, environment, &mut report);
+        let shaman_runs = running.map(|running| running.shaman_runs);
+        let config = resolve::resolve(settings, node, file, environment, shaman_runs, &mut report);
         let Report { mut problems, mut warnings } = report;
         // Found by key and then by meaning; people fix a file from top to bottom.
         problems.sort_by_key(|problem| problem.line);
@@ -189,6 +194,16 @@ impl Config {
             Some(config) if problems.is_empty() => Ok(Loaded { config, warnings }),
             _ => Err(ConfigError::Invalid { file: file.to_owned(), problems, warnings }),
         }
+    }
+
+    /// Whether somebody has chosen a shared storage.
+    pub fn has_shared_storage(&self) -> bool {
+        self.environment.shared_storage.is_some() || !self.settings.shared_storage_path.trim().is_empty()
+    }
+
+    /// The directory that relative paths are relative to.
+    pub fn directory(&self) -> &Path {
+        self.file.parent().unwrap_or(&self.file)
     }
 
     /// The variables of the farm, with `jobs`.

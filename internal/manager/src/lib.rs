@@ -13,9 +13,12 @@
 //!
 //! [`run`] is given the listener and the token that ends it. It opens the farm, which repairs what a crash left half
 //! done, starts the loops, and serves until it is cancelled: then it stops to accept, finishes what it has, and closes
-//! the database.
+//! the database. When the setup assistant has written its choices, the same happens, and then all of it once more with
+//! the new configuration. The listening socket stays open in between: whoever connects waits a moment for the answer.
 
+pub mod blender;
 pub mod config;
+mod discovery;
 pub mod error;
 pub mod events;
 pub mod farm;
@@ -23,6 +26,7 @@ mod http;
 mod loops;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,44 +39,139 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use config::{Config, Database};
+use discovery::Urls;
 use error::{Error, Result};
 use farm::Farm;
 use farm::logs::TaskLogs;
 /// The engine of job types, for the program's `--check-script`.
 pub use flamenco_jobscript as jobscript;
-pub use http::Versions;
+pub use http::{Development, Versions};
 
 /// How long requests and loops may take to end.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);
+/// How long after a first start the browser is opened.
+const BROWSER_DELAY: Duration = Duration::from_secs(1);
+
+/// Opens a URL in a web browser.
+pub type Browser = Arc<dyn Fn(&str) -> std::io::Result<()> + Send + Sync>;
 
 /// What a manager is made of besides its configuration.
+#[derive(Clone)]
 pub struct Parts {
     /// Where time comes from.
     pub clock: Arc<dyn Clock>,
     /// Which program this is.
     pub versions: Versions,
+    /// Folders with job types that every configuration has, searched before its own.
+    pub scripts: Vec<PathBuf>,
+    /// Ask for the essentials even if they are configured, until the first restart.
+    pub setup_assistant: bool,
+    /// Shows the setup assistant to whoever started the manager for the first time; `None` when nobody would see it.
+    pub browser: Option<Browser>,
+    /// Help for those who work on Flamenco itself.
+    pub development: Development,
 }
 
 impl Parts {
-    /// The machine's clock.
+    /// The machine's clock, and nothing special.
     #[must_use]
     pub fn new(versions: Versions) -> Self {
-        Self { clock: Arc::new(SystemClock), versions }
+        Self {
+            clock: Arc::new(SystemClock),
+            versions,
+            scripts: Vec::new(),
+            setup_assistant: false,
+            browser: None,
+            development: Development::default(),
+        }
     }
 }
 
-/// Runs a manager on `listener` until `cancel`.
+/// Why a manager has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// It was cancelled.
+    Stopped,
+    /// It is to start again in this process.
+    Restart,
+}
+
+/// Runs a manager on `listener` until `cancel`. When the setup assistant has changed the configuration, it starts again
+/// with what is in the file, on the same listener.
 ///
 /// # Errors
 /// When it cannot start, or the listener fails.
 pub async fn run(
-    config: Config,
+    mut config: Config,
     listener: TcpListener,
     parts: Parts,
     cancel: CancellationToken,
 ) -> Result<()> {
-    let farm = open_farm(&config, parts.clock).await?;
-    if config.first_run {
+    let mut listener = listener.into_std().map_err(Error::io("looking at the listening socket"))?;
+    config.first_run |= parts.setup_assistant;
+    loop {
+        config.scripts_paths.splice(0..0, parts.scripts.iter().cloned());
+        match one_life(&config, listener, &parts, &cancel).await? {
+            Some(kept) => (config, listener) = reload(&config, kept).await?,
+            None => return Ok(()),
+        }
+    }
+}
+
+/// Runs until the next restart, which goes on with the socket that this gives, or until the end.
+async fn one_life(
+    config: &Config,
+    listener: std::net::TcpListener,
+    parts: &Parts,
+    cancel: &CancellationToken,
+) -> Result<Option<std::net::TcpListener>> {
+    // Keeps the socket open during a restart, and is given up when the end has come.
+    let mut kept = Some(listener.try_clone().map_err(Error::io("keeping the listening socket"))?);
+    let accepting = TcpListener::from_std(listener).map_err(Error::io("using the listening socket"))?;
+    let life = live(config, accepting, parts, cancel);
+    tokio::pin!(life);
+    let ended = tokio::select! {
+        ended = &mut life => ended?,
+        () = cancel.cancelled() => {
+            kept = None;
+            life.await?
+        }
+    };
+    Ok(kept.filter(|_| ended == Ended::Restart && !cancel.is_cancelled()))
+}
+
+/// The configuration as the file has it now, and a listener for it.
+async fn reload(
+    current: &Config,
+    listener: std::net::TcpListener,
+) -> Result<(Config, std::net::TcpListener)> {
+    let loaded = Config::load(&current.file, &current.environment)
+        .map_err(|error| Error::Internal(format!("cannot start again: {error}")))?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{}: {warning}", loaded.config.file.display());
+    }
+    if loaded.config.listen == current.listen {
+        return Ok((loaded.config, listener));
+    }
+    let listener = match loaded.config.listen.bind().await.and_then(TcpListener::into_std) {
+        Ok(new) => new,
+        Err(error) => {
+            tracing::error!(%error, "still listening where it was");
+            listener
+        }
+    };
+    Ok((loaded.config, listener))
+}
+
+/// From one start to the next end.
+async fn live(
+    config: &Config,
+    listener: TcpListener,
+    parts: &Parts,
+    cancel: &CancellationToken,
+) -> Result<Ended> {
+    let farm = open_farm(config, Arc::clone(&parts.clock)).await?;
+    if !config.has_shared_storage() {
         tracing::info!(storage = %config.shared_storage.display(), "no shared storage is configured; using a folder beside the configuration");
     }
     let address = listener.local_addr().map_err(Error::io("looking at the listening socket"))?;
@@ -80,22 +179,43 @@ pub async fn run(
     // Follows `cancel`, but only when the end was announced, so that whoever passes events on has seen it.
     let stopping = CancellationToken::new();
     loops::spawn_all(&farm, &tracker, &stopping);
-    let router =
-        http::router(farm.clone(), parts.versions, config.local_storage.clone(), &tracker, &stopping);
+    let urls = Urls::new(config, address);
+    let discoverable = config.settings.autodiscoverable
+        && discovery::start(urls.clone(), &parts.versions, &tracker, &stopping);
+    let rim = http::Rim {
+        versions: parts.versions.clone(),
+        local_storage: config.local_storage.clone(),
+        discoverable,
+        development: parts.development,
+        development_origins: urls.development_origins(),
+    };
+    let router = http::router(farm.clone(), rim, &tracker, &stopping);
     farm.announce(Event::ManagerStarted);
-    tracing::info!(%address, "ready: the web app is at http://{}/app/", reachable(address));
+    for url in urls.now() {
+        tracing::info!("ready: the web app is at {url}app/");
+    }
+    if config.first_run {
+        tracing::info!("this farm is not set up yet; the web app asks for what it needs");
+        if let Some(browser) = &parts.browser {
+            tracker.spawn(show(Arc::clone(browser), urls.first(), stopping.clone()));
+        }
+    }
 
     let stop = {
         let (farm, cancel, stopping) = (farm.clone(), cancel.clone(), stopping.clone());
         async move {
-            cancel.cancelled().await;
+            tokio::select! {
+                () = cancel.cancelled() => {}
+                () = farm.restart_requested() => {}
+            }
             farm.announce(Event::ManagerStopping);
             stopping.cancel();
         }
     };
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let serving = axum::serve(listener, service).with_graceful_shutdown(stop).into_future();
-    let served = serve_until(serving, &cancel).await;
+    let served = serve_until(serving, &stopping).await;
+    let ended = if cancel.is_cancelled() { Ended::Stopped } else { Ended::Restart };
     stopping.cancel();
     tracker.close();
     if tokio::time::timeout(SHUTDOWN_LIMIT, tracker.wait()).await.is_err() {
@@ -103,7 +223,21 @@ pub async fn run(
     }
     farm.close().await;
     tracing::info!("stopped");
-    served.map_err(Error::io("serving HTTP"))
+    served.map_err(Error::io("serving HTTP")).map(|()| ended)
+}
+
+/// Opens the web app in a browser, when the manager has had a moment to start.
+async fn show(browser: Browser, url: String, cancel: CancellationToken) {
+    if cancel.run_until_cancelled(tokio::time::sleep(BROWSER_DELAY)).await.is_none() {
+        return;
+    }
+    let opened = tokio::task::spawn_blocking({
+        let url = url.clone();
+        move || browser(&url)
+    });
+    if let Ok(Err(error)) = opened.await {
+        tracing::info!(%error, "cannot open a web browser; open {url} yourself");
+    }
 }
 
 /// Serves; after the cancellation, connections get a limited time to finish what they are at.
@@ -121,15 +255,6 @@ async fn serve_until(
             tracing::warn!("some connections did not end in time and are cut off");
             Ok(())
         }
-    }
-}
-
-/// An address that a browser on this machine can open.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    match address.ip() {
-        ip if !ip.is_unspecified() => address,
-        std::net::IpAddr::V4(_) => SocketAddr::new(std::net::Ipv4Addr::LOCALHOST.into(), address.port()),
-        std::net::IpAddr::V6(_) => SocketAddr::new(std::net::Ipv6Addr::LOCALHOST.into(), address.port()),
     }
 }
 

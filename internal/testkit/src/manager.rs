@@ -31,7 +31,11 @@ pub struct Builder {
     backend: Backend,
     yaml: String,
     scripts: Vec<(String, String)>,
+    change: Option<Change>,
 }
+
+/// What a test wants different about the parts of a manager.
+type Change = Box<dyn Fn(&mut Parts) + Send + Sync>;
 
 enum Backend {
     Sqlite,
@@ -40,7 +44,7 @@ enum Backend {
 
 impl Builder {
     fn new(backend: Backend) -> Self {
-        Self { backend, yaml: String::new(), scripts: Vec::new() }
+        Self { backend, yaml: String::new(), scripts: Vec::new(), change: None }
     }
 
     /// Adds lines to the configuration: whole top-level keys.
@@ -55,6 +59,13 @@ impl Builder {
     #[must_use]
     pub fn with_script(mut self, file: &str, source: &str) -> Self {
         self.scripts.push((file.to_owned(), source.to_owned()));
+        self
+    }
+
+    /// Changes what the manager is made of, at every start.
+    #[must_use]
+    pub fn with_parts(mut self, change: impl Fn(&mut Parts) + Send + Sync + 'static) -> Self {
+        self.change = Some(Box::new(change));
         self
     }
 
@@ -82,6 +93,7 @@ impl Builder {
                 .build()
                 .expect("an HTTP client"),
             yaml: self.yaml,
+            change: self.change,
             storage,
         };
         manager.start_again().await;
@@ -95,6 +107,7 @@ pub struct TestManager {
     clock: FakeClock,
     pub(crate) http: reqwest::Client,
     yaml: String,
+    change: Option<Change>,
     storage: Storage,
 }
 
@@ -214,7 +227,10 @@ impl TestManager {
         let address = listener.local_addr().expect("an address");
         let cancel = CancellationToken::new();
         let versions = Versions { short: "1.2.3".into(), long: "1.2.3-test".into(), git: "abcdef".into() };
-        let parts = Parts { clock: Arc::new(self.clock.clone()), versions };
+        let mut parts = Parts { clock: Arc::new(self.clock.clone()), ..Parts::new(versions) };
+        if let Some(change) = &self.change {
+            change(&mut parts);
+        }
         let run = flamenco_manager_core::run(self.config(), listener, parts, cancel.clone());
         let mut ended = runtime.spawn(async move { run.await.map_err(|error| error.to_string()) });
         let ready = self.http.get(format!("http://{address}/api/v3/version")).send();

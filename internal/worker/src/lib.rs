@@ -11,6 +11,7 @@
 //! ```
 //!
 //! - `config`, `credentials`, `session`: who this worker is, and how the manager gets to know it.
+//! - `discovery`: finds the manager on the network when nobody said where it is.
 //! - `state`: the pure rules of the worker's states and pauses; `worker` follows them.
 //! - `task_run`: one run of a task; `runner`: its commands; `process`: subprocesses and their sure end.
 //! - `reporter`, `log_buffer`, `outbox`: what the manager is told, in order and never lost.
@@ -24,6 +25,7 @@ compile_error!("the worker needs process groups; only Unix is supported");
 mod backoff;
 pub mod config;
 mod credentials;
+mod discovery;
 mod error;
 mod find_programs;
 mod frame_glob;
@@ -49,6 +51,7 @@ use session::Session;
 use worker::Worker;
 
 pub use config::{CommandLine, Config, ConfigError, Pace};
+pub use discovery::{DiscoveryError, find_manager};
 pub use error::Error;
 
 const OUTBOX_FILE: &str = "flamenco-worker.sqlite";

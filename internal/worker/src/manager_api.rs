@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 pub use flamenco_api::types::{MayKeepRunning, WorkerStatus};
 
+use crate::config::software_version;
 use crate::credentials::Credentials;
 use crate::outbox::{Answer, ReportedStatus, TaskReport};
 use crate::runner::Command;
@@ -255,6 +256,18 @@ impl From<types::AssignedTask> for Task {
             name: task.name,
             commands: task.commands.into_iter().map(command).collect(),
         }
+    }
+}
+
+/// The name of the manager at that URL, for whoever does not know yet whether there is one.
+///
+/// # Errors
+/// When nobody answers there, or not like a manager.
+pub async fn manager_name(url: &str) -> Result<String, CallError> {
+    let client = Client::builder(url).user_agent(format!("Flamenco/{}", software_version())).build()?;
+    match client.get_version().await? {
+        operations::GetVersionResponse::Status200(version) => Ok(version.name),
+        other => Err(CallError::of_answer(other.problem())),
     }
 }
 

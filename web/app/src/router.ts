@@ -20,6 +20,8 @@ export const router = createRouter({
     { path: '/workers', name: 'workers', component: () => import('./views/WorkersView.vue') },
     // The reference's address of one worker.
     { path: '/workers/:workerID', redirect: (to) => ({ name: 'workers', query: { worker: parameter(to, 'workerID') } }) },
+    // Shown by the setup assistant itself, and only while the manager wants one.
+    { path: '/setup/:step?', name: 'setup', component: { render: () => null } },
     { path: '/:rest(.*)*', name: 'not-found', component: () => import('./views/NotFoundView.vue') },
   ],
 });

@@ -25,8 +25,8 @@ fn text(output: &Output) -> String {
 fn both_programs_explain_themselves() {
     let folder = tempfile::tempdir().unwrap();
     for (program, mentions) in [
-        (manager_program(), ["--config", "FLAMENCO_LISTEN", "--write-config"]),
-        (worker_program(), ["--manager", "FLAMENCO_HOME", "flamenco-worker.yaml"]),
+        (manager_program(), ["--setup-assistant", "FLAMENCO_LISTEN", "--pprof"]),
+        (worker_program(), ["--find-manager", "FLAMENCO_HOME", "flamenco-worker.yaml"]),
     ] {
         for flag in ["--help", "-help"] {
             let output = run(&program, folder.path(), &[flag]);

@@ -55,6 +55,13 @@ impl Farm {
         Self { client, folder, address }
     }
 
+    /// Lets the manager be found on the network, from its next start on.
+    pub fn discoverable(&self) {
+        let file = self.path("manager").join("flamenco-manager.yaml");
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(file, text.replace("autodiscoverable: false", "autodiscoverable: true")).unwrap();
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -68,9 +75,19 @@ impl Farm {
         self.spawn_manager_as(&manager_program())
     }
 
+    /// The same, with further arguments.
+    pub fn spawn_manager_with(&self, arguments: &[&str]) -> Process {
+        let mut command = Command::new(manager_program());
+        command.args(arguments);
+        self.spawn(command)
+    }
+
     /// The same, started by another path.
     pub fn spawn_manager_as(&self, program: &Path) -> Process {
-        let mut command = Command::new(program);
+        self.spawn(Command::new(program))
+    }
+
+    fn spawn(&self, mut command: Command) -> Process {
         command.current_dir(self.path("manager")).env("FLAMENCO_LISTEN", &self.address);
         command.env_remove("FLAMENCO_DATABASE").env_remove("FLAMENCO_SHARED_STORAGE");
         Process::start(command, self.path("manager.log"))

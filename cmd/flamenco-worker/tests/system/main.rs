@@ -7,7 +7,9 @@
 
 mod command_line;
 mod crash;
+mod discovery;
 mod farm;
+mod first_start;
 mod processes;
 mod render;
 mod scene;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use flamenco_domain::failure::FailurePolicy;
 
 use super::{Farm, Live, Options};
-use crate::config::{Config, Secrets};
+use crate::config::{Config, ConfigError, Loaded, Secrets, Settings};
 use crate::error::{Error, Result};
 
 impl Live {
@@ -18,7 +18,10 @@ impl Live {
         let timeout = |duration: Duration| (!duration.is_zero()).then_some(duration);
         let options = Options {
             name: settings.manager_name.clone(),
-            shared_storage: config.shared_storage.display().to_string(),
+            shared_storage: match config.has_shared_storage() {
+                true => config.shared_storage.display().to_string(),
+                false => String::new(),
+            },
             first_run: config.first_run,
             failures: FailurePolicy {
                 blocklist_threshold: settings.blocklist_threshold.into(),
@@ -54,6 +57,34 @@ impl Farm {
         let _turn = self.configuring.lock().await;
         let current = self.live();
         let loaded = current.config.with_json(&wanted).map_err(|error| Error::Invalid(error.to_string()))?;
+        self.store_configuration(loaded).await
+    }
+
+    /// Takes over a complete setup: changes the settings in force by `change`, and restarts the manager.
+    pub(super) async fn set_up(&self, change: impl FnOnce(&mut Settings)) -> Result<()> {
+        let _turn = self.configuring.lock().await;
+        let current = self.live();
+        let mut settings = current.config.settings.clone();
+        change(&mut settings);
+        let loaded =
+            current.config.with_settings(settings).map_err(|error| Error::Invalid(error.to_string()))?;
+        self.store_configuration(loaded).await?;
+        self.restart.cancel();
+        Ok(())
+    }
+
+    /// Whether the manager is about to start again.
+    pub(crate) fn is_restarting(&self) -> bool {
+        self.restart.is_cancelled()
+    }
+
+    /// Waits until somebody wants the manager to start again in this process, with what its file says then.
+    pub(crate) async fn restart_requested(&self) {
+        self.restart.cancelled().await;
+    }
+
+    /// Writes the file, then changes what is in force.
+    async fn store_configuration(&self, loaded: Loaded) -> Result<()> {
         for warning in &loaded.warnings {
             tracing::warn!("configuration: {warning}");
         }
@@ -61,9 +92,19 @@ impl Farm {
         tokio::task::spawn_blocking(move || config.save(now))
             .await
             .map_err(|error| Error::Internal(format!("writing the configuration: {error}")))?
-            .map_err(|error| Error::Internal(error.to_string()))?;
+            .map_err(cannot_write)?;
         *self.live.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Live::new(loaded.config));
         tracing::info!("the configuration was changed");
         Ok(())
+    }
+}
+
+/// A full disk is told as such; it is worth another try.
+fn cannot_write(error: ConfigError) -> Error {
+    match error {
+        ConfigError::File { action, file, source } => {
+            Error::Io { what: format!("cannot {action} {}", file.display()), source }
+        }
+        other => Error::Internal(other.to_string()),
     }
 }

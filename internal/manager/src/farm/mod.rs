@@ -11,6 +11,7 @@ pub mod last_rendered;
 pub mod lists;
 pub mod logs;
 pub mod scheduler;
+pub mod setup;
 pub mod sleep;
 pub mod status;
 pub mod submission;
@@ -35,6 +36,7 @@ use flamenco_domain::variables::Variables;
 use flamenco_jobscript::Scripts;
 use flamenco_store::{Location, Store};
 use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::error::Result;
@@ -58,7 +60,7 @@ pub struct Live {
 pub struct Options {
     /// Name of this manager.
     pub name: String,
-    /// Where jobs are stored, as the manager sees it.
+    /// Where jobs are stored, as the manager sees it; empty as long as nobody has chosen.
     pub shared_storage: String,
     /// Whether nobody has configured this manager yet.
     pub first_run: bool,
@@ -94,6 +96,12 @@ pub struct Inner {
     deletions: Notify,
     status: Mutex<FarmStatus>,
     status_changed: Arc<Notify>,
+    /// Cancelled when the manager is to start again in this process.
+    restart: CancellationToken,
+    /// Programs of the setup assistant that run at the same time.
+    trials: Semaphore,
+    /// Directories that it tries out at the same time.
+    directory_trials: Arc<Semaphore>,
 }
 
 impl std::ops::Deref for Farm {
@@ -167,6 +175,9 @@ impl Farm {
             deletions: Notify::new(),
             status: Mutex::new(FarmStatus::Starting),
             status_changed,
+            restart: CancellationToken::new(),
+            trials: Semaphore::new(2),
+            directory_trials: Arc::new(Semaphore::new(4)),
         }));
         farm.repair().await?;
         Ok(farm)

@@ -1,16 +1,17 @@
 //! Operations of the tag `meta`.
 
 use flamenco_api::operations::{
+    CheckBlenderExePathResponse, CheckSharedStoragePathResponse, FindBlenderExePathResponse,
     GetConfigurationFileHeaders, GetConfigurationFileResponse, GetConfigurationFileStatus200Content,
     GetConfigurationResponse, GetFarmStatusResponse, GetSharedStorageResponse, GetVariablesResponse,
-    GetVersionResponse, UpdateConfigurationFileResponse,
+    GetVersionResponse, SaveSetupAssistantConfigResponse, UpdateConfigurationFileResponse,
 };
 use flamenco_api::server::MetaApi;
 use flamenco_api::{Problem, types};
 use flamenco_crosspath::Platform;
 use flamenco_domain::variables::Audience;
 
-use super::{Api, Caller, convert};
+use super::{Api, Caller, convert, setup};
 use crate::error::Error;
 
 const fn audience(audience: types::ManagerVariableAudience) -> Audience {
@@ -100,5 +101,42 @@ impl MetaApi for Api {
     ) -> Result<UpdateConfigurationFileResponse, Problem> {
         self.farm.update_configuration(serde_json::Value::Object(body.0)).await?;
         Ok(UpdateConfigurationFileResponse::Status204)
+    }
+
+    async fn check_shared_storage_path(
+        &self,
+        _: Caller,
+        body: Option<types::PathCheckInput>,
+    ) -> Result<CheckSharedStoragePathResponse, Problem> {
+        let path = setup::path_of(body);
+        let cause = self.farm.check_shared_storage(&path).await.err();
+        Ok(CheckSharedStoragePathResponse::Status200(types::PathCheckResult {
+            path,
+            is_usable: cause.is_none(),
+            cause: cause.unwrap_or_default(),
+        }))
+    }
+
+    async fn find_blender_exe_path(&self, _: Caller) -> Result<FindBlenderExePathResponse, Problem> {
+        let found = self.farm.find_blender().await.into_iter().map(Into::into).collect();
+        Ok(FindBlenderExePathResponse::Status200(types::BlenderPathFindResult(found)))
+    }
+
+    async fn check_blender_exe_path(
+        &self,
+        _: Caller,
+        body: Option<types::PathCheckInput>,
+    ) -> Result<CheckBlenderExePathResponse, Problem> {
+        let found = self.farm.check_blender(&setup::path_of(body)).await;
+        Ok(CheckBlenderExePathResponse::Status200(found.into()))
+    }
+
+    async fn save_setup_assistant_config(
+        &self,
+        _: Caller,
+        body: types::SetupAssistantConfig,
+    ) -> Result<SaveSetupAssistantConfigResponse, Problem> {
+        self.farm.finish_setup(&body.storage_location, &body.blender_executable.into()).await?;
+        Ok(SaveSetupAssistantConfigResponse::Status204)
     }
 }

@@ -6,14 +6,19 @@
 mod assets;
 mod caller;
 mod convert;
+mod development;
 mod docs;
 mod job_files;
 mod jobs;
 mod lists;
 mod meta;
 mod problem;
+#[cfg(unix)]
+mod profiler;
+mod setup;
 mod shaman;
 mod socketio;
+mod upnp;
 mod worker;
 mod worker_mgt;
 
@@ -21,7 +26,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::State;
 use axum::http::{HeaderValue, header};
+use axum::middleware::map_response_with_state;
+use axum::response::Response;
 use flamenco_api::Operation;
 use flamenco_api::Problem;
 use flamenco_api::server::Backend;
@@ -32,6 +40,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::farm::Farm;
 pub(crate) use caller::Caller;
+pub use development::Development;
 
 /// Largest JSON body, in bytes. A job has to fit, and the file list of a large checkout.
 const JSON_LIMIT: usize = 16 * 1024 * 1024;
@@ -72,22 +81,43 @@ impl Backend for Api {
     }
 }
 
+/// Whoever has asked for a restart should not send the next request into the connection that it ends.
+async fn hang_up_before_restart(State(farm): State<Farm>, mut response: Response) -> Response {
+    if farm.is_restarting() {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// What is served besides the farm itself.
+pub(crate) struct Rim {
+    pub(crate) versions: Versions,
+    pub(crate) local_storage: PathBuf,
+    /// Whether the manager is announced on the network.
+    pub(crate) discoverable: bool,
+    pub(crate) development: Development,
+    /// Origins of web apps in development.
+    pub(crate) development_origins: Vec<String>,
+}
+
 /// Everything that is served. Background work that serves it runs on `tracker` until `cancel`.
-pub(crate) fn router(
-    farm: Farm,
-    versions: Versions,
-    local_storage: PathBuf,
-    tracker: &TaskTracker,
-    cancel: &CancellationToken,
-) -> Router {
-    let api = Api { farm: farm.clone(), versions: Arc::new(versions), cancel: cancel.clone() };
-    let routes = Router::new()
-        .merge(flamenco_api::server::router(api))
+pub(crate) fn router(farm: Farm, rim: Rim, tracker: &TaskTracker, cancel: &CancellationToken) -> Router {
+    let api = Api { farm: farm.clone(), versions: Arc::new(rim.versions), cancel: cancel.clone() };
+    let mut routes = Router::new();
+    if rim.discoverable {
+        routes = routes.merge(upnp::router(&api));
+    }
+    let routes = routes
+        .merge(rim.development.slow(flamenco_api::server::router(api)))
         .merge(docs::router())
-        .merge(job_files::router(local_storage))
-        .merge(assets::router());
+        .merge(job_files::router(rim.local_storage))
+        .merge(assets::router::<assets::WebApp>())
+        .merge(rim.development.profiler(cancel));
     let security = HeaderValue::from_static("default-src 'self'; img-src 'self' blob: data:");
-    socketio::attach(routes, farm, tracker, cancel)
+    let routes = socketio::attach(routes, farm.clone(), tracker, cancel);
+    let routes = routes.layer(map_response_with_state(farm, hang_up_before_restart));
+    rim.development
+        .allow(&rim.development_origins, routes)
         .layer(SetResponseHeaderLayer::if_not_present(header::CONTENT_SECURITY_POLICY, security))
         .layer(SetResponseHeaderLayer::if_not_present(
             header::X_CONTENT_TYPE_OPTIONS,

@@ -104,7 +104,7 @@ pub enum ConfigError {
         /// What is wrong with it.
         source: UrlError,
     },
-    /// Nobody said where the manager is.
+    /// Nobody said where the manager is: it has to be [found](crate::find_manager) first.
     #[error(
         "no manager given: start with -manager http://<host>:8080/, or write manager_url: http://<host>:8080/ into \
          {file}",

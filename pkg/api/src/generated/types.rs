@@ -367,7 +367,7 @@ pub struct AvailableJobTypes {
 pub struct BlenderPathCheckResult {
     ///The version that was found, or why the program is not usable.
     pub cause: ::std::string::String,
-    ///What was asked for. Empty when the default places were searched.
+    ///What was asked for. When the default places were searched, the name that was searched for; empty for a file association.
     pub input: ::std::string::String,
     ///Whether it runs and is Blender.
     pub is_usable: bool,

@@ -1301,7 +1301,7 @@ export interface components {
         /** @description Whether a path is a Blender that runs. */
         BlenderPathCheckResult: {
             /**
-             * @description What was asked for. Empty when the default places were searched.
+             * @description What was asked for. When the default places were searched, the name that was searched for; empty for a file association.
              * @example blender
              */
             input: string;

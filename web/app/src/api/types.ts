@@ -15,6 +15,9 @@ export type WorkerStatus = Schemas['WorkerStatus'];
 export type WorkerStatusChange = Schemas['WorkerStatusChangeRequest'];
 export type FarmStatus = Schemas['FarmStatus'];
 export type Version = Schemas['FlamencoVersion'];
+export type ManagerConfiguration = Schemas['ManagerConfiguration'];
+export type PathCheck = Schemas['PathCheckResult'];
+export type BlenderCheck = Schemas['BlenderPathCheckResult'];
 
 export type JobUpdate = Schemas['EventJobUpdate'];
 export type TaskUpdate = Schemas['EventTaskUpdate'];

@@ -1,0 +1,182 @@
+//! Finds a manager on the local network, for a worker that was told of none.
+//!
+//! Whoever answers the search is asked for its version, all at the same time; the first that answers like a manager is
+//! taken. What does not answer is asked again when it is announced again, as it may just be starting.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use flamenco_ssdp::{GROUP, MANAGER, Search};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+
+use crate::manager_api::manager_name;
+
+/// How long a manager may take to tell its version. An address that leads nowhere should not hold up the others.
+const PROBE_LIMIT: Duration = Duration::from_secs(3);
+/// Addresses that are asked at the same time; whoever sends more answers than this is no manager.
+const MAX_PROBES: usize = 32;
+/// Addresses that are remembered for the message that nobody answered.
+const MAX_HEARD: usize = 8;
+
+/// Why no manager was found.
+#[derive(Debug, thiserror::Error)]
+pub enum DiscoveryError {
+    /// The network cannot be used.
+    #[error("cannot search for a manager on this network: {0}; start with -manager http://<host>:8080/")]
+    Network(std::io::Error),
+    /// Nobody who answers is a manager.
+    #[error(
+        "no manager was found on this network within {} s{}; start with -manager http://<host>:8080/",
+        .limit.as_secs(),
+        heard_of(.heard)
+    )]
+    Nobody {
+        /// How long it was searched.
+        limit: Duration,
+        /// URLs that were announced, but did not answer like a manager.
+        heard: Vec<String>,
+    },
+}
+
+fn heard_of(heard: &[String]) -> String {
+    match heard {
+        [] => String::new(),
+        heard => format!(" (announced, but not answering: {})", heard.join(", ")),
+    }
+}
+
+/// Searches for a manager and gives its URL, with a slash at its end. Needs a tokio runtime.
+///
+/// # Errors
+/// When the network cannot be used, or nobody answers within `limit`.
+pub async fn find_manager(limit: Duration) -> Result<String, DiscoveryError> {
+    let search = Search::new(MANAGER, GROUP).map_err(DiscoveryError::Network)?;
+    find(search, limit).await
+}
+
+async fn find(mut search: Search, limit: Duration) -> Result<String, DiscoveryError> {
+    tracing::info!("searching the network for a manager");
+    let end = tokio::time::Instant::now() + limit;
+    let (mut asking, mut heard) = (HashSet::new(), Vec::new());
+    let mut probes = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            location = search.next() => {
+                let Some(url) = base_url(&location) else { continue };
+                if !heard.contains(&url) && heard.len() < MAX_HEARD {
+                    heard.push(url.clone());
+                }
+                if asking.len() < MAX_PROBES && asking.insert(url.clone()) {
+                    probes.push(probe(url));
+                }
+            }
+            Some((url, name)) = probes.next() => {
+                if let Some(name) = name {
+                    tracing::info!(%url, name, "manager found");
+                    return Ok(url);
+                }
+                asking.remove(&url);
+            }
+            () = tokio::time::sleep_until(end) => return Err(DiscoveryError::Nobody { limit, heard }),
+        }
+    }
+}
+
+/// The URL with `/` for its path.
+fn base_url(location: &str) -> Option<String> {
+    let uri: http::Uri = location.parse().ok()?;
+    let authority = uri.authority().filter(|authority| !authority.host().is_empty())?;
+    Some(format!("{}://{authority}/", uri.scheme_str()?))
+}
+
+/// The name of the manager at that URL, if there is one.
+async fn probe(url: String) -> (String, Option<String>) {
+    let name = match tokio::time::timeout(PROBE_LIMIT, manager_name(&url)).await {
+        Ok(Ok(name)) => Some(name),
+        Ok(Err(error)) => {
+            tracing::debug!(url, %error, "this was announced, but does not answer like a manager");
+            None
+        }
+        Err(_) => {
+            tracing::debug!(url, "this was announced, but does not answer in time");
+            None
+        }
+    };
+    (url, name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
+    use std::time::Instant;
+
+    use axum::Json;
+    use axum::routing::get;
+    use flamenco_ssdp::{Announcement, Responder};
+    use serde_json::json;
+    use tokio::net::TcpListener;
+    use tokio_util::sync::{CancellationToken, DropGuard};
+
+    use super::*;
+
+    /// Announces these on a group of its own, so that no other manager is found. Ends with the guard.
+    fn announce(locations: Vec<String>) -> (Search, DropGuard) {
+        let free = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+        let group = SocketAddrV4::new(*GROUP.ip(), free.local_addr().unwrap().port());
+        drop(free);
+        let cancel = CancellationToken::new();
+        let responder = Responder::bind(MANAGER, group).unwrap();
+        let announcement =
+            Announcement { locations: Box::new(move |_| locations.clone()), server: "test".into() };
+        tokio::spawn(responder.run(announcement, cancel.clone()));
+        (Search::new(MANAGER, group).unwrap(), cancel.drop_guard())
+    }
+
+    /// Answers like a manager.
+    async fn manager() -> String {
+        let version = json!({ "name": "Barn", "version": "3.9", "shortversion": "3.9", "git": "x" });
+        let app = axum::Router::new().route("/api/v3/version", get(|| async { Json(version) }));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        tokio::spawn(async { axum::serve(listener, app).await.unwrap() });
+        url
+    }
+
+    #[tokio::test]
+    async fn a_manager_is_found_behind_addresses_that_lead_nowhere() {
+        let manager = manager().await;
+        // Accepts connections and never says anything.
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let silent = format!("http://{}/upnp/description.xml", silent.local_addr().unwrap());
+        let closed = "http://127.0.0.1:9/upnp/description.xml".to_owned();
+        let (search, _guard) = announce(vec![closed, silent, format!("{manager}upnp/description.xml")]);
+        let started = Instant::now();
+        assert_eq!(find(search, Duration::from_secs(30)).await.unwrap(), manager);
+        assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    }
+
+    #[tokio::test]
+    async fn what_was_heard_is_told_when_nobody_answers() {
+        let (search, _guard) = announce(vec!["http://127.0.0.1:9/upnp/description.xml".into()]);
+        let error = find(search, Duration::from_secs(5)).await.unwrap_err().to_string();
+        assert!(error.contains("http://127.0.0.1:9/") && error.contains("-manager"), "{error}");
+        let (search, _guard) = announce(Vec::new());
+        let error = find(search, Duration::from_secs(1)).await.unwrap_err().to_string();
+        assert!(!error.contains("announced"), "{error}");
+    }
+
+    #[test]
+    fn base_urls() {
+        for (location, url) in [
+            ("http://10.0.0.1:8080/upnp/description.xml", Some("http://10.0.0.1:8080/")),
+            ("http://[fd00::2]:8080/x?y", Some("http://[fd00::2]:8080/")),
+            ("https://farm/", Some("https://farm/")),
+            ("/upnp/description.xml", None),
+            ("http:///x", None),
+            ("nonsense", None),
+        ] {
+            assert_eq!(base_url(location).as_deref(), url, "{location}");
+        }
+    }
+}

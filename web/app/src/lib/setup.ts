@@ -1,0 +1,92 @@
+// The setup assistant's steps, and what may follow what. Pure.
+import type { BlenderCheck } from '@/api/types';
+
+export const STEPS = ['welcome', 'storage', 'blender', 'review'] as const;
+export type Step = (typeof STEPS)[number];
+
+export const STEP_TITLES: Record<Step, string> = {
+  welcome: 'Welcome',
+  storage: 'Shared storage',
+  blender: 'Blender',
+  review: 'Review',
+};
+
+/** What was entered so far. */
+export interface Draft {
+  /** The path of the shared storage, as typed. */
+  storage: string;
+  /** The path that the manager found usable; empty when it did not. */
+  usableStorage: string;
+  /** The Blender that was chosen, or null when none was yet. */
+  blender: BlenderCheck | null;
+  /** A path of one's own, as typed. */
+  ownBlender: string;
+}
+
+export const EMPTY_DRAFT: Draft = { storage: '', usableStorage: '', blender: null, ownBlender: '' };
+
+/** Workers use whatever Blender they find. */
+export const SKIPPED: BlenderCheck = { input: '', path: '', source: 'default', is_usable: true, cause: '' };
+
+export function isStep(name: unknown): name is Step {
+  return STEPS.some((step) => step === name);
+}
+
+export function storageIsSettled(draft: Draft): boolean {
+  return draft.usableStorage !== '' && draft.usableStorage === draft.storage.trim();
+}
+
+export function blenderIsSettled(draft: Draft): boolean {
+  return draft.blender?.is_usable === true;
+}
+
+/** The last step that can be shown with what was entered so far. */
+export function furthestStep(draft: Draft): Step {
+  if (!storageIsSettled(draft)) return 'storage';
+  return blenderIsSettled(draft) ? 'review' : 'blender';
+}
+
+export function isReachable(step: Step, draft: Draft): boolean {
+  return STEPS.indexOf(step) <= STEPS.indexOf(furthestStep(draft));
+}
+
+/** The step to show for an address: itself, or the last one that makes sense before it. */
+export function allowedStep(name: unknown, draft: Draft): Step {
+  if (!isStep(name)) return 'welcome';
+  return isReachable(name, draft) ? name : furthestStep(draft);
+}
+
+export function neighbour(step: Step, distance: 1 | -1): Step | null {
+  return STEPS[STEPS.indexOf(step) + distance] ?? null;
+}
+
+/** What a choice means, in a few words. */
+export function choiceTitle(blender: BlenderCheck): string {
+  switch (blender.source) {
+    case 'file_association':
+      return 'The Blender that opens .blend files';
+    case 'path_envvar':
+      return `The command “${blender.input || 'blender'}”`;
+    case 'system_location':
+      return 'The Blender in its usual place';
+    case 'input_path':
+      return 'A Blender of your choice';
+    case 'default':
+      return 'Whatever Blender each worker finds';
+  }
+}
+
+/** Reads a draft that was stored in the browser; anything strange in it makes it an empty one. */
+export function parseDraft(text: string | null): Draft {
+  try {
+    const stored: unknown = JSON.parse(text ?? '');
+    if (typeof stored !== 'object' || stored === null) return { ...EMPTY_DRAFT };
+    const draft = { ...EMPTY_DRAFT, ...stored };
+    const texts = [draft.storage, draft.usableStorage, draft.ownBlender];
+    const blender = draft.blender;
+    const isCheck = blender === null || (typeof blender === 'object' && typeof blender.path === 'string' && typeof blender.source === 'string');
+    return texts.every((value) => typeof value === 'string') && isCheck ? draft : { ...EMPTY_DRAFT };
+  } catch {
+    return { ...EMPTY_DRAFT };
+  }
+}

@@ -1,0 +1,149 @@
+// The setup assistant: what was entered (kept over reloads of this tab), what the manager says about it, and saving.
+import { defineStore } from 'pinia';
+import { computed, reactive, shallowRef, watch } from 'vue';
+import { api, take, takeBody, toRequestError, type RequestError } from '@/api/client';
+import type { BlenderCheck, PathCheck } from '@/api/types';
+import { EMPTY_DRAFT, parseDraft, SKIPPED } from '@/lib/setup';
+import { useReading } from './reading';
+
+const KEY = 'flamenco.setup';
+/** How often to look whether the manager is back, and for how long, in milliseconds. */
+const LOOK = 500;
+const PATIENCE = 60_000;
+
+export const useSetup = defineStore('setup', () => {
+  /** Whether the manager wants to be set up; null as long as it was not asked. */
+  const wanted = shallowRef<boolean | null>(null);
+  const draft = reactive(parseDraft(sessionStorage.getItem(KEY)));
+  watch(draft, () => sessionStorage.setItem(KEY, JSON.stringify(draft)));
+
+  const asking = useReading(async (isWanted) => {
+    const configuration = await takeBody(api.GET('/api/v3/configuration'));
+    if (!isWanted()) return;
+    wanted.value = configuration.isFirstRun;
+    // A manager that is only set up anew has a storage already.
+    if (draft.storage === '') draft.storage = configuration.storageLocation;
+  });
+
+  /** What the manager said about a path; about none that has changed since. */
+  const storageCheck = shallowRef<PathCheck | null>(null);
+  const checkingStorage = shallowRef(false);
+  let storageTurn = 0;
+
+  /** Has the manager try out the path that is typed. Whether it is usable; a later check makes this one void. */
+  async function checkStorage(): Promise<boolean> {
+    const mine = ++storageTurn;
+    const path = draft.storage.trim();
+    checkingStorage.value = true;
+    try {
+      const check = await takeBody(api.POST('/api/v3/configuration/check/shared-storage', { body: { path } }));
+      if (mine !== storageTurn) return false;
+      storageCheck.value = check;
+      draft.usableStorage = check.is_usable ? path : '';
+      return check.is_usable;
+    } catch (cause) {
+      if (mine === storageTurn) storageCheck.value = { path, is_usable: false, cause: toRequestError(cause).message };
+      return false;
+    } finally {
+      if (mine === storageTurn) checkingStorage.value = false;
+    }
+  }
+
+  function storageChanged(): void {
+    storageTurn++;
+    checkingStorage.value = false;
+    storageCheck.value = null;
+  }
+
+  /** Every Blender that the manager finds; null as long as it searches. */
+  const found = shallowRef<BlenderCheck[] | null>(null);
+  const finding = useReading(async (isWanted) => {
+    const list = await takeBody(api.GET('/api/v3/configuration/check/blender'));
+    if (!isWanted()) return;
+    found.value = list;
+    // The first that runs is what nearly everybody wants.
+    draft.blender ??= list.find((blender) => blender.is_usable) ?? null;
+  });
+
+  const blenderCheck = shallowRef<BlenderCheck | null>(null);
+  const checkingBlender = shallowRef(false);
+  let blenderTurn = 0;
+
+  /** Has the manager try out the Blender that is typed, and chooses it if it runs. */
+  async function checkBlender(): Promise<boolean> {
+    const mine = ++blenderTurn;
+    const path = draft.ownBlender.trim();
+    checkingBlender.value = true;
+    try {
+      const check = await takeBody(api.POST('/api/v3/configuration/check/blender', { body: { path } }));
+      if (mine !== blenderTurn) return false;
+      blenderCheck.value = check;
+      draft.blender = check.is_usable ? check : null;
+      return check.is_usable;
+    } catch (cause) {
+      if (mine === blenderTurn) {
+        blenderCheck.value = { input: path, path, source: 'input_path', is_usable: false, cause: toRequestError(cause).message };
+      }
+      return false;
+    } finally {
+      if (mine === blenderTurn) checkingBlender.value = false;
+    }
+  }
+
+  /** Takes a Blender from the list, {@link SKIPPED}, or none. */
+  function choose(blender: BlenderCheck | null): void {
+    blenderTurn++;
+    checkingBlender.value = false;
+    blenderCheck.value = null;
+    draft.blender = blender;
+  }
+
+  const phase = shallowRef<'editing' | 'saving' | 'restarting' | 'done'>('editing');
+  const error = shallowRef<RequestError | null>(null);
+  const busy = computed(() => phase.value === 'saving' || phase.value === 'restarting');
+
+  /** Saves the choices, and waits until the manager has started again with them. */
+  async function save(): Promise<void> {
+    if (busy.value) return;
+    phase.value = 'saving';
+    error.value = null;
+    const body = { storageLocation: draft.usableStorage, blenderExecutable: draft.blender ?? SKIPPED };
+    try {
+      await take(api.POST('/api/v3/configuration/setup-assistant', { body }));
+      phase.value = 'restarting';
+      await untilSetUp();
+      phase.value = 'done';
+      Object.assign(draft, EMPTY_DRAFT);
+    } catch (cause) {
+      phase.value = 'editing';
+      error.value = toRequestError(cause);
+    }
+  }
+
+  async function untilSetUp(): Promise<void> {
+    const end = Date.now() + PATIENCE;
+    for (;;) {
+      await new Promise((resolve) => setTimeout(resolve, LOOK));
+      try {
+        const configuration = await takeBody(api.GET('/api/v3/configuration'));
+        if (!configuration.isFirstRun) return;
+      } catch (cause) {
+        // It is not back yet.
+        if (Date.now() > end) throw cause;
+      }
+      if (Date.now() > end) throw new Error('not set up');
+    }
+  }
+
+  /** On to the farm. */
+  function leave(): void {
+    wanted.value = false;
+  }
+
+  return {
+    wanted, draft, asking, leave,
+    storageCheck, checkingStorage, checkStorage, storageChanged,
+    found, finding, blenderCheck, checkingBlender, checkBlender, choose,
+    phase, busy, error, save,
+  };
+});
