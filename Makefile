@@ -90,5 +90,5 @@ $(WEB)/dist/index.html: $(WEB)/node_modules/.package-lock.json $(WEB)/index.html
 $(VENV)/ready: Makefile
 	@.ci/install python3-venv
 	python3 -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check pytest urllib3 pyyaml
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check pytest urllib3 pyyaml blender-asset-tracer==1.23
 	@touch $@

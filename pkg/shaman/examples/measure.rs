@@ -204,8 +204,14 @@ async fn measure_checkout(root: &Path) -> Result<(), Anything> {
     for round in 1..=3 {
         let path = CheckoutPath::parse(&format!("round {round}"), NameRules::Portable)?;
         let start = Instant::now();
-        let made =
-            store.checkout(CheckoutRequest { path, files: files.clone(), now: SystemTime::now() }).await?;
+        let made = store
+            .checkout(CheckoutRequest {
+                path,
+                files: files.clone(),
+                names: NameRules::Portable,
+                now: SystemTime::now(),
+            })
+            .await?;
         let took = start.elapsed().as_secs_f64();
         println!("checkout of {} files   {took:.2} s ({}), flushed", made.files, made.links);
     }

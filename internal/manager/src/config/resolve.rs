@@ -56,8 +56,9 @@ pub(super) fn resolve(
     let first_run = shared.text.trim().is_empty();
     let shared_storage =
         if first_run { Some(base.join(DEFAULT_SHARED_STORAGE)) } else { resolver.path(&shared) };
-    let jobs_path =
-        shared_storage.as_deref().and_then(|path| resolver.jobs_path(path, settings.shaman.enabled));
+    let jobs_path = shared_storage
+        .as_deref()
+        .and_then(|path| resolver.jobs_path(path, settings.shaman.enabled && !first_run));
     let local_storage = resolver.key("local_manager_storage_path", &settings.local_manager_storage_path);
     let local_storage = resolver.path(&local_storage);
     let scripts_paths = settings.scripts_paths.iter();

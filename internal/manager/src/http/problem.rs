@@ -35,18 +35,47 @@ impl From<Error> for Problem {
                 );
             }
             Error::Store(flamenco_store::Error::Unstorable) => StatusCode::BAD_REQUEST,
+            Error::NoFileStore => StatusCode::SERVICE_UNAVAILABLE,
+            Error::FilesMissing(_) => StatusCode::FAILED_DEPENDENCY,
+            Error::FileStore(source) => return file_store(source),
+            Error::Store(flamenco_store::Error::CheckoutErased(_)) => StatusCode::CONFLICT,
             Error::Store(store) if store.is_temporary() => return unavailable(&error),
             Error::Io { source, .. } if is_out_of_space(source) => return unavailable(&error),
             Error::Store(_) | Error::Io { .. } | Error::Internal(_) => {
-                tracing::error!(%error, "a request failed");
-                return Self::new(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "internal error; the manager's log has the details",
-                );
+                return internal(&error);
             }
         };
         Self::new(status, error.to_string())
     }
+}
+
+fn internal(error: &dyn std::error::Error) -> Problem {
+    tracing::error!(%error, "a request failed");
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error; the manager's log has the details")
+}
+
+/// Texts of errors that name places on the server's disk stay inside.
+fn file_store(error: &flamenco_shaman::Error) -> Problem {
+    use flamenco_shaman::Error as Failure;
+    let status = match error {
+        Failure::Invalid(_) | Failure::Body(_) => StatusCode::BAD_REQUEST,
+        Failure::SizeMismatch { .. } | Failure::ChecksumMismatch { .. } => StatusCode::EXPECTATION_FAILED,
+        Failure::Idle(_) => StatusCode::REQUEST_TIMEOUT,
+        Failure::NoSpace => StatusCode::INSUFFICIENT_STORAGE,
+        Failure::MissingFiles(_) => StatusCode::FAILED_DEPENDENCY,
+        Failure::NameTaken(_) => StatusCode::CONFLICT,
+        Failure::Busy { .. } => {
+            return Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()).retry_after(TRY_AGAIN);
+        }
+        Failure::Cancelled => {
+            let text = "the manager is stopping; try again";
+            return Problem::new(StatusCode::SERVICE_UNAVAILABLE, text).retry_after(TRY_AGAIN);
+        }
+        Failure::LinksUnsupported(_) | Failure::Obstructed(_) | Failure::Unsafe(_) | Failure::Io { .. } => {
+            return internal(error);
+        }
+    };
+    Problem::new(status, error.to_string())
 }
 
 /// An unknown tag in a request that is about tags, which the document answers with 422.

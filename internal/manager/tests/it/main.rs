@@ -42,6 +42,8 @@ mod meta;
 mod races;
 mod restart;
 mod scheduler;
+mod shaman;
+mod shaman_attacks;
 mod sleep_schedule;
 mod tags;
 mod task_logs;
