@@ -15,6 +15,9 @@ use flamenco_store::{checkouts, workers};
 use futures_util::Stream;
 use tokio_util::sync::CancellationToken;
 
+/// What a garbage collection found and did.
+pub use flamenco_shaman::GarbageReport as Report;
+
 use super::Farm;
 use crate::config::Config;
 use crate::error::{Error, Result};

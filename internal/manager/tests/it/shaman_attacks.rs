@@ -320,8 +320,7 @@ async fn names_that_clash() {
         json!({ "name": "w", "secret": "s", "platform": "windows", "supported_task_types": [] });
     farm.post("/api/v3/worker/register-worker", &registration).await.expect(200);
     let before = everything(&farm);
-    for files in [["Wood.png", "wood.png"], ["Tex", "tex/a"], ["\u{e9}", "e\u{301}"]]
-    {
+    for files in [["Wood.png", "wood.png"], ["Tex", "tex/a"], ["\u{e9}", "e\u{301}"]] {
         let files = files.map(|path| spec(path, "content"));
         let message = check_out(&farm, "new", &files).await.problem(400);
         assert!(message.contains("rename one"), "{message}");
