@@ -12,6 +12,7 @@ import email.header
 import hashlib
 import json
 import random
+import sys
 from pathlib import Path, PurePath, PurePosixPath
 
 import urllib3
@@ -151,3 +152,16 @@ class ShamanPacker(pack.Packer):
     def path_in_checkout(self) -> str:
         """Where the packed scene is in the checkout."""
         return PurePosixPath(*self.output_path.parts[1:]).as_posix()
+
+
+def main():
+    """Packs a scene, and prints what was sent as JSON. Arguments: those of `ShamanPacker`."""
+    scene, project, *rest = sys.argv[1:]
+    with ShamanPacker(Path(scene), Path(project), *rest) as packer:
+        packer.strategise()
+        packer.execute()
+        print(json.dumps({"checkout_path": packer.sent.checkout_path, "files": packer.sent.files}))
+
+
+if __name__ == "__main__":
+    main()
