@@ -144,7 +144,6 @@ impl Farm {
             wanted.push(CheckoutFile { identity: identity(file)?, path });
         }
         let now = self.now().into();
-        // Carried through also when the client stops waiting: whoever asks again finds the files stored.
         let made = store.checkout(CheckoutRequest { path, files: wanted, names, now }).await;
         match made {
             Ok(made) => {
