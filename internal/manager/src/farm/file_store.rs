@@ -56,7 +56,12 @@ pub async fn open(config: &Config) -> Result<Option<Store>> {
         ..Settings::default()
     };
     let store = Store::open(&config.shared_storage, settings).await?;
-    tracing::info!(storage = %config.shared_storage.display(), "the Shaman file store is on");
+    let storage = config.shared_storage.display();
+    // Storage that is away may come back, and with other abilities.
+    match store.capabilities().await.and_then(|able| able.choose(shaman.link_type)) {
+        Ok(links) => tracing::info!(%storage, %links, "the Shaman file store is on"),
+        Err(error) => tracing::error!(%storage, %error, "checkouts cannot be made"),
+    }
     Ok(Some(store))
 }
 

@@ -72,7 +72,11 @@ fn file_store(error: &flamenco_shaman::Error) -> Problem {
             let text = "the manager is stopping; try again";
             return Problem::new(StatusCode::SERVICE_UNAVAILABLE, text).retry_after(TRY_AGAIN);
         }
-        Failure::LinksUnsupported(_) | Failure::Obstructed(_) | Failure::Unsafe(_) | Failure::Io { .. } => {
+        Failure::LinksUnsupported(_) => {
+            tracing::error!(%error, "a checkout failed");
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
+        Failure::Obstructed(_) | Failure::Unsafe(_) | Failure::Io { .. } => {
             return internal(error);
         }
     };
@@ -154,6 +158,7 @@ mod tests {
             (stored(Failure::Idle(Duration::from_secs(60))), 408, true),
             (stored(Failure::NoSpace), 507, true),
             (stored(Failure::Busy { running: 128 }), 503, true),
+            (stored(Failure::LinksUnsupported(flamenco_shaman::LinkMode::Reflink)), 500, true),
             (stored(Failure::Obstructed("/secret/place".into())), 500, false),
             (stored(Failure::Unsafe("/secret/place".into())), 500, false),
             (io(std::io::ErrorKind::StorageFull), 503, false),

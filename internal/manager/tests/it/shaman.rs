@@ -360,6 +360,22 @@ async fn links_are_of_the_kind_that_is_set() {
 }
 
 #[tokio::test]
+async fn links_that_the_storage_cannot_make() {
+    let farm = TestManager::sqlite().with_yaml("shaman: { linkType: reflink }").start().await;
+    put(&farm, "content").await;
+    let made = check_out(&farm, "shot", &[spec("a", "content")]).await;
+    if made.status == 200 {
+        // This file system can.
+        assert!(!shared(&farm).join("jobs/shot/a").is_symlink());
+    } else {
+        let message = made.problem(500);
+        assert!(message.contains("reflink") && message.contains("`auto`"), "{message}");
+        assert!(!shared(&farm).join("jobs/shot").exists());
+    }
+    farm.stop().await;
+}
+
+#[tokio::test]
 async fn a_windows_worker_restricts_names() {
     let farm = TestManager::sqlite().start().await;
     put(&farm, "content").await;
