@@ -99,5 +99,5 @@ $(VENV)/ready: Makefile $(SCHEMATHESIS)/requirements.txt
 	@.ci/install python3-venv
 	python3 -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check pytest urllib3 pyyaml \
-	    --requirement $(SCHEMATHESIS)/requirements.txt
+	    blender-asset-tracer==1.23 --requirement $(SCHEMATHESIS)/requirements.txt
 	@touch $@

@@ -1311,8 +1311,8 @@ class Operations(Transport):
         * 208: The file was stored already. The body need not be sent.
         * 400: Something about the request is wrong. The message says what and what was expected.
         * 417: The content does not have the size or the checksum of the path. Nothing was stored.
-        * 425: Somebody else is uploading this file, and the client said that it can wait. Upload other
-        files first and then ask again.
+        * 425: Somebody else is uploading this file, the client said that it can wait, and the manager is
+        set up to let clients wait (`shaman.deferUploads`). Upload other files first and then ask again.
         * 503: The file store is switched off, or the manager has not been set up yet.
         """
         call = Call("POST", "/api/v3/shaman/files/{checksum}/{filesize}")

@@ -15,6 +15,7 @@ Examples:
   flamenco-manager -setup-assistant    Let the web page ask for the essentials once more
   flamenco-manager -write-config       Write that file, with every setting explained
   flamenco-manager --config /etc/flamenco/farm.yaml --log-format json
+  flamenco-manager -shaman-gc-show         Print which stored files nobody needs
   flamenco-manager --check-script my_type.js --settings @settings.json
 
 Environment variables, which overrule the configuration file:
@@ -54,11 +55,23 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(crate) log_format: LogFormat,
 
+    /// Print the stored files that garbage collection would delete, and exit
+    #[arg(long, group = "printing")]
+    pub(crate) shaman_gc_show: bool,
+
+    /// Delete the stored files that no job has used for long, once, and exit
+    #[arg(long, group = "printing")]
+    pub(crate) shaman_gc_delete: bool,
+
     #[command(flatten)]
     pub(crate) development: DevelopmentArguments,
 
     #[command(flatten)]
     pub(crate) check: CheckArguments,
+
+    /// Print as JSON what would be printed as text
+    #[arg(long, requires = "printing")]
+    pub(crate) json: bool,
 }
 
 /// For those who work on Flamenco itself.
@@ -93,7 +106,7 @@ impl From<&DevelopmentArguments> for Development {
 #[command(next_help_heading = "For authors of job types")]
 pub(crate) struct CheckArguments {
     /// Compile a job with this job type script, without a farm, print its tasks, and exit
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "printing")]
     pub(crate) check_script: Option<PathBuf>,
 
     /// Settings of that job, as JSON or as @FILE; without it, the defaults in the script
@@ -103,10 +116,6 @@ pub(crate) struct CheckArguments {
     /// Name of that job
     #[arg(long, value_name = "NAME", requires = "check_script", default_value = "check")]
     pub(crate) job_name: String,
-
-    /// Print that job as JSON instead of a table
-    #[arg(long, requires = "check_script")]
-    pub(crate) json: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -182,8 +191,9 @@ mod tests {
             assert_eq!(Development::from(&parsed.development), expected);
         }
         assert_eq!(Development::from(&parse(&[]).development), Development::default());
-        let check = parse(&["-check-script", "x.js", "-settings", "{}", "-json"]).check;
-        assert_eq!((check.check_script, check.json), (Some(PathBuf::from("x.js")), true));
+        let arguments = parse(&["-check-script", "x.js", "-settings", "{}", "-json"]);
+        let (check, json) = (arguments.check, arguments.json);
+        assert_eq!((check.check_script, json), (Some(PathBuf::from("x.js")), true));
         assert_eq!((check.settings.as_deref(), check.job_name.as_str()), (Some("{}"), "check"));
     }
 

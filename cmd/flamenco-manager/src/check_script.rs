@@ -13,8 +13,8 @@ use crate::arguments::CheckArguments;
 
 /// Prints the tasks to standard output, and everything else to standard error. The exit code is 1 when the script, or
 /// what was given to it, is wrong.
-pub(crate) fn run(file: &Path, arguments: &CheckArguments) -> ExitCode {
-    match check(file, arguments) {
+pub(crate) fn run(file: &Path, arguments: &CheckArguments, as_json: bool) -> ExitCode {
+    match check(file, arguments, as_json) {
         Ok(text) => {
             print!("{text}");
             ExitCode::SUCCESS
@@ -26,7 +26,7 @@ pub(crate) fn run(file: &Path, arguments: &CheckArguments) -> ExitCode {
     }
 }
 
-fn check(file: &Path, arguments: &CheckArguments) -> anyhow::Result<String> {
+fn check(file: &Path, arguments: &CheckArguments, as_json: bool) -> anyhow::Result<String> {
     let (scripts, name) = Scripts::of_file(file, Limits::default()).map_err(|message| anyhow!(message))?;
     let explain = |error: Error| anyhow!(explanation(file, &error));
     let job_type = scripts.job_type(&name).map_err(explain)?;
@@ -43,7 +43,7 @@ fn check(file: &Path, arguments: &CheckArguments) -> anyhow::Result<String> {
         }
     };
     let job = scripts.compile(&submission(&job_type, settings, &arguments.job_name)).map_err(explain)?;
-    Ok(if arguments.json { format!("{:#}\n", job_as_json(&job_type, &job)) } else { table(&job) })
+    Ok(if as_json { format!("{:#}\n", job_as_json(&job_type, &job)) } else { table(&job) })
 }
 
 fn submission(job_type: &JobType, settings: Map<String, Value>, job_name: &str) -> Submission {

@@ -14,6 +14,8 @@ use tracing_subscriber::EnvFilter;
 
 mod arguments;
 mod check_script;
+mod garbage;
+mod open_files;
 mod signals;
 
 use arguments::{Arguments, LogFormat};
@@ -26,7 +28,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::read();
     start_log(&arguments);
     if let Some(file) = &arguments.check.check_script {
-        return check_script::run(file, &arguments.check);
+        return check_script::run(file, &arguments.check, arguments.json);
     }
     match start(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
@@ -63,6 +65,10 @@ fn start(arguments: &Arguments) -> anyhow::Result<()> {
         println!("Written: {}", loaded.config.file.display());
         return Ok(());
     }
+    if arguments.shaman_gc_show || arguments.shaman_gc_delete {
+        return garbage::run(&loaded.config, arguments.shaman_gc_show, arguments.json);
+    }
+    open_files::raise_limit();
     tracing::info!(version = env!("FLAMENCO_VERSION"), config = %loaded.config.file.display(), "Flamenco Manager starts");
     raise_open_file_limit();
     let runtime =

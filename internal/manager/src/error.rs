@@ -61,6 +61,20 @@ pub enum Error {
         /// How many jobs.
         jobs: i64,
     },
+    /// The script of a job type does not load; whoever wrote it has to hear why.
+    #[error("{0}")]
+    BrokenScript(String),
+    /// There is no file store to do this with.
+    #[error(
+        "the Shaman file store is not active; switch it on with shaman.enabled in the manager's configuration, choose a shared storage, and restart the manager"
+    )]
+    NoFileStore,
+    /// Files that a checkout needs are not stored.
+    #[error("{0}")]
+    FilesMissing(String),
+    /// The file store.
+    #[error(transparent)]
+    FileStore(#[from] flamenco_shaman::Error),
     /// The database.
     #[error(transparent)]
     Store(#[from] flamenco_store::Error),

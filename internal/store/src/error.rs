@@ -17,6 +17,11 @@ pub enum Error {
     /// A text has the character U+0000, which PostgreSQL cannot keep and which is refused on SQLite too.
     #[error("a text contains the character U+0000, which cannot be stored; leave it out")]
     Unstorable,
+    /// The job's checkout is about to be erased with another job.
+    #[error(
+        "the checkout {0:?} is being erased together with a deleted job; check the files out again, under another name"
+    )]
+    CheckoutErased(String),
     /// A stored value cannot be read: a bug, or somebody else's writing.
     #[error("the database holds a value that cannot be read: {0}")]
     Corrupt(String),

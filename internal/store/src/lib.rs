@@ -12,6 +12,7 @@
 
 mod batch;
 pub mod blocklist;
+pub mod checkouts;
 pub mod claim;
 mod db;
 pub mod deletion;

@@ -17,7 +17,7 @@ use sea_orm::sea_query::{Alias, Expr, Query};
 
 use crate::db::{Db, execute, execute_returning, insert, json_text, micros, query_one, storable};
 use crate::error::Error;
-use crate::{Store, Tx, jobs};
+use crate::{Store, Tx, checkouts, jobs};
 
 /// Rows in one slice.
 const SLICE: usize = 500;
@@ -153,6 +153,9 @@ async fn tag_key(db: &impl Db, job: &NewJob) -> Result<i64, Error> {
 }
 
 async fn insert_job(tx: &Tx, job: &NewJob, tag: i64) -> Result<i64, Error> {
+    if checkouts::is_being_erased(tx, &job.shaman_checkout_id).await? {
+        return Err(Error::CheckoutErased(job.shaman_checkout_id.clone()));
+    }
     let sql = "INSERT INTO jobs (uuid, name, job_type, priority, status, settings, metadata, shaman_checkout_id, \
                worker_tag_id, steps_total, tasks_queued, tasks_runnable, created_at, updated_at) VALUES ($1, $2, $3, $4, \
                'under-construction', $5, $6, $7, $8, $9, $10, $11, $12, $12) RETURNING id";

@@ -84,6 +84,15 @@ pub async fn all(db: &impl Db) -> Result<Vec<Worker>, Error> {
     query_all(db, sql, vec![]).await?.iter().map(worker).collect()
 }
 
+/// Whether there is a worker on this platform.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn any_on(db: &impl Db, platform: &str) -> Result<bool, Error> {
+    let sql = "SELECT 1 FROM workers WHERE platform = $1 AND deleted_at IS NULL LIMIT 1";
+    Ok(query_one(db, sql, vec![platform.into()]).await?.is_some())
+}
+
 /// How many workers there are in each status; deleted ones do not count.
 ///
 /// # Errors

@@ -281,6 +281,37 @@ impl TestManager {
         assert!(found.is_empty(), "what is maintained differs from what is there:\n{}", found.join("\n"));
     }
 
+    /// Stores a job with one task behind the manager's back, with a checkout that the manager may not accept; it must not
+    /// run.
+    pub async fn force_job_with_checkout(&self, checkout: &str) -> uuid::Uuid {
+        assert!(self.running.is_none(), "this is only for a manager that does not run");
+        let store = self.storage.open().await;
+        let task = flamenco_store::submit::NewTask {
+            id: flamenco_domain::ids::TaskId::random(),
+            name: "task".into(),
+            task_type: "blender".into(),
+            priority: 50,
+            commands: Vec::new(),
+            dependencies: Vec::new(),
+        };
+        let job = flamenco_store::submit::NewJob {
+            id: JobId::random(),
+            name: "old".into(),
+            job_type: jobs::PLAN_JOB_TYPE.into(),
+            priority: 50,
+            status: JobStatus::Queued,
+            settings: serde_json::Map::new(),
+            metadata: serde_json::Map::new(),
+            shaman_checkout_id: checkout.into(),
+            worker_tag: None,
+            tasks: vec![task],
+            created: self.now(),
+        };
+        let stored = flamenco_store::submit::submit(&store, job).await.expect("the job is stored");
+        store.close().await;
+        stored.summary.id.0
+    }
+
     /// Puts a job in a status behind the manager's back, as if it had been killed on the way; it must not run.
     pub async fn force_job_status(&self, job: uuid::Uuid, status: JobStatus) {
         assert!(self.running.is_none(), "this is only for a manager that does not run");

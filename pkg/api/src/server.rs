@@ -45,6 +45,8 @@ pub struct UploadBody {
     pub content_type: Option<String>,
     /// The length that the client announced, in bytes. A chunked upload has none.
     pub content_length: Option<u64>,
+    /// The client sends nothing before it is told to go on (`Expect: 100-continue`), which reading the stream does.
+    pub awaits_go_ahead: bool,
     /// The content. An error means that the connection broke off: what has come so far is not the whole file.
     pub stream: BodyDataStream,
 }

@@ -77,7 +77,10 @@ async fn check_out_without_end(store: Store, round: String, root: String) -> Res
             files.push(CheckoutFile { identity, path });
         }
         let path = CheckoutPath::parse(&format!("round {round}/{number}"), NameRules::Portable)?;
-        match store.checkout(CheckoutRequest { path, files, now: SystemTime::now() }).await {
+        match store
+            .checkout(CheckoutRequest { path, files, names: NameRules::Portable, now: SystemTime::now() })
+            .await
+        {
             Ok(made) if number % 3 == 2 => {
                 store.erase(made.path.as_str()).await?;
             }

@@ -28,6 +28,9 @@ pub struct CheckoutRequest {
     pub path: CheckoutPath,
     /// Its files, in any order.
     pub files: Vec<CheckoutFile>,
+    /// Which names may stand side by side in it: with [`NameRules::Portable`], two that differ only in case are refused
+    /// also where this storage could keep them apart.
+    pub names: NameRules,
     /// The current time, for the record.
     pub now: SystemTime,
 }
@@ -98,7 +101,7 @@ impl Inner {
     fn checkout(&self, request: &CheckoutRequest) -> Result<Checkout> {
         let capabilities = self.capabilities()?;
         let mode = capabilities.choose(self.settings.link_mode)?;
-        let one_case = capabilities.one_case || self.settings.names == NameRules::Portable;
+        let one_case = capabilities.one_case || request.names == NameRules::Portable;
         let files = plan(&request.files, one_case)?;
 
         let file_store = self.file_store()?;

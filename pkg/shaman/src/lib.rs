@@ -141,6 +141,12 @@ impl Store {
         &self.inner.settings
     }
 
+    /// The directory that checkouts are in.
+    #[must_use]
+    pub fn jobs_path(&self) -> PathBuf {
+        self.inner.root.join(layout::JOBS)
+    }
+
     /// What the storage can do, found out by trying. Tried once; later calls give the first result.
     ///
     /// # Errors

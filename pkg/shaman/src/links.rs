@@ -69,7 +69,7 @@ impl Capabilities {
     ///
     /// # Errors
     /// [`Error::LinksUnsupported`] when a certain kind is asked for and cannot be made.
-    pub(crate) fn choose(self, wanted: LinkMode) -> Result<LinkMode> {
+    pub fn choose(self, wanted: LinkMode) -> Result<LinkMode> {
         let possible = match wanted {
             LinkMode::Auto | LinkMode::Copy => true,
             LinkMode::Symlink => self.symlink,

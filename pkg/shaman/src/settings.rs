@@ -3,16 +3,12 @@
 use std::time::Duration;
 
 use crate::links::LinkMode;
-use crate::paths::NameRules;
 
 /// How a [`Store`](crate::Store) behaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// How files appear in a checkout.
     pub link_mode: LinkMode,
-    /// Which names may stand side by side in one checkout: with [`NameRules::Portable`], two that differ only in
-    /// case are refused also where this storage could keep them apart.
-    pub names: NameRules,
     /// Wait for the disk before saying that a file or a checkout is there. Slow on some network shares; without it
     /// a power cut can lose what was reported as stored.
     pub flush: bool,
@@ -34,7 +30,6 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             link_mode: LinkMode::Auto,
-            names: NameRules::native(),
             flush: true,
             defer_uploads: false,
             idle_timeout: Duration::from_secs(60),

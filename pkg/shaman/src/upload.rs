@@ -23,7 +23,7 @@ use crate::{Inner, Store, joined, layout, shelf};
 /// Largest piece handed to a blocking thread, in bytes.
 const PIECE: usize = 1 << 20;
 /// What all pieces that are being filled may hold together, in bytes; with many uploads the pieces get smaller.
-const FILLING_LIMIT: usize = 6 << 20;
+const FILLING_LIMIT: usize = 3 << 20;
 /// Smallest useful piece, in bytes.
 const SMALLEST_PIECE: usize = 16 << 10;
 /// Parts of a body below this size, in bytes, are copied together.

@@ -110,6 +110,24 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// One of a few words.
+    pub(super) fn choice<T: Copy>(&mut self, key: &'static str, target: &mut T, choices: &[(&str, T)]) {
+        let Some(node) = self.get(key) else { return };
+        let found = match &node.content {
+            Content::Plain(text) | Content::Text(text) => {
+                choices.iter().find(|(word, _)| word.eq_ignore_ascii_case(text))
+            }
+            _ => None,
+        };
+        match found {
+            Some((_, value)) => *target = *value,
+            None => {
+                let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
+                self.problem(key, format!("expected one of {}, found {}", words.join(", "), node.kind()));
+            }
+        }
+    }
+
     pub(super) fn count(&mut self, key: &'static str, target: &mut u32) {
         let Some(node) = self.get(key) else { return };
         let value = match &node.content {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use flamenco_domain::duration;
 use flamenco_domain::variables::Definition;
+use flamenco_shaman::LinkMode;
 
 use super::definitions;
 use super::node::{Content, Node};
@@ -68,6 +69,12 @@ pub struct Settings {
 pub struct ShamanSettings {
     /// `shaman.enabled`
     pub enabled: bool,
+    /// `shaman.linkType`
+    pub link_type: LinkMode,
+    /// `shaman.flush`
+    pub flush: bool,
+    /// `shaman.deferUploads`
+    pub defer_uploads: bool,
     /// `shaman.garbageCollect.period`; zero is never.
     pub garbage_collect_period: Duration,
     /// `shaman.garbageCollect.maxAge`
@@ -105,6 +112,9 @@ impl Default for Settings {
             shaman: ShamanSettings {
                 // Checkouts are made of symbolic links, which Windows only gives to administrators.
                 enabled: cfg!(not(windows)),
+                link_type: LinkMode::Auto,
+                flush: true,
+                defer_uploads: false,
                 garbage_collect_period: Duration::from_secs(24 * HOUR),
                 garbage_collect_max_age: Duration::from_secs(31 * 24 * HOUR),
             },
@@ -194,6 +204,9 @@ impl Settings {
                 "shaman",
                 Node::map([
                     ("enabled", Node::boolean(self.shaman.enabled)),
+                    ("linkType", Node::text(self.shaman.link_type.to_string())),
+                    ("flush", Node::boolean(self.shaman.flush)),
+                    ("deferUploads", Node::boolean(self.shaman.defer_uploads)),
                     ("garbageCollect", garbage_collect),
                 ]),
             ),
@@ -219,9 +232,21 @@ impl Settings {
     }
 }
 
+/// The values of `shaman.linkType`.
+const LINK_TYPES: &[(&str, LinkMode)] = &[
+    ("auto", LinkMode::Auto),
+    ("symlink", LinkMode::Symlink),
+    ("hardlink", LinkMode::Hardlink),
+    ("reflink", LinkMode::Reflink),
+    ("copy", LinkMode::Copy),
+];
+
 impl ShamanSettings {
     fn read(&mut self, mut section: Section<'_>) {
         section.boolean("enabled", &mut self.enabled);
+        section.choice("linkType", &mut self.link_type, LINK_TYPES);
+        section.boolean("flush", &mut self.flush);
+        section.boolean("deferUploads", &mut self.defer_uploads);
         let mut garbage_collect = section.section("garbageCollect");
         garbage_collect.duration("period", &mut self.garbage_collect_period);
         garbage_collect.duration("maxAge", &mut self.garbage_collect_max_age);

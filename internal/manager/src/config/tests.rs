@@ -110,6 +110,8 @@ fn jobs_are_in_a_directory_of_their_own_with_shaman() {
             format!("{expected}/x")
         );
     }
+    // Nobody has set up the storage, so there is no file store.
+    assert_eq!(load("").config.jobs_path, "/srv/farm/flamenco-shared-storage");
 }
 
 #[test]
@@ -117,7 +119,8 @@ fn every_key_is_read() {
     let config = load(
         "_meta:\n  version: 3\nmanager_name: 12\ndatabase: postgres://me:s3cret@db/farm\n\
          database_check_period: 0\nlisten: 127.0.0.1:80\nautodiscoverable: no\nlocal_manager_storage_path: a\n\
-         shared_storage_path: b\nshaman:\n  enabled: Off\n  garbageCollect:\n    period: 1h\n    maxAge: 1.5h\n\
+         shared_storage_path: b\nshaman:\n  enabled: Off\n  linkType: HardLink\n  flush: no\n  deferUploads: yes\n\
+         \x20 garbageCollect:\n    period: 1h\n    maxAge: 1.5h\n\
          task_timeout: 1m\nworker_timeout: '0s'\nblocklist_threshold: 0\ntask_fail_after_softfail_count: 7\n\
          scripts_paths: [c]\nscript_time_limit: 250ms\nmqtt:\n  client:\n    enabled: true\n\
          \x20   broker: tcp://broker:1883\n    clientID: me\n    topic_prefix: ''\n    username: u\n    password: p\n\
@@ -136,6 +139,9 @@ fn every_key_is_read() {
             shared_storage_path: "b".into(),
             shaman: ShamanSettings {
                 enabled: false,
+                link_type: flamenco_shaman::LinkMode::Hardlink,
+                flush: false,
+                defer_uploads: true,
                 garbage_collect_period: Duration::from_secs(3600),
                 garbage_collect_max_age: Duration::from_secs(5400),
             },
@@ -410,6 +416,10 @@ fn json_has_defaults_for_what_is_absent_and_refuses_the_rest() {
         (json!({"blocklist_threshold": "3"}), "blocklist_threshold: expected a whole number"),
         (json!({"manager_name": 12}), "manager_name: expected text"),
         (json!({"shaman": null}), "shaman: expected keys"),
+        (
+            json!({"shaman": {"linkType": "junction"}}),
+            "shaman.linkType: expected one of auto, symlink, hardlink",
+        ),
         (json!({"listen": "8080"}), "listen: \"8080\" has no colon"),
     ] {
         let error = config.with_json(&json).unwrap_err().to_string();

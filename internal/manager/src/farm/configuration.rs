@@ -13,7 +13,14 @@ use crate::config::{Config, ConfigError, Loaded, Secrets, Settings};
 use crate::error::{Error, Result};
 
 impl Live {
-    pub(super) fn new(config: Config) -> Self {
+    /// Where jobs are follows the file store that runs, since switching it on or off takes a restart.
+    pub(super) fn new(mut config: Config, shaman: Option<&flamenco_shaman::Store>) -> Self {
+        let jobs = match shaman {
+            Some(store) => store.jobs_path(),
+            None => config.shared_storage.clone(),
+        };
+        // What is not Unicode was refused when the configuration was read.
+        config.jobs_path = jobs.display().to_string();
         let settings = &config.settings;
         let timeout = |duration: Duration| (!duration.is_zero()).then_some(duration);
         let options = Options {
@@ -93,7 +100,8 @@ impl Farm {
             .await
             .map_err(|error| Error::Internal(format!("writing the configuration: {error}")))?
             .map_err(cannot_write)?;
-        *self.live.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Live::new(loaded.config));
+        *self.live.write().unwrap_or_else(PoisonError::into_inner) =
+            Arc::new(Live::new(loaded.config, self.shaman.as_ref()));
         tracing::info!("the configuration was changed");
         Ok(())
     }

@@ -70,6 +70,7 @@ impl Farm {
     }
 
     async fn erase_job(&self, id: JobId) -> Result<()> {
+        self.erase_checkout_of(id).await?;
         let removed = self.logs.remove_job(id.0).await;
         removed.map_err(Error::io(format!("cannot remove the files of job {id}")))?;
         if deletion::erase(&self.store, id).await? {

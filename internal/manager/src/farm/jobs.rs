@@ -44,13 +44,16 @@ impl Farm {
     /// One job type by name.
     ///
     /// # Errors
-    /// [`Error::NotFound`], or [`Error::Internal`] when its script does not load.
+    /// [`Error::NotFound`], or [`Error::BrokenScript`] when its script does not load.
     pub async fn job_type(&self, name: String) -> Result<JobType> {
         let scripts = self.scripts.clone();
         tokio::task::spawn_blocking(move || match scripts.job_type(&name) {
             Ok(job_type) => Ok(job_type),
             Err(flamenco_jobscript::Error::Unknown { .. }) => Err(Error::not_found("job type", name)),
-            Err(error) => Err(Error::Internal(format!("the job type {name} does not load: {error}"))),
+            Err(error @ flamenco_jobscript::Error::Internal { .. }) => {
+                Err(Error::Internal(error.to_string()))
+            }
+            Err(error) => Err(Error::BrokenScript(format!("the job type {name} does not load: {error}"))),
         })
         .await
         .map_err(|error| Error::Internal(format!("reading the job type: {error}")))?

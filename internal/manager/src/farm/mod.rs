@@ -6,6 +6,7 @@
 
 pub mod configuration;
 pub mod deletion;
+pub mod file_store;
 pub mod jobs;
 pub mod last_rendered;
 pub mod lists;
@@ -83,6 +84,8 @@ pub struct Inner {
     pub(crate) events: EventBus,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) scripts: Scripts,
+    /// The file store, when there is one.
+    shaman: Option<flamenco_shaman::Store>,
     live: RwLock<Arc<Live>>,
     /// Held while the configuration is changed.
     configuring: tokio::sync::Mutex<()>,
@@ -160,13 +163,15 @@ impl Farm {
             }
         };
         let store = Store::open(location, Arc::new(on_commit)).await?;
+        let shaman = file_store::open(&config).await?;
         let farm = Self(Arc::new(Inner {
             store,
             logs,
             events,
             clock,
             scripts,
-            live: RwLock::new(Arc::new(Live::new(config))),
+            live: RwLock::new(Arc::new(Live::new(config, shaman.as_ref()))),
+            shaman,
             configuring: tokio::sync::Mutex::default(),
             compilers: Arc::new(Semaphore::new(2)),
             work,

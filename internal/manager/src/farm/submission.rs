@@ -46,6 +46,7 @@ struct Checked {
     job: AuthoredJob,
     tag: Option<TagId>,
     status: JobStatus,
+    checkout: Option<String>,
 }
 
 impl Farm {
@@ -103,6 +104,10 @@ impl Farm {
         live.variables.replace_in_settings(&mut submission.settings, &platform);
         live.variables.replace_in_metadata(submission.metadata.iter_mut().map(|(_, value)| value), &platform);
 
+        let checkout = self.checkout_of_submission(submission.shaman_checkout_id, &submission.settings);
+        submission.shaman_checkout_id = checkout.await?;
+        let checkout = submission.shaman_checkout_id.clone();
+
         let permit = self
             .compilers
             .acquire()
@@ -125,7 +130,7 @@ impl Farm {
         .await
         .map_err(|error| Error::Internal(format!("compiling a job: {error}")))?;
         drop(permit);
-        Ok(Checked { job: job.map_err(compile_error)?, tag, status })
+        Ok(Checked { job: job.map_err(compile_error)?, tag, status, checkout })
     }
 
     async fn existing_tag(&self, id: Option<&str>) -> Result<Option<TagId>> {
@@ -147,7 +152,7 @@ fn compile_error(error: flamenco_jobscript::Error) -> Error {
 }
 
 fn new_job(submission: Submission, checked: Checked, now: chrono::DateTime<chrono::Utc>) -> NewJob {
-    let Checked { job, tag, status } = checked;
+    let Checked { job, tag, status, checkout } = checked;
     let tasks = job.tasks.into_iter().map(|task| NewTask {
         id: TaskId(task.id),
         name: task.name,
@@ -172,7 +177,7 @@ fn new_job(submission: Submission, checked: Checked, now: chrono::DateTime<chron
         status,
         settings: job.settings,
         metadata: job.metadata.into_iter().map(|(key, value)| (key, value.into())).collect(),
-        shaman_checkout_id: submission.shaman_checkout_id.unwrap_or_default(),
+        shaman_checkout_id: checkout.unwrap_or_default(),
         worker_tag: tag,
         tasks: tasks.collect(),
         created: now,

@@ -229,9 +229,9 @@ impl JobsApi for Api {
         _: Caller,
         job_id: Uuid,
     ) -> Result<DeleteJobWhatWouldItDoResponse, Problem> {
-        self.farm.job(job_id.into()).await?;
-        // Checkouts belong to the file store, which is not part of this version.
-        Ok(DeleteJobWhatWouldItDoResponse::Status200(types::JobDeletionInfo { shaman_checkout: false }))
+        let job = self.farm.job(job_id.into()).await?;
+        let shaman_checkout = self.farm.has_file_store() && !job.summary.shaman_checkout_id.is_empty();
+        Ok(DeleteJobWhatWouldItDoResponse::Status200(types::JobDeletionInfo { shaman_checkout }))
     }
 
     async fn fetch_job_last_rendered_info(

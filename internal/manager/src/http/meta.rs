@@ -36,8 +36,7 @@ impl MetaApi for Api {
         let options = &self.farm.live().options;
         Ok(GetConfigurationResponse::Status200(types::ManagerConfiguration {
             storage_location: options.shared_storage.clone(),
-            // The file store is not part of this version.
-            shaman_enabled: false,
+            shaman_enabled: self.farm.has_file_store(),
             is_first_run: options.first_run,
         }))
     }
@@ -66,7 +65,7 @@ impl MetaApi for Api {
             location,
             audience: who,
             platform,
-            shaman_enabled: false,
+            shaman_enabled: self.farm.has_file_store(),
         }))
     }
 

@@ -8,6 +8,7 @@ mod caller;
 mod convert;
 mod development;
 mod docs;
+mod encoded_word;
 mod job_files;
 mod jobs;
 mod lists;
@@ -42,8 +43,10 @@ use crate::farm::Farm;
 pub(crate) use caller::Caller;
 pub use development::Development;
 
-/// Largest JSON body, in bytes. A job has to fit, and the file list of a large checkout.
+/// Largest JSON body, in bytes. A job has to fit.
 const JSON_LIMIT: usize = 16 * 1024 * 1024;
+/// Largest list of files of a checkout, in bytes: some three hundred thousand files.
+const FILE_LIST_LIMIT: usize = 64 * 1024 * 1024;
 
 /// What every handler has at hand.
 #[derive(Clone)]
@@ -76,8 +79,8 @@ impl Backend for Api {
         caller::authorize(&self.farm, operation, request).await
     }
 
-    fn json_body_limit(&self, _: &'static Operation) -> usize {
-        JSON_LIMIT
+    fn json_body_limit(&self, operation: &'static Operation) -> usize {
+        if operation.path.starts_with("/api/v3/shaman/") { FILE_LIST_LIMIT } else { JSON_LIMIT }
     }
 }
 

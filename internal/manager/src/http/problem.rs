@@ -35,18 +35,52 @@ impl From<Error> for Problem {
                 );
             }
             Error::Store(flamenco_store::Error::Unstorable) => StatusCode::BAD_REQUEST,
+            Error::BrokenScript(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Error::NoFileStore => StatusCode::SERVICE_UNAVAILABLE,
+            Error::FilesMissing(_) => StatusCode::FAILED_DEPENDENCY,
+            Error::FileStore(source) => return file_store(source),
+            Error::Store(flamenco_store::Error::CheckoutErased(_)) => StatusCode::CONFLICT,
             Error::Store(store) if store.is_temporary() => return unavailable(&error),
             Error::Io { source, .. } if is_out_of_space(source) => return unavailable(&error),
             Error::Store(_) | Error::Io { .. } | Error::Internal(_) => {
-                tracing::error!(%error, "a request failed");
-                return Self::new(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "internal error; the manager's log has the details",
-                );
+                return internal(&error);
             }
         };
         Self::new(status, error.to_string())
     }
+}
+
+fn internal(error: &dyn std::error::Error) -> Problem {
+    tracing::error!(%error, "a request failed");
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error; the manager's log has the details")
+}
+
+/// Texts of errors that name places on the server's disk stay inside.
+fn file_store(error: &flamenco_shaman::Error) -> Problem {
+    use flamenco_shaman::Error as Failure;
+    let status = match error {
+        Failure::Invalid(_) | Failure::Body(_) => StatusCode::BAD_REQUEST,
+        Failure::SizeMismatch { .. } | Failure::ChecksumMismatch { .. } => StatusCode::EXPECTATION_FAILED,
+        Failure::Idle(_) => StatusCode::REQUEST_TIMEOUT,
+        Failure::NoSpace => StatusCode::INSUFFICIENT_STORAGE,
+        Failure::MissingFiles(_) => StatusCode::FAILED_DEPENDENCY,
+        Failure::NameTaken(_) => StatusCode::CONFLICT,
+        Failure::Busy { .. } => {
+            return Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()).retry_after(TRY_AGAIN);
+        }
+        Failure::Cancelled => {
+            let text = "the manager is stopping; try again";
+            return Problem::new(StatusCode::SERVICE_UNAVAILABLE, text).retry_after(TRY_AGAIN);
+        }
+        Failure::LinksUnsupported(_) => {
+            tracing::error!(%error, "a checkout failed");
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
+        Failure::Obstructed(_) | Failure::Unsafe(_) | Failure::Io { .. } => {
+            return internal(error);
+        }
+    };
+    Problem::new(status, error.to_string())
 }
 
 /// An unknown tag in a request that is about tags, which the document answers with 422.
@@ -86,11 +120,13 @@ mod tests {
     use flamenco_domain::job::{JobDenied, JobStatus};
     use flamenco_domain::task::{RequestDenied, TaskStatus};
     use flamenco_domain::worker::{StatusRequestDenied, WorkerStatus};
+    use flamenco_shaman::{Error as Failure, Invalid};
 
     #[test]
     fn every_kind_has_its_status_and_internal_texts_stay_inside() {
         let io =
             |kind| Error::Io { what: "writing /secret/place".into(), source: std::io::Error::from(kind) };
+        let stored = |failure: Failure| Error::FileStore(failure);
         for (error, status, told) in [
             (Error::not_found("job", "x"), 404, true),
             (Error::Invalid("frames: nonsense".into()), 400, true),
@@ -112,6 +148,19 @@ mod tests {
             (Error::Store(flamenco_store::Error::Full("secret".into())), 503, false),
             (Error::Store(flamenco_store::Error::Database("secret".into())), 500, false),
             (Error::Internal("secret".into()), 500, false),
+            (Error::BrokenScript("my_type.js:2:1: nonsense".into()), 500, true),
+            (Error::NoFileStore, 503, true),
+            (Error::FilesMissing("1 file is not stored".into()), 424, true),
+            (Error::Store(flamenco_store::Error::CheckoutErased("shot".into())), 409, true),
+            (stored(Failure::Invalid(Invalid::Size { given: -1 })), 400, true),
+            (stored(Failure::Body("broke off".into())), 400, true),
+            (stored(Failure::SizeMismatch { declared: 1, received: 2, cut: false }), 417, true),
+            (stored(Failure::Idle(Duration::from_secs(60))), 408, true),
+            (stored(Failure::NoSpace), 507, true),
+            (stored(Failure::Busy { running: 128 }), 503, true),
+            (stored(Failure::LinksUnsupported(flamenco_shaman::LinkMode::Reflink)), 500, true),
+            (stored(Failure::Obstructed("/secret/place".into())), 500, false),
+            (stored(Failure::Unsafe("/secret/place".into())), 500, false),
             (io(std::io::ErrorKind::StorageFull), 503, false),
             (io(std::io::ErrorKind::PermissionDenied), 500, false),
         ] {
@@ -120,7 +169,11 @@ mod tests {
             assert_eq!(problem.status.as_u16(), status, "{text}");
             assert_eq!(problem.message == text, told, "{text}: {}", problem.message);
             assert!(!problem.message.contains("secret"), "{}", problem.message);
-            assert_eq!(problem.retry_after.is_some(), status == 503);
+            // Until somebody switches the file store on, trying again is of no use.
+            assert_eq!(
+                problem.retry_after.is_some(),
+                status == 503 && !problem.message.contains("not active")
+            );
         }
     }
 }

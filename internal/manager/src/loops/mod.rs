@@ -2,6 +2,7 @@
 
 mod farm_status;
 mod job_deleter;
+mod shaman_gc;
 mod sleep_schedule;
 mod timeouts;
 
@@ -15,5 +16,6 @@ pub(crate) fn spawn_all(farm: &Farm, tracker: &TaskTracker, cancel: &Cancellatio
     tracker.spawn(timeouts::run(farm.clone(), cancel.clone()));
     tracker.spawn(job_deleter::run(farm.clone(), cancel.clone()));
     tracker.spawn(sleep_schedule::run(farm.clone(), cancel.clone()));
+    tracker.spawn(shaman_gc::run(farm.clone(), cancel.clone()));
     tracker.spawn(farm_status::run(farm.clone(), cancel.clone()));
 }

@@ -1,6 +1,11 @@
 //! The store on real databases: SQLite always, PostgreSQL when `TEST_DATABASE_URL` is set (`make test` sets it).
-#![allow(clippy::unwrap_used, reason = "helpers of tests; a panic is the failure of the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests; a panic is the failure of the test"
+)]
 
+mod checkouts;
 mod claim;
 mod counters;
 mod farm;

@@ -3394,7 +3394,7 @@ pub enum ShamanFileStoreResponse {
     Status400(types::Error),
     /// The content does not have the size or the checksum of the path. Nothing was stored.
     Status417(types::Error),
-    /// Somebody else is uploading this file, and the client said that it can wait. Upload other files first and then ask again.
+    /// Somebody else is uploading this file, the client said that it can wait, and the manager is set up to let clients wait (`shaman.deferUploads`). Upload other files first and then ask again.
     Status425,
     /// The file store is switched off, or the manager has not been set up yet.
     Status503(types::Error),

@@ -2104,7 +2104,7 @@ async fn shaman_file_store<B: ShamanApi>(
                         |text| parse::text(text, None, None),
                     )?,
             };
-            let body = call.upload(&["application/octet-stream"])?;
+            let body = call.upload(&["application/octet-stream", "*/*"])?;
             backend.shaman_file_store(caller, checksum, filesize, headers, body).await
         })
         .await

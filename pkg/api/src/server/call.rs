@@ -75,15 +75,16 @@ impl Call {
         parse_list(&values, parse).map_err(|wrong| bad_parameter("query parameter", name, &wrong))
     }
 
-    /// A header; if it is repeated, the first one counts.
+    /// A header; if it is repeated, its values stand side by side with commas, as RFC 9110 has it.
     pub(crate) fn header<T>(
         &self,
         name: &str,
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Result<Option<T>, Problem> {
-        let value = self.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
-        value
-            .map(|value| parse(value.trim()))
+        let values = self.headers.get_all(name).iter();
+        let values: Vec<_> = values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+        (!values.is_empty())
+            .then(|| parse(values.join(", ").trim()))
             .transpose()
             .map_err(|wrong| bad_parameter("header", name, &wrong))
     }
@@ -134,7 +135,11 @@ impl Call {
             _ => {}
         }
         let content_length = announced_length(&self.headers);
-        Ok(UploadBody { content_type, content_length, stream: self.body.into_data_stream() })
+        let expects = self.headers.get(header::EXPECT);
+        let awaits_go_ahead =
+            expects.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+        let stream = self.body.into_data_stream();
+        Ok(UploadBody { content_type, content_length, awaits_go_ahead, stream })
     }
 
     /// The bytes of a JSON body, or nothing if it is empty.
@@ -225,6 +230,7 @@ fn media_type(headers: &HeaderMap) -> Option<String> {
 /// `pattern` may end with a star, as in `image/*`.
 fn matches_media_type(pattern: &str, given: &str) -> bool {
     match pattern.strip_suffix('*') {
+        Some("*/") => true,
         Some(start) => given.starts_with(start),
         None => given == pattern,
     }

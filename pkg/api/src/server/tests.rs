@@ -124,7 +124,9 @@ impl ShamanApi for Echo {
         body: UploadBody,
     ) -> Result<operations::ShamanFileStoreResponse, Problem> {
         let defer = headers.x_shaman_can_defer_upload;
-        Err(Problem::new(StatusCode::IM_A_TEAPOT, format!("{filesize} {defer:?} {:?}", body.content_type)))
+        let go_ahead = if body.awaits_go_ahead { ", waits" } else { "" };
+        let text = format!("{filesize} {defer:?} {:?}{go_ahead}", body.content_type);
+        Err(Problem::new(StatusCode::IM_A_TEAPOT, text))
     }
 }
 
@@ -288,9 +290,11 @@ async fn booleans_in_headers_are_those_of_go() {
         let builder = request("POST", path).header("X-Shaman-Can-Defer-Upload", given);
         assert_eq!(rejection(send(builder.body(Body::empty()).unwrap()).await, 418).await, expected);
     }
-    let builder = request("POST", path).header("X-Shaman-Can-Defer-Upload", "maybe");
-    let message = rejection(send(builder.body(Body::empty()).unwrap()).await, 400).await;
-    assert!(message.starts_with("header X-Shaman-Can-Defer-Upload"), "{message}");
+    let given = |value: &str| request("POST", path).header("X-Shaman-Can-Defer-Upload", value);
+    for wrong in [given("maybe"), given("True").header("X-Shaman-Can-Defer-Upload", "True")] {
+        let message = rejection(send(wrong.body(Body::empty()).unwrap()).await, 400).await;
+        assert!(message.starts_with("header X-Shaman-Can-Defer-Upload"), "{message}");
+    }
 }
 
 #[tokio::test]
@@ -362,7 +366,7 @@ async fn media_types_of_uploads() {
         (image.as_str(), None, 415),
         ("/api/v3/shaman/files/abc/3", None, 418),
         ("/api/v3/shaman/files/abc/3", Some("application/octet-stream"), 418),
-        ("/api/v3/shaman/files/abc/3", Some("text/html"), 415),
+        ("/api/v3/shaman/files/abc/3", Some("text/html"), 418),
     ] {
         let mut builder = request("POST", path);
         if let Some(given) = given {
@@ -370,6 +374,16 @@ async fn media_types_of_uploads() {
         }
         let response = send(builder.body(Body::from("abc")).unwrap()).await;
         assert_eq!(response.status(), status, "{path} {given:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_upload_may_wait_for_the_word_to_send() {
+    for (given, expected) in
+        [("100-continue", "3 None None, waits"), ("100-Continue", "3 None None, waits"), ("x", "3 None None")]
+    {
+        let builder = request("POST", "/api/v3/shaman/files/abc/3").header(header::EXPECT, given);
+        assert_eq!(rejection(send(builder.body(Body::empty()).unwrap()).await, 418).await, expected);
     }
 }
 

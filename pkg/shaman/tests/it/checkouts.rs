@@ -4,7 +4,9 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use flamenco_shaman::{Erased, Error, Identity, Invalid, NameRules, NothingToErase, Settings};
+use flamenco_shaman::{
+    CheckoutRequest, Erased, Error, Identity, Invalid, NameRules, NothingToErase, Settings,
+};
 
 use crate::{Place, checkout_path, identity_of, request, test_settings};
 
@@ -117,11 +119,12 @@ async fn the_same_entry_twice_is_accepted() {
 }
 
 #[tokio::test]
-async fn names_that_differ_in_case_are_a_matter_of_settings() {
-    let strict = Place::with(Settings { names: NameRules::Portable, ..test_settings() }).await;
+async fn names_that_differ_in_case_are_a_matter_of_who_reads_them() {
+    let strict = Place::new().await;
     let stored = strict.put("content").await;
     let files = [("Wood.png", stored), ("wood.png", stored)];
-    let result = strict.checkout("a", &files).await;
+    let result =
+        strict.store.checkout(CheckoutRequest { names: NameRules::Portable, ..request("a", &files) }).await;
     assert!(matches!(result, Err(Error::Invalid(Invalid::CaseClash { .. }))), "{result:?}");
     assert!(!strict.path("jobs/a").exists());
 

@@ -131,7 +131,7 @@ fn describe(top: &Path, at: &Path, found: &mut BTreeMap<String, String>) {
 
 /// Settings that do not wait for the disk.
 pub(crate) fn test_settings() -> Settings {
-    Settings { flush: false, names: NameRules::Unix, ..Settings::default() }
+    Settings { flush: false, ..Settings::default() }
 }
 
 pub(crate) fn identity_of(content: &[u8]) -> Identity {
@@ -166,5 +166,10 @@ pub(crate) fn request(path: &str, files: &[(&str, Identity)]) -> CheckoutRequest
         let path = RelativePath::parse(path, NameRules::Unix).expect("valid");
         CheckoutFile { identity: *identity, path }
     });
-    CheckoutRequest { path: checkout_path(path), files: files.collect(), now: SystemTime::now() }
+    CheckoutRequest {
+        path: checkout_path(path),
+        files: files.collect(),
+        names: NameRules::Unix,
+        now: SystemTime::now(),
+    }
 }

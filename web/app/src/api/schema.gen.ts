@@ -5767,6 +5767,7 @@ export interface operations {
         requestBody: {
             content: {
                 "application/octet-stream": string;
+                "*/*": string;
             };
         };
         responses: {
@@ -5800,7 +5801,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Somebody else is uploading this file, and the client said that it can wait. Upload other files first and then ask again. */
+            /** @description Somebody else is uploading this file, the client said that it can wait, and the manager is set up to let clients wait (`shaman.deferUploads`). Upload other files first and then ask again. */
             425: {
                 headers: {
                     [name: string]: unknown;

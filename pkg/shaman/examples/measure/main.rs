@@ -1,11 +1,19 @@
-//! Measures the store: `cargo run --release -p flamenco-shaman --example measure -- DIRECTORY [MEGABYTES]`.
+//! Measures the store, or a whole manager with it:
 //!
-//! Writes 23 files of that size (2048 by default) and 10,000 small ones below DIRECTORY, and removes them again.
+//! ```sh
+//! cargo run --release -p flamenco-shaman --example measure -- DIRECTORY [MEGABYTES [MANAGER]]
+//! ```
+//!
+//! Writes 23 files of that size (2048 by default) and 10,000 small ones below DIRECTORY, and removes them again. With
+//! MANAGER, the path of the program, uploads and checkouts go through its HTTP API on loopback.
+
+mod http;
+mod memory;
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -19,6 +27,8 @@ use futures_util::{Stream, stream};
 use rand::RngCore;
 use sha2::{Digest, Sha256};
 
+use http::Manager;
+
 type Anything = Box<dyn std::error::Error + Send + Sync>;
 
 const MEGABYTE: u64 = 1_000_000;
@@ -28,23 +38,31 @@ const PART: usize = 64 << 10;
 #[tokio::main]
 async fn main() -> Result<(), Anything> {
     let mut arguments = std::env::args().skip(1);
-    let directory = arguments.next().ok_or("usage: measure DIRECTORY [MEGABYTES]")?;
+    let directory = arguments.next().ok_or("usage: measure DIRECTORY [MEGABYTES [MANAGER]]")?;
     let size = arguments.next().map_or(Ok(2048), |text| text.parse::<u64>())? * MEGABYTE;
+    let manager = arguments.next().map(PathBuf::from);
     let place = tempfile::tempdir_in(directory)?;
     let source = place.path().join("source");
     fill(&source, size)?;
 
     let sha256sum = best_of(3, || run_sha256sum(&source))?;
-    let ours = best_of(3, || hash(&source, 0).map(drop))?;
+    let ours = best_of(3, || variant_of(&source, 0).map(drop))?;
     let disk = best_of(2, || copy_to_disk(&source, &place.path().join("copy")))?;
     println!("sha256sum                 {}", speed(size, sha256sum));
     println!("hashing in this program   {}", speed(size, ours));
     println!("writing and flushing      {}", speed(size, disk));
 
-    let store = Store::open(place.path().join("storage"), Settings::default()).await?;
-    let one = measure_uploads(&store, &source, size, 1..2).await?;
     // The slower of the two is what an upload is compared with.
     let limit = sha256sum.max(disk);
+    if let Some(program) = manager {
+        let manager = Manager::start(&program, place.path())?;
+        manager.measure_uploads(&source, size, limit)?;
+        let files = put_small_files(&place.path().join("storage")).await?;
+        return manager.measure_checkouts(&files);
+    }
+
+    let store = Store::open(place.path().join("storage"), Settings::default()).await?;
+    let one = measure_uploads(&store, &source, size, 1..2).await?;
     println!(
         "one upload                {}, {:.0} % of the target's base",
         speed(size, one),
@@ -55,9 +73,9 @@ async fn main() -> Result<(), Anything> {
         in_turn += measure_uploads(&store, &source, size, variant..variant + 1).await?;
     }
     println!("ten one after another     {}", speed(10 * size, in_turn));
-    let before = reset_peak_memory()?;
+    let before = memory::reset_peak("self")?;
     let ten = measure_uploads(&store, &source, size, 12..22).await?;
-    let after = peak_memory()?;
+    let after = memory::peak("self")?;
     println!("ten uploads at once       {}, {:.0} % of that", speed(10 * size, ten), percent(in_turn, ten));
     println!("memory with ten uploads   {:.1} MB more (peak {:.1} MB)", after - before, after);
     drop(store);
@@ -100,7 +118,7 @@ fn run_sha256sum(path: &Path) -> Result<(), Anything> {
 }
 
 /// The identity of the file with its first bytes replaced by a number.
-fn hash(path: &Path, variant: u64) -> Result<Identity, Anything> {
+fn variant_of(path: &Path, variant: u64) -> Result<Identity, Anything> {
     let mut file = File::open(path)?;
     let mut block = vec![0; 1 << 20];
     let (mut sum, mut size) = (Sha256::new(), 0);
@@ -155,7 +173,7 @@ async fn measure_uploads(
 ) -> Result<Duration, Anything> {
     let mut identities = Vec::new();
     for variant in variants {
-        identities.push((variant, hash(source, variant)?));
+        identities.push((variant, variant_of(source, variant)?));
     }
     let source = Arc::new(File::open(source)?);
     let start = Instant::now();
@@ -170,20 +188,8 @@ async fn measure_uploads(
     Ok(start.elapsed())
 }
 
-/// In MB. Forgets the peak so far.
-fn reset_peak_memory() -> Result<f64, Anything> {
-    fs::write("/proc/self/clear_refs", "5")?;
-    peak_memory()
-}
-
-/// The most memory used at a time, in MB.
-fn peak_memory() -> Result<f64, Anything> {
-    let status = fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
-    Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? * 1024.0 / MEGABYTE as f64)
-}
-
-async fn measure_checkout(root: &Path) -> Result<(), Anything> {
+/// Stores 10,000 small files, and gives their paths in a checkout.
+async fn put_small_files(root: &Path) -> Result<Vec<(String, Identity)>, Anything> {
     let quick = Store::open(root, Settings { flush: false, ..Settings::default() }).await?;
     let mut files = Vec::new();
     let start = Instant::now();
@@ -193,19 +199,25 @@ async fn measure_checkout(root: &Path) -> Result<(), Anything> {
         let identity = Identity { checksum, size: content.len() as u64 };
         let upload = Upload { identity, can_defer: false, original_name: None, content_length: None };
         quick.upload(upload, stream::iter([Ok::<_, std::io::Error>(Bytes::from(content))])).await?;
-        let path =
-            RelativePath::parse(&format!("textures/{:03}/{number}.png", number / 100), NameRules::Portable)?;
-        files.push(CheckoutFile { identity, path });
+        files.push((format!("textures/{:03}/{number}.png", number / 100), identity));
     }
     println!("10,000 small uploads      {:.2} s, not flushed", start.elapsed().as_secs_f64());
     // The small files are on disk before the clock starts.
     Command::new("sync").status()?;
+    Ok(files)
+}
+
+async fn measure_checkout(root: &Path) -> Result<(), Anything> {
+    let mut files = Vec::new();
+    for (path, identity) in put_small_files(root).await? {
+        files.push(CheckoutFile { identity, path: RelativePath::parse(&path, NameRules::Portable)? });
+    }
     let store = Store::open(root, Settings::default()).await?;
     for round in 1..=3 {
         let path = CheckoutPath::parse(&format!("round {round}"), NameRules::Portable)?;
+        let (files, names, now) = (files.clone(), NameRules::Portable, SystemTime::now());
         let start = Instant::now();
-        let made =
-            store.checkout(CheckoutRequest { path, files: files.clone(), now: SystemTime::now() }).await?;
+        let made = store.checkout(CheckoutRequest { path, files, names, now }).await?;
         let took = start.elapsed().as_secs_f64();
         println!("checkout of {} files   {took:.2} s ({}), flushed", made.files, made.links);
     }
