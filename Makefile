@@ -16,7 +16,7 @@ CONTRACT_CHECK ?= ../shared/tools/check_wire_contract.py
 export NO_PROXY := 127.0.0.1,localhost
 export no_proxy := $(NO_PROXY)
 
-.PHONY: all web generate check check-sources test schemathesis demo dev clean help programs
+.PHONY: all web generate check check-sources test schemathesis demo bench dev clean help programs
 
 all: web ## Build ./flamenco-manager and ./flamenco-worker, with the web app in them (this is the default)
 	@.ci/install cargo cc
@@ -27,6 +27,11 @@ all: web ## Build ./flamenco-manager and ./flamenco-worker, with the web app in 
 demo: all ## Render a small job on a farm of your own, and look at it in the browser
 	@.ci/install blender ffmpeg
 	@cargo xtask demo
+
+bench: web ## Measure how many tasks a second a manager hands out, on SQLite and PostgreSQL
+	@.ci/install cargo cc postgresql
+	cargo build --release --package flamenco-manager --package xtask
+	POSTGRES_DURABLE=1 .ci/with-postgres target/release/xtask bench --json target/bench.json --markdown target/bench.md
 
 test: web programs $(VENV)/ready ## Run every test there is
 	@.ci/install blender ffmpeg chromium postgresql

@@ -15,6 +15,8 @@ use crate::children::Child;
 
 /// How long the manager may take to start.
 const START_LIMIT: Duration = Duration::from_secs(60);
+/// What every manager has, with one task a frame and one at the end.
+const JOB_TYPE: &str = "simple-blender-render";
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 /// Where the manager keeps its data.
@@ -33,6 +35,7 @@ pub struct Manager {
     program: PathBuf,
     folder: PathBuf,
     connection: Connection,
+    etag: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -57,7 +60,14 @@ impl Manager {
         let host = url.strip_prefix("http://").context("the address must start with http://")?;
         let host = host.trim_end_matches('/').to_owned();
         let connection = Connection::new(&host);
-        Ok(Self { host, child: None, program: PathBuf::new(), folder: PathBuf::new(), connection })
+        Ok(Self {
+            host,
+            child: None,
+            program: PathBuf::new(),
+            folder: PathBuf::new(),
+            connection,
+            etag: None,
+        })
     }
 
     /// Starts `program` in `folder`, with nothing in its database.
@@ -78,7 +88,7 @@ impl Manager {
         fs::write(folder.join("flamenco-manager.yaml"), configuration.to_string())?;
         let (program, folder) = (program.to_owned(), folder.to_owned());
         let connection = Connection::new(&host);
-        let mut manager = Self { host, child: None, program, folder, connection };
+        let mut manager = Self { host, child: None, program, folder, connection, etag: None };
         manager.restart().await?;
         Ok(manager)
     }
@@ -122,13 +132,10 @@ impl Manager {
 
     /// Submits a job that renders `frames` frames one by one. Says how long it took.
     pub async fn submit(&mut self, frames: usize, priority: i32, tag: Option<&str>) -> Result<Duration> {
-        let types = self.connection.expect(Method::GET, "/api/v3/jobs/types", None).await?;
-        let types: JobTypes = serde_json::from_slice(&types.body)?;
-        let job_type = types.job_types.into_iter().find(|job_type| job_type.name == "simple-blender-render");
-        let job_type = job_type.context("the manager has no job type simple-blender-render")?;
+        let etag = self.etag().await?;
         let folder = self.folder.join("renders");
         let mut job = json!({
-            "name": format!("bench {frames}"), "type": job_type.name, "type_etag": job_type.etag,
+            "name": format!("bench {frames}"), "type": JOB_TYPE, "type_etag": etag,
             "priority": priority, "submitter_platform": "linux",
             "settings": {
                 "frames": format!("1-{frames}"), "chunk_size": 1, "render_output_root": folder,
@@ -143,6 +150,18 @@ impl Manager {
         let start = Instant::now();
         self.connection.expect(Method::POST, "/api/v3/jobs", Some(job.to_string())).await?;
         Ok(start.elapsed())
+    }
+
+    /// The version of the job type, asked for once, as the add-on does.
+    async fn etag(&mut self) -> Result<String> {
+        if let Some(etag) = &self.etag {
+            return Ok(etag.clone());
+        }
+        let types = self.connection.expect(Method::GET, "/api/v3/jobs/types", None).await?;
+        let types: JobTypes = serde_json::from_slice(&types.body)?;
+        let job_type = types.job_types.into_iter().find(|job_type| job_type.name == JOB_TYPE);
+        let job_type = job_type.with_context(|| format!("the manager has no job type {JOB_TYPE}"))?;
+        Ok(self.etag.insert(job_type.etag).clone())
     }
 
     /// Makes a worker tag that no worker has.

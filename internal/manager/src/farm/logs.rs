@@ -90,15 +90,7 @@ impl TaskLogs {
     /// # Errors
     /// What the file system says; [`is_out_of_space`] tells whether trying again later makes sense.
     pub async fn append(&self, job: Uuid, task: Uuid, text: impl Into<String>) -> io::Result<()> {
-        let mut text = text.into();
-        if text.is_empty() {
-            return Ok(());
-        }
-        if !text.ends_with('\n') {
-            text.push('\n');
-        }
-        let log = LogId { job, task };
-        self.ask(log, |answer| Request::Append { log, text, answer, durable: true }).await
+        self.append_text(job, task, text.into(), true).await
     }
 
     /// As [`TaskLogs::append`], but returns when the text can be read, without waiting for the disk.
@@ -106,12 +98,18 @@ impl TaskLogs {
     /// # Errors
     /// As [`TaskLogs::append`].
     pub async fn append_quickly(&self, job: Uuid, task: Uuid, text: impl Into<String>) -> io::Result<()> {
-        let mut text = text.into();
+        self.append_text(job, task, text.into(), false).await
+    }
+
+    async fn append_text(&self, job: Uuid, task: Uuid, mut text: String, durable: bool) -> io::Result<()> {
+        if text.is_empty() {
+            return Ok(());
+        }
         if !text.ends_with('\n') {
             text.push('\n');
         }
         let log = LogId { job, task };
-        self.ask(log, |answer| Request::Append { log, text, answer, durable: false }).await
+        self.ask(log, |answer| Request::Append { log, text, answer, durable }).await
     }
 
     /// The last `max_bytes` of a log, cut at the start of a line if there is one, and never within a character.

@@ -42,18 +42,20 @@ async fn texts_end_in_one_newline() {
 async fn an_empty_text_creates_nothing() {
     let fixture = fixture(DEFAULT_SIZE_LIMIT);
     fixture.logs.append(JOB, TASK, "").await.unwrap();
-    fixture.logs.append_timestamped(DateTime::UNIX_EPOCH, JOB, TASK, "").await.unwrap();
+    fixture.logs.append_quickly(JOB, TASK, "").await.unwrap();
     assert!(!fixture.root.path().join("storage").exists());
     assert_eq!(fixture.logs.info(JOB, TASK).await.unwrap(), None);
     assert_eq!(fixture.logs.tail(JOB, TASK, TAIL_BYTES).await.unwrap(), None);
 }
 
 #[tokio::test]
-async fn timestamps_are_rfc_3339() {
+async fn a_quick_text_can_be_read_at_once_and_keeps_its_place() {
     let fixture = fixture(DEFAULT_SIZE_LIMIT);
-    let now = "2026-03-01T12:34:56.789Z".parse().unwrap();
-    fixture.logs.append_timestamped(now, JOB, TASK, "Task went to sleep").await.unwrap();
-    assert_eq!(fixture.text(TASK), "2026-03-01T12:34:56Z Task went to sleep\n");
+    fixture.logs.append(JOB, TASK, "one").await.unwrap();
+    fixture.logs.append_quickly(JOB, TASK, "two").await.unwrap();
+    assert_eq!(fixture.text(TASK), "one\ntwo\n");
+    fixture.logs.append(JOB, TASK, "three").await.unwrap();
+    assert_eq!(fixture.text(TASK), "one\ntwo\nthree\n");
 }
 
 #[tokio::test]
