@@ -380,10 +380,10 @@ async fn a_windows_worker_restricts_names() {
     let farm = TestManager::sqlite().start().await;
     put(&farm, "content").await;
     let files = [spec("tex/con.png", "content"), spec("TEX/wood.png", "content")];
-    check_out(&farm, "on linux: no".replace(':', "").as_str(), &files).await.expect(200);
+    let _ = check_out(&farm, "on linux: no".replace(':', "").as_str(), &files).await.expect(200);
     let registration =
         json!({ "name": "w", "secret": "s", "platform": "windows", "supported_task_types": [] });
-    farm.post("/api/v3/worker/register-worker", &registration).await.expect(200);
+    let _ = farm.post("/api/v3/worker/register-worker", &registration).await.expect(200);
     for (checkout, file) in
         [("shot", "tex/con.png"), ("shot", "a."), ("aux", "a"), ("shot ", "a"), ("a<b", "a")]
     {

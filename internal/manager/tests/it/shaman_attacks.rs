@@ -23,7 +23,7 @@ async fn target() -> TestManager {
     fs::write(farm.folder().join("outside/precious"), "precious").unwrap();
     send(&farm, "content").await.no_content();
     for name in ["victim", "deep/victim"] {
-        check_out(&farm, name, &[spec("scene.blend", "content")]).await.expect(200);
+        let _ = check_out(&farm, name, &[spec("scene.blend", "content")]).await.expect(200);
     }
     farm
 }
@@ -140,7 +140,7 @@ async fn garbage_collection_is_not_confused_by_links() {
     for content in ["used", "used elsewhere", "unused"] {
         send(&farm, content).await.no_content();
     }
-    check_out(&farm, "shot", &[spec("a", "used")]).await.expect(200);
+    let _ = check_out(&farm, "shot", &[spec("a", "used")]).await.expect(200);
     // As the reference makes them: without a record, and of the kind that leads nowhere.
     let jobs = shared(&farm).join("jobs");
     fs::create_dir(jobs.join("reference")).unwrap();
@@ -318,7 +318,7 @@ async fn names_that_clash() {
     let farm = target().await;
     let registration =
         json!({ "name": "w", "secret": "s", "platform": "windows", "supported_task_types": [] });
-    farm.post("/api/v3/worker/register-worker", &registration).await.expect(200);
+    let _ = farm.post("/api/v3/worker/register-worker", &registration).await.expect(200);
     let before = everything(&farm);
     for files in [["Wood.png", "wood.png"], ["Tex", "tex/a"], ["\u{e9}", "e\u{301}"]] {
         let files = files.map(|path| spec(path, "content"));
@@ -390,7 +390,7 @@ async fn ten_thousand_half_finished_uploads() {
             open.push(connection);
         }
         let started = Instant::now();
-        farm.get("/api/v3/version").await.expect(200);
+        let _ = farm.get("/api/v3/version").await.expect(200);
         assert!(started.elapsed() < Duration::from_secs(2), "{:?} for an answer", started.elapsed());
         // The last wave stays open while the others are gone.
         if wave + 1 < WAVES {
