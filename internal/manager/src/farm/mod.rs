@@ -97,6 +97,8 @@ pub struct Inner {
     pictures: last_rendered::Pictures,
     /// Woken when jobs were marked for deletion.
     deletions: Notify,
+    /// Counts erased jobs.
+    erasures: std::sync::atomic::AtomicU64,
     status: Mutex<FarmStatus>,
     status_changed: Arc<Notify>,
     /// Cancelled when the manager is to start again in this process.
@@ -178,6 +180,7 @@ impl Farm {
             roster,
             pictures: last_rendered::Pictures::default(),
             deletions: Notify::new(),
+            erasures: std::sync::atomic::AtomicU64::new(0),
             status: Mutex::new(FarmStatus::Starting),
             status_changed,
             restart: CancellationToken::new(),
