@@ -5,6 +5,7 @@
 //! sends is on disk before it is answered; the manager's own lines follow the commit that they tell of.
 
 pub mod configuration;
+pub mod database;
 pub mod deletion;
 pub mod file_store;
 pub mod jobs;
@@ -107,6 +108,9 @@ pub struct Inner {
     trials: Semaphore,
     /// Directories that it tries out at the same time.
     directory_trials: Arc<Semaphore>,
+    /// Cancelled when the farm cannot go on, and why.
+    broken: CancellationToken,
+    why_broken: Mutex<Option<crate::error::Error>>,
 }
 
 impl std::ops::Deref for Farm {
@@ -164,7 +168,11 @@ impl Farm {
                 }
             }
         };
-        let store = Store::open(location, Arc::new(on_commit)).await?;
+        let store = Store::open(location, Arc::new(on_commit)).await;
+        let store = store.map_err(|error| match error {
+            flamenco_store::Error::Damaged(what) => crate::error::Error::damaged(&what),
+            other => other.into(),
+        })?;
         let shaman = file_store::open(&config).await?;
         let farm = Self(Arc::new(Inner {
             store,
@@ -186,6 +194,8 @@ impl Farm {
             restart: CancellationToken::new(),
             trials: Semaphore::new(2),
             directory_trials: Arc::new(Semaphore::new(4)),
+            broken: CancellationToken::new(),
+            why_broken: Mutex::default(),
         }));
         farm.repair().await?;
         Ok(farm)
