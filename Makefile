@@ -51,7 +51,7 @@ chaos: programs ## Kill a manager twenty times under load, on both databases; CH
 	@.ci/install postgresql
 	CHAOS_TASKS=$${CHAOS_TASKS:-2000} CHAOS_KILLS=$${CHAOS_KILLS:-20} .ci/with-postgres \
 	    cargo test --package flamenco-worker --test system -- --nocapture --test-threads 1 chaos
-	CHAOS_TASKS=$${CHAOS_TASKS:-600} CHAOS_KILLS=$${CHAOS_KILLS:-20} CHAOS_WORKERS=20 .ci/with-postgres \
+	CHAOS_TASKS=$${CHAOS_TASKS:-400} CHAOS_KILLS=$${CHAOS_KILLS:-10} .ci/with-postgres \
 	    cargo test --package flamenco-manager-core --test it -- --nocapture --test-threads 1 chaos
 	PROPTEST_CASES=$${PROPTEST_CASES:-2000} .ci/with-postgres \
 	    cargo test --package flamenco-manager-core --test it -- state_machine

@@ -48,6 +48,8 @@ pub struct Plan {
     pub kills: usize,
     /// Whether workers may lose their task, because the clock jumps over their timeout.
     pub timeouts: bool,
+    /// How long a worker is silent before it reports, at most, in milliseconds.
+    pub silence: u64,
 }
 
 impl Plan {
@@ -75,8 +77,8 @@ struct Acknowledged {
     completed: HashMap<Uuid, Uuid>,
     /// Task and line of its log.
     logged: Vec<(Uuid, String)>,
-    /// How often each task was begun.
-    taken: HashMap<Uuid, BTreeSet<Uuid>>,
+    /// Who began each task, each time.
+    taken: HashMap<Uuid, Vec<Uuid>>,
     /// What must not happen.
     violations: Vec<String>,
 }
@@ -158,7 +160,8 @@ impl Chaos {
     }
 
     /// Waits for the end of the job, then compares what the manager says and has in `storage` with what it answered.
-    pub async fn check(self, storage: &Path) {
+    /// Gives the number of tasks that more than one worker began.
+    pub async fn check(self, storage: &Path) -> usize {
         let client = Client::builder(self.shared.url.read().expect("nobody panicked").clone()).build();
         let client = client.expect("a client");
         self.until_the_end(&client).await;
@@ -182,12 +185,14 @@ impl Chaos {
                 assert_eq!(has, Some(worker.to_string()), "seed {seed}: who completed {task:?}");
             }
         }
-        let lines = check_logs(&seen, storage, self.job, seed);
+        let lines = check_logs(&seen, storage, self.job, self.shared.plan);
+        let several = |by: &&Vec<Uuid>| by.iter().collect::<BTreeSet<_>>().len() > 1;
+        let begun_again = seen.taken.values().filter(several).count();
+        let completed = tasks.len();
         println!(
-            "{} tasks completed, {lines} acknowledged lines found, {} tasks begun more than once",
-            tasks.len(),
-            seen.taken.values().filter(|by| by.len() > 1).count()
+            "{completed} tasks completed, {lines} acknowledged lines found, {begun_again} tasks begun by several"
         );
+        begun_again
     }
 
     async fn until_the_end(&self, client: &Client) {
@@ -208,12 +213,13 @@ impl Chaos {
 
 /// Finds every acknowledged line in the log of its task, and each completion at most once. A log that was begun anew,
 /// since the task was taken from its worker, is not looked at.
-fn check_logs(seen: &Acknowledged, storage: &Path, job: Uuid, seed: u64) -> usize {
+fn check_logs(seen: &Acknowledged, storage: &Path, job: Uuid, plan: Plan) -> usize {
+    let seed = plan.seed;
     let folder = storage.join(format!("job-{}", &job.to_string()[..4])).join(job.to_string());
     let mut logs: BTreeMap<Uuid, String> = BTreeMap::new();
     let mut found = 0;
     for (task, line) in &seen.logged {
-        if seen.taken.get(task).is_some_and(|by| by.len() > 1) {
+        if plan.timeouts && seen.taken.get(task).is_some_and(|by| by.len() > 1) {
             continue;
         }
         let log = logs.entry(*task).or_insert_with(|| {
@@ -373,7 +379,7 @@ impl Worker {
     /// Runs a task as a good worker does, unless it crashes.
     async fn run(&mut self, task: &AssignedTask) {
         let me = self.id.unwrap_or_default();
-        self.shared.seen.lock().expect("nobody panicked").taken.entry(task.uuid).or_default().insert(me);
+        self.shared.seen.lock().expect("nobody panicked").taken.entry(task.uuid).or_default().push(me);
         let status = |status| TaskUpdate { task_status: Some(status), ..NOTHING };
         let mut updates = vec![status(TaskStatus::Active)];
         for steps in 1..3 {
@@ -383,6 +389,7 @@ impl Worker {
         }
         updates.push(status(TaskStatus::Completed));
         for update in updates {
+            self.pause(self.shared.plan.silence).await;
             if self.random.random_bool(0.01) {
                 // It forgets all about the task, and is given it again when it asks.
                 return self.sign_on().await;

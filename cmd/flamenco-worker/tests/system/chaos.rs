@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::farm::{Farm, START, STOP, check_database};
 use crate::processes::until;
 
-const SHORT: Plan = Plan { seed: 0, workers: 20, tasks: 300, kills: 6, timeouts: false };
+const SHORT: Plan = Plan { seed: 0, workers: 20, tasks: 300, kills: 6, timeouts: false, silence: 0 };
 
 async fn have_a_bad_day(database: TestDatabase) {
     let plan = SHORT.or_from_environment();
@@ -30,7 +30,8 @@ async fn have_a_bad_day(database: TestDatabase) {
         manager = farm.spawn_manager();
         until("the manager answers again", START, async || farm.client.get_version().await.ok()).await;
     }
-    chaos.check(&farm.local_storage()).await;
+    let begun_again = chaos.check(&farm.local_storage()).await;
+    assert_eq!(begun_again, 0, "seed {}: nobody was taken for dead", plan.seed);
     let log = manager.log();
     let (status, _) = manager.terminate(STOP).await;
     assert!(status.success(), "seed {}: {status}\n{log}", plan.seed);
