@@ -1,5 +1,8 @@
 //! A farm that events are tried on.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use flamenco_domain::ids::{JobId, TagId, TaskId, WorkerId};
 use flamenco_domain::job::JobStatus;
@@ -253,7 +256,7 @@ impl Subject {
         };
         match event {
             Event::Ask(_) => {
-                let answer = farm.schedule(id, std::time::Duration::ZERO, &CancellationToken::new()).await?;
+                let answer = ask(farm, worker).await?;
                 if let Answer::Task(assigned) = answer {
                     assert_eq!(assigned.task.summary.status, TaskStatus::Active);
                 }
@@ -372,7 +375,7 @@ impl Subject {
         let farm = self.farm();
         loop {
             let worker = farm.worker(finisher).await.unwrap().worker;
-            let answer = farm.schedule(finisher, std::time::Duration::ZERO, &CancellationToken::new()).await;
+            let answer = ask(farm, &worker).await;
             let Answer::Task(assigned) = answer.unwrap() else { return Ok(()) };
             let report = TaskReport { status: Some(TaskStatus::Completed), ..TaskReport::default() };
             farm.report_task(&worker, assigned.task.summary.id, report).await.unwrap();
@@ -406,6 +409,10 @@ fn sign_on(types: usize) -> SignOn {
         can_restart: true,
         address: "127.0.0.1".to_owned(),
     }
+}
+
+async fn ask(farm: &Farm, worker: &Worker) -> Result<Answer> {
+    farm.schedule(&Arc::new(worker.clone()), Duration::ZERO, &CancellationToken::new()).await
 }
 
 fn choose<T>(index: Index, all: &[T]) -> Option<&T> {
