@@ -16,7 +16,7 @@ CONTRACT_CHECK ?= ../shared/tools/check_wire_contract.py
 export NO_PROXY := 127.0.0.1,localhost
 export no_proxy := $(NO_PROXY)
 
-.PHONY: all web generate check check-sources test schemathesis demo bench dev clean help programs
+.PHONY: all web generate check check-sources test chaos schemathesis demo bench dev clean help programs
 
 all: web ## Build ./flamenco-manager and ./flamenco-worker, with the web app in them (this is the default)
 	@.ci/install cargo cc
@@ -46,6 +46,15 @@ schemathesis: $(VENV)/ready ## Send a manager requests that are made up from ope
 	@.ci/install cargo cc
 	cargo build --package flamenco-manager
 	.ci/schemathesis
+
+chaos: programs ## Kill a manager twenty times under load, on both databases; CHAOS_SEED=N has a bad day again
+	@.ci/install postgresql
+	CHAOS_TASKS=$${CHAOS_TASKS:-2000} CHAOS_KILLS=$${CHAOS_KILLS:-20} .ci/with-postgres \
+	    cargo test --package flamenco-worker --test system -- --nocapture --test-threads 1 chaos
+	CHAOS_TASKS=$${CHAOS_TASKS:-400} CHAOS_KILLS=$${CHAOS_KILLS:-10} .ci/with-postgres \
+	    cargo test --package flamenco-manager-core --test it -- --nocapture --test-threads 1 chaos
+	PROPTEST_CASES=$${PROPTEST_CASES:-2000} .ci/with-postgres \
+	    cargo test --package flamenco-manager-core --test it -- state_machine
 
 check: check-sources test ## Run what the build server runs: everything that can be checked, then every test
 

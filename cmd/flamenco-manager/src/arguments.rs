@@ -39,6 +39,10 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) setup_assistant: bool,
 
+    /// Check the database, also of a manager that runs, print what is wrong, and exit: 1 when something is
+    #[arg(long)]
+    pub(crate) check_database: bool,
+
     /// Log only warnings and errors
     #[arg(long)]
     pub(crate) quiet: bool,

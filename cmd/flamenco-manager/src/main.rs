@@ -31,7 +31,7 @@ fn main() -> ExitCode {
         return check_script::run(file, &arguments.check, arguments.json);
     }
     match start(&arguments) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             tracing::error!("{error:#}");
             ExitCode::FAILURE
@@ -55,7 +55,7 @@ fn start_log(arguments: &Arguments) {
     }
 }
 
-fn start(arguments: &Arguments) -> anyhow::Result<()> {
+fn start(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let loaded = Config::load(&arguments.config, &Environment::from_process())?;
     for warning in &loaded.warnings {
         tracing::warn!("{}: {warning}", arguments.config.display());
@@ -63,22 +63,38 @@ fn start(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.write_config {
         loaded.config.save(std::time::SystemTime::now().into())?;
         println!("Written: {}", loaded.config.file.display());
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
     }
     if arguments.shaman_gc_show || arguments.shaman_gc_delete {
-        return garbage::run(&loaded.config, arguments.shaman_gc_show, arguments.json);
+        garbage::run(&loaded.config, arguments.shaman_gc_show, arguments.json)?;
+        return Ok(ExitCode::SUCCESS);
     }
     open_files::raise_limit();
     tracing::info!(version = env!("FLAMENCO_VERSION"), config = %loaded.config.file.display(), "Flamenco Manager starts");
     raise_open_file_limit();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
+    if arguments.check_database {
+        return runtime.block_on(check_database(&loaded.config));
+    }
     let result = runtime.block_on(serve(loaded.config, arguments));
     if result.is_err() {
         // Dropping it would wait for whatever is stuck.
         runtime.shutdown_background();
     }
-    result
+    result.map(|()| ExitCode::SUCCESS)
+}
+
+async fn check_database(config: &Config) -> anyhow::Result<ExitCode> {
+    let problems = flamenco_manager_core::check_database(config).await?;
+    if problems.is_empty() {
+        println!("The database is sound.");
+        return Ok(ExitCode::SUCCESS);
+    }
+    for problem in problems {
+        println!("{problem}");
+    }
+    Ok(ExitCode::FAILURE)
 }
 
 async fn serve(config: Config, arguments: &Arguments) -> anyhow::Result<()> {

@@ -231,3 +231,87 @@ fn the_percentage_is_truncated_and_safe_without_tasks() {
     assert_eq!(fail_percentage(counts(&[(T::Failed, 1), (T::Queued, 10)])), 9);
     assert_eq!(fail_percentage(counts(&[(T::Failed, 1), (T::Queued, 9)])), 10);
 }
+
+/// A job and the changes of single tasks that it goes through, with the status of the job after each.
+struct Sequence<'a> {
+    start: J,
+    tasks: &'a [(T, i64)],
+    changes: &'a [(T, T, J)],
+}
+
+#[test]
+fn sequences_end_where_they_should() {
+    for Sequence { start, tasks, changes } in [
+        Sequence {
+            start: J::Queued,
+            tasks: &[(T::Queued, 2)],
+            changes: &[(T::Queued, T::Active, J::Active)],
+        },
+        Sequence {
+            start: J::Active,
+            tasks: &[(T::Active, 3)],
+            changes: &[
+                (T::Active, T::Completed, J::Active),
+                (T::Active, T::SoftFailed, J::Active),
+                (T::SoftFailed, T::Active, J::Active),
+                (T::Active, T::Completed, J::Active),
+                (T::Active, T::Completed, J::Completed),
+            ],
+        },
+        // The worker of the only active task signs off.
+        Sequence {
+            start: J::PauseRequested,
+            tasks: &[(T::Active, 1), (T::Paused, 1)],
+            changes: &[(T::Active, T::Paused, J::Paused)],
+        },
+        // A soft failure does not bring a job back that is being paused; the task is paused with it.
+        Sequence {
+            start: J::PauseRequested,
+            tasks: &[(T::Active, 2), (T::Paused, 20)],
+            changes: &[(T::Active, T::Paused, J::PauseRequested), (T::Active, T::Completed, J::Paused)],
+        },
+        // What is canceled before the pause is complete counts for the pause.
+        Sequence {
+            start: J::PauseRequested,
+            tasks: &[(T::Active, 1), (T::Paused, 3)],
+            changes: &[(T::Active, T::Canceled, J::Paused)],
+        },
+        // One task of a completed job alone, and the job is completed again.
+        Sequence {
+            start: J::Completed,
+            tasks: &[(T::Completed, 4)],
+            changes: &[
+                (T::Completed, T::Queued, J::Queued),
+                (T::Queued, T::Active, J::Active),
+                (T::Active, T::Completed, J::Completed),
+            ],
+        },
+        // Given back, and taken up by another worker.
+        Sequence {
+            start: J::Active,
+            tasks: &[(T::Active, 1)],
+            changes: &[
+                (T::Active, T::Queued, J::Active),
+                (T::Queued, T::Active, J::Active),
+                (T::Active, T::Completed, J::Completed),
+            ],
+        },
+        // Fewer than a tenth fail, the rest is done: the job does not stay open.
+        Sequence {
+            start: J::Active,
+            tasks: &[(T::Active, 2), (T::Completed, 19)],
+            changes: &[(T::Active, T::Failed, J::Active), (T::Active, T::Completed, J::Failed)],
+        },
+    ] {
+        let mut now = job(start, tasks);
+        for (from, to, want) in changes {
+            now.counts = now.counts.moved(*from, *to);
+            now.runnable = now.counts.queued + now.counts.soft_failed;
+            for step in on_task_change(now, *to) {
+                now.status = step.status;
+                now.counts = step.tasks.map_or(now.counts, |change| now.counts.after(change));
+            }
+            assert_eq!(now.status, *want, "{start} with {tasks:?}, after {from} -> {to}");
+        }
+    }
+}

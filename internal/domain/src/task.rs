@@ -202,8 +202,9 @@ pub fn on_report(
     if wanted == TaskStatus::SoftFailed {
         return Err(ReportDenied::SoftFailed);
     }
-    // A soft failure or a pause is what became of this worker's own `failed`.
-    let failed_already = wanted == TaskStatus::Failed && task.status == TaskStatus::SoftFailed;
+    // A soft failure, or a pause when the job is being paused, is what became of this worker's own `failed`.
+    let failed_already =
+        wanted == TaskStatus::Failed && matches!(task.status, TaskStatus::SoftFailed | TaskStatus::Paused);
     if wanted == task.status || failed_already {
         return Ok(None);
     }
@@ -211,7 +212,10 @@ pub fn on_report(
     if task.status != TaskStatus::Active || !job_runs {
         return Err(ReportDenied::NotRunning { task: task.status, job, wanted });
     }
-    Ok(Some(wanted))
+    // A worker that will not go on gives the task back, in whichever words: a paused task of a job that runs would
+    // wait for ever.
+    let given_back = matches!(wanted, TaskStatus::Queued | TaskStatus::Paused);
+    Ok(Some(if given_back { on_give_back(job) } else { wanted }))
 }
 
 /// Why a person's wish for a task is refused. Nothing changes then.
@@ -233,12 +237,17 @@ pub enum RequestDenied {
     /// The job must be resumed first.
     #[error("the job is {0}; requeue the job to continue it, then requeue the task")]
     JobPaused(JobStatus),
+    /// It could not run, and neither could anything else of the job.
+    #[error(
+        "the task waits for {0} task(s) that are not completed, and the job has ended; queue those first, or requeue the job"
+    )]
+    Waits(i64),
     /// The job is about to be deleted.
     #[error("the job is marked for deletion")]
     JobDeleted,
 }
 
-/// Decides what a person's request does to a task. `Ok(None)`: it is so already.
+/// Decides what a person's request does to a task that waits for `unmet` others. `Ok(None)`: it is so already.
 ///
 /// Rules of the reference's web interface (canceling from active, queued, soft-failed; requeueing from canceled,
 /// completed, failed), widened to requeueing a soft-failed task, which forgets who failed it.
@@ -247,6 +256,7 @@ pub enum RequestDenied {
 /// [`RequestDenied`] says what is in the way.
 pub fn on_request(
     task: TaskStatus,
+    unmet: i64,
     job: JobStatus,
     wanted: TaskStatus,
 ) -> Result<Option<TaskStatus>, RequestDenied> {
@@ -273,6 +283,10 @@ pub fn on_request(
     };
     if !allowed.contains(&task) {
         return Err(RequestDenied::NotFrom { from: task, to: wanted, allowed: names });
+    }
+    // The job would go on for ever, waiting for what nobody runs.
+    if wanted == T::Queued && unmet > 0 && job.is_finished() {
+        return Err(RequestDenied::Waits(unmet));
     }
     Ok(Some(wanted))
 }

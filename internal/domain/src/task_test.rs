@@ -48,14 +48,25 @@ fn every_pair_of_statuses_is_decided() {
             let got = on_report(&task(*from, Some(me)), J::Active, me, Some(*to));
             let want = if *to == T::SoftFailed {
                 Err(ReportDenied::SoftFailed)
-            } else if from == to || (*from == T::SoftFailed && *to == T::Failed) {
+            } else if from == to || (matches!(from, T::SoftFailed | T::Paused) && *to == T::Failed) {
                 Ok(None)
             } else if *from == T::Active {
-                Ok(Some(*to))
+                Ok(Some(if *to == T::Paused { T::Queued } else { *to }))
             } else {
                 Err(ReportDenied::NotRunning { task: *from, job: J::Active, wanted: *to })
             };
             assert_eq!(got, want, "{from} -> {to}");
+        }
+    }
+}
+
+#[test]
+fn a_worker_that_will_not_go_on_gives_its_task_back() {
+    let me = WorkerId::random();
+    for (job, want) in [(J::Active, T::Queued), (J::Queued, T::Queued), (J::PauseRequested, T::Paused)] {
+        for wanted in [T::Queued, T::Paused] {
+            let got = on_report(&task(T::Active, Some(me)), job, me, Some(wanted));
+            assert_eq!(got, Ok(Some(want)), "{wanted} while the job is {job}");
         }
     }
 }
@@ -85,7 +96,7 @@ fn requests_follow_the_table() {
             (T::Canceled, &[T::Active, T::Queued, T::SoftFailed, T::Paused][..]),
             (T::Queued, &[T::Canceled, T::Completed, T::Failed, T::SoftFailed][..]),
         ] {
-            let got = on_request(*from, J::Active, to);
+            let got = on_request(*from, 0, J::Active, to);
             if *from == to {
                 assert_eq!(got, Ok(None));
             } else if allowed.contains(from) {
@@ -95,17 +106,30 @@ fn requests_follow_the_table() {
             }
         }
         for to in [T::Active, T::Completed, T::Failed, T::SoftFailed, T::Paused] {
-            assert_eq!(on_request(*from, J::Active, to), Err(RequestDenied::NotRequestable(to)));
+            assert_eq!(on_request(*from, 0, J::Active, to), Err(RequestDenied::NotRequestable(to)));
         }
     }
     for job in [J::Paused, J::PauseRequested] {
-        assert_eq!(on_request(T::Failed, job, T::Queued), Err(RequestDenied::JobPaused(job)));
+        assert_eq!(on_request(T::Failed, 0, job, T::Queued), Err(RequestDenied::JobPaused(job)));
     }
     assert_eq!(
-        on_request(T::Active, J::PauseRequested, T::Canceled),
+        on_request(T::Active, 0, J::PauseRequested, T::Canceled),
         Err(RequestDenied::JobPaused(J::PauseRequested))
     );
-    assert_eq!(on_request(T::Paused, J::Paused, T::Canceled), Ok(Some(T::Canceled)));
+    assert_eq!(on_request(T::Paused, 0, J::Paused, T::Canceled), Ok(Some(T::Canceled)));
+}
+
+#[test]
+fn a_task_that_cannot_run_does_not_bring_its_job_back() {
+    for job in J::ALL {
+        let got = on_request(T::Canceled, 2, *job, T::Queued);
+        match job {
+            J::Completed | J::Failed | J::Canceled => assert_eq!(got, Err(RequestDenied::Waits(2)), "{job}"),
+            J::Paused | J::PauseRequested => assert_eq!(got, Err(RequestDenied::JobPaused(*job))),
+            _ => assert_eq!(got, Ok(Some(T::Queued)), "{job}: something else of it can run"),
+        }
+    }
+    assert_eq!(on_request(T::Canceled, 0, J::Canceled, T::Queued), Ok(Some(T::Queued)));
 }
 
 #[test]

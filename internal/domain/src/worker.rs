@@ -118,11 +118,12 @@ pub struct Reported {
 
 /// The worker says which status it is in.
 #[must_use]
-pub fn on_state_changed(was: WorkerStatus, requested: Option<StatusRequest>, now: WorkerStatus) -> Reported {
+pub fn on_state_changed(requested: Option<StatusRequest>, now: WorkerStatus) -> Reported {
     Reported {
         status: now,
         requested: requested.filter(|request| request.status != now),
-        give_back: was == WorkerStatus::Awake && now != WorkerStatus::Awake,
+        // Whatever it was before: a worker that signs on again may still have the task of its former life.
+        give_back: !matches!(now, WorkerStatus::Awake | WorkerStatus::Starting),
     }
 }
 
@@ -199,17 +200,17 @@ mod tests {
 
     #[test]
     fn a_report_fulfils_only_the_request_it_equals() {
-        for (was, requested, now, left, give_back) in [
-            (W::Starting, None, W::Awake, None, false),
-            (W::Starting, ask(W::Asleep, false), W::Asleep, None, false),
-            (W::Offline, ask(W::Asleep, false), W::Starting, ask(W::Asleep, false), false),
-            (W::Awake, ask(W::Asleep, true), W::Asleep, None, true),
-            (W::Awake, None, W::Awake, None, false),
-            (W::Awake, None, W::Error, None, true),
-            (W::Asleep, None, W::Awake, None, false),
+        for (requested, now, left, give_back) in [
+            (None, W::Awake, None, false),
+            (ask(W::Asleep, false), W::Asleep, None, true),
+            (ask(W::Asleep, false), W::Starting, ask(W::Asleep, false), false),
+            (ask(W::Asleep, true), W::Asleep, None, true),
+            (None, W::Error, None, true),
+            (None, W::Asleep, None, true),
+            (ask(W::Asleep, true), W::Awake, ask(W::Asleep, true), false),
         ] {
-            let got = on_state_changed(was, requested, now);
-            assert_eq!(got, Reported { status: now, requested: left, give_back }, "{was} {now}");
+            let got = on_state_changed(requested, now);
+            assert_eq!(got, Reported { status: now, requested: left, give_back }, "{requested:?} {now}");
         }
     }
 

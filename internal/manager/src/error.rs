@@ -75,6 +75,17 @@ pub enum Error {
     /// The file store.
     #[error(transparent)]
     FileStore(#[from] flamenco_shaman::Error),
+    /// The file of the database is damaged, and what to do now.
+    #[error(
+        "the database is damaged: {0}\n\
+         The manager does not work on with it, as that makes it worse. What to do:\n\
+         1. Copy the file of the database and those beside it that end in -wal and -shm to a safe place.\n\
+         2. Put back a backup; or, without one, save what can be read:\n   \
+         sqlite3 flamenco-manager.sqlite .recover | sqlite3 recovered.sqlite\n   \
+         and put recovered.sqlite in the place of the file, without those beside it.\n\
+         3. Check it with flamenco-manager --check-database, and look for what is wrong with the disk."
+    )]
+    Damaged(String),
     /// The database.
     #[error(transparent)]
     Store(#[from] flamenco_store::Error),
@@ -94,6 +105,10 @@ pub enum Error {
 impl Error {
     pub(crate) fn not_found(kind: &'static str, id: impl std::fmt::Display) -> Self {
         Self::NotFound { kind, id: id.to_string() }
+    }
+
+    pub(crate) fn damaged(what: &str) -> Self {
+        Self::Damaged(what.to_owned())
     }
 
     pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {

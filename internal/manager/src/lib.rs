@@ -34,6 +34,7 @@ use flamenco_domain::clock::{Clock, SystemClock};
 use flamenco_domain::event::Event;
 use flamenco_jobscript::{Limits, Scripts};
 use flamenco_store::Location;
+use flamenco_store::check::Health;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -203,10 +204,13 @@ async fn live(
 
     let stop = {
         let (farm, cancel, stopping) = (farm.clone(), cancel.clone(), stopping.clone());
+        let broken = farm.broken();
         async move {
             tokio::select! {
                 () = cancel.cancelled() => {}
                 () = farm.restart_requested() => {}
+                // The database turned out to be damaged.
+                () = broken.cancelled() => {}
             }
             farm.announce(Event::ManagerStopping);
             stopping.cancel();
@@ -221,8 +225,12 @@ async fn live(
     if tokio::time::timeout(SHUTDOWN_LIMIT, tracker.wait()).await.is_err() {
         tracing::warn!("some background work did not end in time");
     }
+    let broken = farm.why_broken();
     farm.close().await;
     tracing::info!("stopped");
+    if let Some(error) = broken {
+        return Err(error);
+    }
     served.map_err(Error::io("serving HTTP")).map(|()| ended)
 }
 
@@ -258,12 +266,29 @@ async fn serve_until(
     }
 }
 
-async fn open_farm(config: &Config, clock: Arc<dyn Clock>) -> Result<Farm> {
-    let settings = &config.settings;
-    let location = match &config.database {
+fn location(config: &Config) -> Location {
+    match &config.database {
         Database::Sqlite(path) => Location::Sqlite(path.clone()),
         Database::Postgres(address) => Location::Postgres { url: address.expose().to_owned(), schema: None },
-    };
+    }
+}
+
+/// Checks the database of a manager, which may be running, and gives back what is wrong.
+///
+/// # Errors
+/// When it cannot be checked, which says nothing about it.
+pub async fn check_database(config: &Config) -> Result<Vec<String>> {
+    let never = CancellationToken::new();
+    match flamenco_store::check::inspect(&location(config), &never).await? {
+        Health::Sound => Ok(Vec::new()),
+        Health::Damaged(problems) => Ok(problems),
+        Health::NotChecked(why) => Err(Error::Store(flamenco_store::Error::Unavailable(why))),
+    }
+}
+
+async fn open_farm(config: &Config, clock: Arc<dyn Clock>) -> Result<Farm> {
+    let settings = &config.settings;
+    let location = location(config);
     for folder in [&config.local_storage, &config.shared_storage] {
         std::fs::create_dir_all(folder)
             .map_err(Error::io(format!("cannot make the folder {}", folder.display())))?;

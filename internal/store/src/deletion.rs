@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use flamenco_domain::event::{Event, JobEvent};
 use flamenco_domain::ids::JobId;
 
-use crate::db::{execute, micros, query_all};
+use crate::db::{execute, micros, query_all, query_one};
 use crate::error::Error;
 use crate::{Db, Store, Tx, jobs};
 
@@ -19,8 +19,8 @@ const BATCH: i64 = 100;
 /// # Errors
 /// When the database cannot be read.
 pub async fn marked(db: &impl Db) -> Result<Vec<JobId>, Error> {
-    let sql = "SELECT uuid FROM jobs WHERE delete_requested_at IS NOT NULL AND status <> 'under-construction' ORDER BY \
-               delete_requested_at, id LIMIT $1";
+    // Also those whose rows are half gone already, when something was in the way of the rest.
+    let sql = "SELECT uuid FROM jobs WHERE delete_requested_at IS NOT NULL ORDER BY delete_requested_at, id LIMIT $1";
     let rows = query_all(db, sql, vec![BATCH.into()]).await?;
     rows.iter().map(|row| row.get("uuid").map(JobId)).collect()
 }
@@ -66,7 +66,11 @@ pub async fn erase(store: &Store, id: JobId) -> Result<bool, Error> {
 
 /// Makes a job invisible: its rows are on their way out, as those of a job under construction are on their way in.
 async fn hide(tx: &Tx, id: JobId) -> Result<Option<i64>, Error> {
-    let Some(job) = jobs::lock(tx, id).await? else { return Ok(None) };
+    let Some(job) = jobs::lock(tx, id).await? else {
+        let sql = "SELECT id FROM jobs WHERE uuid = $1 AND status = 'under-construction' AND delete_requested_at IS NOT NULL";
+        let half_gone = query_one(tx, sql, vec![id.0.into()]).await?;
+        return half_gone.map(|row| row.get("id")).transpose();
+    };
     execute(tx, "UPDATE jobs SET status = 'under-construction' WHERE id = $1", vec![job.seq.into()]).await?;
     execute(tx, "DELETE FROM queues WHERE job_id = $1", vec![job.seq.into()]).await?;
     let seq = job.seq;

@@ -25,6 +25,9 @@ pub enum Error {
     /// A stored value cannot be read: a bug, or somebody else's writing.
     #[error("the database holds a value that cannot be read: {0}")]
     Corrupt(String),
+    /// The file of the database is damaged, or is none.
+    #[error("the database is damaged: {0}")]
+    Damaged(String),
     /// Anything else the database says.
     #[error("database error: {0}")]
     Database(String),
@@ -41,10 +44,29 @@ impl Error {
     }
 }
 
-/// Codes of SQLite (primary result codes) and PostgreSQL (SQLSTATE) that say "no room" and "not now".
-const FULL: &[&str] = &["13", "53100", "53200"];
-const NOT_NOW: &[&str] =
-    &["5", "6", "261", "517", "262", "55P03", "57P01", "57P03", "53300", "08000", "08006", "40P01", "40001"];
+/// Codes of PostgreSQL (SQLSTATE) that say "no room" and "not now".
+const FULL: &[&str] = &["53100", "53200"];
+const NOT_NOW: &[&str] = &["55P03", "57P01", "57P03", "53300", "08000", "08006", "40P01", "40001"];
+
+/// The kind of an error of SQLite; its codes have the details in the higher bits. `None` for PostgreSQL's, which have
+/// five characters.
+pub(crate) fn primary_code(code: &str) -> Option<u32> {
+    let number: u32 = code.parse().ok().filter(|_| code.len() < 5)?;
+    Some(number & 0xff)
+}
+
+/// What a code of SQLite means.
+fn of_sqlite(code: u32, text: String) -> Error {
+    match code {
+        // No room, or the limit to the number of pages.
+        13 => Error::Full(text),
+        // Busy, locked, no memory, interrupted, a disk that does not read or write, a file that does not open, a
+        // changed schema: the transaction is gone and nothing of it is stored.
+        5 | 6 | 7 | 9 | 10 | 14 | 15 | 17 => Error::Unavailable(text),
+        11 | 26 => Error::Damaged(text),
+        _ => Error::Database(text),
+    }
+}
 
 impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
@@ -57,7 +79,11 @@ impl From<DbErr> for Error {
             DbErr::Type(_) | DbErr::Json(_) | DbErr::TryIntoErr { .. } => return Self::Corrupt(text),
             _ => {}
         }
-        match code(&error).as_deref() {
+        let code = code(&error);
+        if let Some(code) = code.as_deref().and_then(primary_code) {
+            return of_sqlite(code, text);
+        }
+        match code.as_deref() {
             Some(code) if FULL.contains(&code) => Self::Full(text),
             Some(code) if NOT_NOW.contains(&code) => Self::Unavailable(text),
             Some(_) => Self::Database(text),
@@ -89,4 +115,32 @@ fn code(error: &DbErr) -> Option<String> {
 /// Whether PostgreSQL gave up a transaction that would succeed when run again: deadlock, serialisation failure.
 pub(crate) fn is_conflict(error: &DbErr) -> bool {
     matches!(code(error).as_deref(), Some("40P01" | "40001"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_details_of_a_code_do_not_change_its_kind() {
+        for (code, want) in [
+            ("13", "no room"),
+            ("5", "not available"),
+            ("517", "not available"),
+            // Writing, syncing, and making the shared memory larger.
+            ("778", "not available"),
+            ("1034", "not available"),
+            ("4874", "not available"),
+            ("11", "damaged"),
+            ("779", "damaged"),
+            ("26", "damaged"),
+            ("1", "database error"),
+        ] {
+            let error = of_sqlite(primary_code(code).unwrap(), "text".to_owned());
+            assert!(error.to_string().contains(want), "{code}: {error}");
+        }
+        for code in ["53100", "40001", "42P01", ""] {
+            assert_eq!(primary_code(code), None, "{code:?} is not SQLite's");
+        }
+    }
 }

@@ -12,6 +12,7 @@
 
 mod batch;
 pub mod blocklist;
+pub mod check;
 pub mod checkouts;
 pub mod claim;
 mod db;

@@ -1,6 +1,6 @@
 //! Sleep schedules: at most one for each worker.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use flamenco_domain::ids::WorkerId;
 use flamenco_domain::schedule::SleepSchedule;
 
@@ -67,14 +67,15 @@ pub async fn set_next_check(db: &impl Db, worker: i64, at: DateTime<Utc>) -> Res
     Ok(())
 }
 
-/// The workers whose active schedule is to be looked at now.
+/// The workers whose active schedule is to be looked at now. A look that is more than two days ahead was planned by a
+/// clock that has been set back since: there is one every day.
 ///
 /// # Errors
 /// When the database cannot be read.
 pub async fn due(db: &impl Db, now: DateTime<Utc>) -> Result<Vec<WorkerId>, Error> {
     let sql = "SELECT w.uuid FROM sleep_schedules s JOIN workers w ON w.id = s.worker_id WHERE s.is_active = 1 AND \
-               (s.next_check IS NULL OR s.next_check <= $1) AND w.deleted_at IS NULL ORDER BY w.id";
-    let rows = query_all(db, sql, vec![micros(now)]).await?;
+               (s.next_check IS NULL OR s.next_check <= $1 OR s.next_check > $2) AND w.deleted_at IS NULL ORDER BY w.id";
+    let rows = query_all(db, sql, vec![micros(now), micros(now + TimeDelta::days(2))]).await?;
     rows.iter().map(|row| row.get("uuid").map(WorkerId)).collect()
 }
 

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use sea_orm::{ConnectOptions, Database, DatabaseConnection};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, Statement};
 use sea_orm_migration::MigratorTrait;
 use tokio::sync::Mutex;
 
+use crate::check::{self, Health};
 use crate::db::Reader;
 use crate::error::Error;
 use crate::migration::Migrator;
@@ -37,8 +38,10 @@ pub enum Location {
 pub struct Store {
     reader: Reader,
     writer: Writer,
-    connections: [DatabaseConnection; 2],
-    task: std::sync::Arc<Mutex<Option<tokio::task::JoinHandle<()>>>>,
+    pub(crate) location: Location,
+    pub(crate) was_left_open: bool,
+    /// The writer, which has the connection for writing.
+    task: std::sync::Arc<Mutex<Option<tokio::task::JoinHandle<DatabaseConnection>>>>,
 }
 
 impl Store {
@@ -54,14 +57,22 @@ impl Store {
                 Error::Database(format!("cannot make the folder {}: {error}", folder.display()))
             })?;
         }
+        let was_left_open = check::was_left_open(location);
         let write = Database::connect(options(location, Access::Write)).await?;
+        if let Location::Sqlite(path) = location {
+            insist_on_foreign_keys(&write).await?;
+            if was_left_open && let Health::Damaged(problems) = check::at_start(path).await {
+                return Err(Error::Damaged(problems.join("; ")));
+            }
+        }
         Migrator::up(&write, None).await?;
-        let read = Database::connect(options(location, Access::Read)).await?;
-        let (writer, task) = Writer::spawn(write.clone(), on_commit);
+        let read = connect_to_read(location).await?;
+        let (writer, task) = Writer::spawn(write, options(location, Access::Write), on_commit);
         Ok(Self {
-            reader: Reader(read.clone()),
+            reader: Reader(read),
             writer,
-            connections: [write, read],
+            location: location.clone(),
+            was_left_open,
             task: std::sync::Arc::new(Mutex::new(Some(task))),
         })
     }
@@ -118,12 +129,15 @@ impl Store {
 
     /// Ends the store for every handle: what was accepted is finished and answered, then the connections are closed.
     pub async fn close(self) {
-        let Self { writer, connections, task, .. } = self;
-        writer.close();
-        if let Some(task) = task.lock().await.take()
-            && let Err(error) = task.await
-        {
-            tracing::error!(%error, "the writer ended badly");
+        self.writer.close();
+        let mut connections = vec![self.reader.0];
+        if let Some(task) = self.task.lock().await.take() {
+            match task.await {
+                // The writing one last: only that can empty and remove the log beside the file, which tells the next
+                // start that all is well.
+                Ok(connection) => connections.push(connection),
+                Err(error) => tracing::error!(%error, "the writer ended badly"),
+            }
         }
         for connection in connections {
             if let Err(error) = connection.close().await {
@@ -131,6 +145,21 @@ impl Store {
             }
         }
     }
+}
+
+pub(crate) async fn connect_to_read(location: &Location) -> Result<DatabaseConnection, Error> {
+    Ok(Database::connect(options(location, Access::Read)).await?)
+}
+
+/// Without them, deleting a job would leave its tasks behind.
+async fn insist_on_foreign_keys(connection: &DatabaseConnection) -> Result<(), Error> {
+    let backend = connection.get_database_backend();
+    let row = connection.query_one_raw(Statement::from_string(backend, "PRAGMA foreign_keys")).await?;
+    let on = row.map(|row| row.try_get_by_index::<i64>(0)).transpose()?;
+    if on == Some(1) {
+        return Ok(());
+    }
+    Err(Error::Database("this SQLite cannot enforce foreign keys".to_owned()))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

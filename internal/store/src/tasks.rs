@@ -118,6 +118,15 @@ pub async fn active_of_worker(db: &impl Db, worker: i64) -> Result<Vec<TaskSumma
     query_all(db, sql, vec![worker.into()]).await?.iter().map(summary).collect()
 }
 
+/// Whether any task is active.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn any_active(db: &impl Db) -> Result<bool, Error> {
+    let sql = "SELECT 1 FROM tasks WHERE status = 'active' LIMIT 1";
+    Ok(query_one(db, sql, vec![]).await?.is_some())
+}
+
 /// The tasks of one type that a worker failed for good in a job.
 ///
 /// # Errors

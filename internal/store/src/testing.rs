@@ -1,11 +1,27 @@
 //! Fresh databases for tests, on every backend that is there: SQLite always, PostgreSQL when `TEST_DATABASE_URL` says
 //! where a server is.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use sea_orm::{ConnectionTrait, Database};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, Statement};
 
 use crate::{Location, OnCommit, Store};
+
+/// Every table that is about the farm.
+const TABLES: &[&str] = &[
+    "worker_tags",
+    "workers",
+    "worker_tag_membership",
+    "sleep_schedules",
+    "jobs",
+    "tasks",
+    "task_dependencies",
+    "task_failures",
+    "job_blocks",
+    "queues",
+    "last_rendereds",
+];
 
 /// A database that nobody used before. SQLite's file goes with it.
 pub struct TestDatabase {
@@ -69,6 +85,65 @@ impl TestDatabase {
     /// When it cannot be opened.
     pub async fn open_quietly(&self) -> Store {
         self.open(Arc::new(|_| {})).await
+    }
+
+    /// Where it is, as a configuration of the manager says it.
+    #[must_use]
+    pub fn address(&self) -> String {
+        match &self.location {
+            Location::Sqlite(path) => path.display().to_string(),
+            Location::Postgres { url, schema } => {
+                let schema = schema.as_deref().unwrap_or("public");
+                let separator = if url.contains('?') { '&' } else { '?' };
+                format!("{url}{separator}options=-c%20search_path%3D{schema}")
+            }
+        }
+    }
+
+    /// The number of rows in each table that holds any, but for the list of migrations.
+    ///
+    /// # Panics
+    /// When the database cannot be read.
+    #[expect(clippy::expect_used, reason = "only for tests")]
+    pub async fn rows(&self) -> BTreeMap<&'static str, i64> {
+        let connection = self.connect().await;
+        let mut rows = BTreeMap::new();
+        for table in TABLES {
+            let sql = format!("SELECT COUNT(*) AS n FROM {table}");
+            let row =
+                connection.query_one_raw(Statement::from_string(connection.get_database_backend(), sql));
+            let count: i64 =
+                row.await.expect("counting").expect("one row").try_get("", "n").expect("a number");
+            if count > 0 {
+                rows.insert(*table, count);
+            }
+        }
+        connection.close().await.expect("closing");
+        rows
+    }
+
+    /// Runs statements behind everybody's back.
+    ///
+    /// # Panics
+    /// When the database refuses.
+    #[expect(clippy::expect_used, reason = "only for tests")]
+    pub async fn execute(&self, statements: &str) {
+        let connection = self.connect().await;
+        connection.execute_unprepared(statements).await.expect("the statements run");
+        connection.close().await.expect("closing");
+    }
+
+    #[expect(clippy::expect_used, reason = "only for tests")]
+    async fn connect(&self) -> DatabaseConnection {
+        let connection = match &self.location {
+            Location::Sqlite(path) => Database::connect(format!("sqlite://{}", path.display())).await,
+            Location::Postgres { url, schema } => {
+                let mut options = ConnectOptions::new(url.clone());
+                options.set_schema_search_path(schema.clone().unwrap_or_else(|| "public".to_owned()));
+                Database::connect(options).await
+            }
+        };
+        connection.expect("the database opens")
     }
 
     /// Removes it; a schema does not go by itself.

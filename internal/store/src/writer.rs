@@ -20,8 +20,8 @@ use flamenco_domain::event::Event;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use sea_orm::{
-    DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait,
+    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -189,11 +189,13 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Starts the writer task; it ends after [`Self::close`], when what it has accepted is done.
+    /// Starts the writer task; it ends after [`Self::close`], when what it has accepted is done, and gives back the
+    /// connection.
     pub(crate) fn spawn(
         connection: DatabaseConnection,
+        options: ConnectOptions,
         on_commit: OnCommit,
-    ) -> (Self, tokio::task::JoinHandle<()>) {
+    ) -> (Self, tokio::task::JoinHandle<DatabaseConnection>) {
         let (normal, normal_queue) = mpsc::channel(QUEUE);
         let (low, low_queue) = mpsc::channel(LOW_QUEUE);
         let postgres = connection.get_database_backend() == sea_orm::DbBackend::Postgres;
@@ -201,6 +203,8 @@ impl Writer {
         let closing = CancellationToken::new();
         let task = Task {
             connection,
+            options,
+            spoiled: AtomicBool::new(false),
             normal: normal_queue,
             low: low_queue,
             on_commit,
@@ -231,6 +235,10 @@ impl Writer {
 
 struct Task {
     connection: DatabaseConnection,
+    /// How to connect anew.
+    options: ConnectOptions,
+    /// Nobody knows in which state the connection is.
+    spoiled: AtomicBool,
     normal: mpsc::Receiver<Box<dyn Operation>>,
     low: mpsc::Receiver<Box<dyn Operation>>,
     on_commit: OnCommit,
@@ -239,7 +247,7 @@ struct Task {
 }
 
 impl Task {
-    async fn run(mut self) {
+    async fn run(mut self) -> DatabaseConnection {
         loop {
             let (first, first_is_low) = tokio::select! {
                 biased;
@@ -251,7 +259,7 @@ impl Task {
                 }
                 Some(operation) = self.normal.recv() => (operation, false),
                 Some(operation) = self.low.recv() => (operation, true),
-                else => return,
+                else => return self.connection,
             };
             self.batch(first, first_is_low).await;
         }
@@ -296,9 +304,9 @@ impl Task {
     }
 
     /// Commits and answers. An operation that failed without having written anything is answered with its own error.
-    async fn finish(&self, tx: Tx, operations: Vec<Box<dyn Operation>>) {
+    async fn finish(&mut self, tx: Tx, operations: Vec<Box<dyn Operation>>) {
         let events = tx.take_events();
-        let committed = tx.transaction.commit().await;
+        let committed = tx.transaction.commit().await.inspect_err(|_| self.spoil());
         let error = committed.err().map(Error::from);
         if error.is_none() && !events.is_empty() {
             (self.on_commit)(events);
@@ -308,16 +316,14 @@ impl Task {
         }
     }
 
-    async fn one_by_one(&self, tx: Tx, operations: Vec<Box<dyn Operation>>) {
-        if let Err(error) = tx.transaction.rollback().await {
-            tracing::warn!(error = %error, "rolling back a batch failed; the connection is replaced");
-        }
+    async fn one_by_one(&mut self, tx: Tx, operations: Vec<Box<dyn Operation>>) {
+        self.roll_back(tx).await;
         for operation in operations {
             self.alone(operation).await;
         }
     }
 
-    async fn alone(&self, mut operation: Box<dyn Operation>) {
+    async fn alone(&mut self, mut operation: Box<dyn Operation>) {
         for attempt in 1..=CONFLICT_TRIES {
             let tx = match self.begin().await {
                 Ok(tx) => tx,
@@ -331,9 +337,7 @@ impl Task {
                 return self.finish(tx, vec![operation]).await;
             }
             let again = tx.conflict.load(Ordering::Relaxed) && attempt < CONFLICT_TRIES;
-            if let Err(error) = tx.transaction.rollback().await {
-                tracing::warn!(error = %error, "rolling back an operation failed; the connection is replaced");
-            }
+            self.roll_back(tx).await;
             if !again {
                 return operation.answer(written.err());
             }
@@ -341,12 +345,41 @@ impl Task {
         }
     }
 
-    async fn begin(&self) -> Result<Tx, DbErr> {
+    async fn roll_back(&self, tx: Tx) {
+        if let Err(error) = tx.transaction.rollback().await {
+            tracing::debug!(%error, "rolling back failed");
+            self.spoil();
+        }
+    }
+
+    /// The connection is not used any more.
+    ///
+    /// When the disk is full, SQLite ends the transaction by itself. The driver does not notice: it counts the next
+    /// transaction as one within the last, whose commit is none, and everything from there on would be answered and
+    /// lost.
+    fn spoil(&self) {
+        self.spoiled.store(true, Ordering::Relaxed);
+    }
+
+    async fn connect_anew(&mut self) -> Result<(), DbErr> {
+        let connection = Database::connect(self.options.clone()).await?;
+        let spoiled = std::mem::replace(&mut self.connection, connection);
+        self.spoiled.store(false, Ordering::Relaxed);
+        if let Err(error) = spoiled.close().await {
+            tracing::debug!(%error, "closing a spoiled connection");
+        }
+        Ok(())
+    }
+
+    async fn begin(&mut self) -> Result<Tx, DbErr> {
+        if self.spoiled.load(Ordering::Relaxed) {
+            self.connect_anew().await?;
+        }
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
-        let transaction = self.connection.begin_with_options(options).await?;
+        let transaction = self.connection.begin_with_options(options).await.inspect_err(|_| self.spoil())?;
         Ok(Tx {
             transaction,
             wrote: AtomicBool::new(false),
@@ -356,5 +389,42 @@ impl Task {
             batch: Mutex::default(),
             events: Mutex::default(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::{execute, query_one};
+    use crate::testing::TestDatabase;
+
+    const ADD: &str = "INSERT INTO worker_tags (uuid, name, created_at, updated_at) VALUES ($1, $2, 0, 0)";
+
+    async fn add(store: &crate::Store, sql: &'static str, name: &'static str) -> Result<(), Error> {
+        store
+            .write(move |tx| {
+                let values = vec![uuid::Uuid::new_v4().into(), name.into()];
+                Box::pin(async move { execute(tx, sql, values).await.map(drop) })
+            })
+            .await
+    }
+
+    /// What a full disk does: it ends the transaction without being asked to. What was answered afterwards was lost.
+    #[tokio::test]
+    async fn what_follows_a_transaction_that_ended_by_itself_is_stored() {
+        let database = TestDatabase::sqlite();
+        let store = database.open_quietly().await;
+        add(&store, ADD, "taken").await.unwrap();
+        for round in ["one", "two", "three"] {
+            let ending = "INSERT OR ROLLBACK INTO worker_tags (uuid, name, created_at, updated_at) VALUES ($1, $2, 0, 0)";
+            assert!(matches!(add(&store, ending, "taken").await, Err(Error::Duplicate(_))));
+            add(&store, ADD, round).await.unwrap();
+            let seen =
+                query_one(store.read(), "SELECT id FROM worker_tags WHERE name = $1", vec![round.into()])
+                    .await;
+            assert!(seen.unwrap().is_some(), "{round} is committed");
+        }
+        store.close().await;
+        assert_eq!(database.rows().await["worker_tags"], 4);
     }
 }

@@ -7,9 +7,11 @@ use crate::{FakeWorker, TestManager};
 /// The job type that makes exactly the tasks it is told to.
 pub const PLAN_JOB_TYPE: &str = "test-plan";
 
-pub(crate) const PLAN_FILE: &str = "test_plan.js";
+/// The name of the file of [`PLAN_SCRIPT`] in a folder of job types.
+pub const PLAN_FILE: &str = "test_plan.js";
 
-pub(crate) const PLAN_SCRIPT: &str = r#"
+/// The script of [`PLAN_JOB_TYPE`].
+pub const PLAN_SCRIPT: &str = r#"
 const JOB_TYPE = {
     label: "Test plan",
     settings: [{ key: "plan", type: "string", required: true, visible: "hidden" }],

@@ -20,7 +20,9 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "panicking is how a test reports")]
 #![allow(clippy::missing_panics_doc, reason = "everything here panics when it fails")]
 
+pub mod chaos;
 mod contract;
+mod farm;
 mod jobs;
 mod manager;
 mod request;
@@ -28,7 +30,8 @@ mod socketio;
 mod storage;
 mod worker;
 
-pub use jobs::PLAN_JOB_TYPE;
+pub use farm::TestFarm;
+pub use jobs::{PLAN_FILE, PLAN_JOB_TYPE, PLAN_SCRIPT};
 pub use manager::{Builder, TestManager};
 pub use request::{Reply, Request};
 pub use socketio::{LiveUpdates, Protocol};

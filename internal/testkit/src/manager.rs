@@ -24,7 +24,7 @@ use crate::storage::Storage;
 /// How long a start or a stop may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The time at which every fake clock starts, in microseconds since 1970: 2026-01-02 03:04:05 UTC.
-const START: i64 = 1_767_323_045_000_000;
+pub(crate) const START: i64 = 1_767_323_045_000_000;
 
 /// Describes a manager that is to be started.
 pub struct Builder {
@@ -99,6 +99,26 @@ impl Builder {
         manager.start_again().await;
         manager
     }
+}
+
+/// A configuration for tests: these lines, and what they do not say.
+pub(crate) fn config(storage: &Storage, lines: &str) -> Config {
+    let mut yaml = lines.to_owned();
+    let defaults = [
+        ("database", storage.database()),
+        ("local_manager_storage_path", "local".to_owned()),
+        ("shared_storage_path", "shared".to_owned()),
+        ("scripts_paths", "[scripts]".to_owned()),
+        ("autodiscoverable", "false".to_owned()),
+    ];
+    for (key, value) in defaults {
+        if !lines.lines().any(|line| line.starts_with(&format!("{key}:"))) {
+            writeln!(yaml, "{key}: {value}").expect("writing to a text");
+        }
+    }
+    let file = storage.folder().join("flamenco-manager.yaml");
+    let loaded = Config::parse(&yaml, &file, &Environment::default());
+    loaded.unwrap_or_else(|error| panic!("the configuration of the test is wrong: {error}\n{yaml}")).config
 }
 
 /// A running manager, and what it leaves behind when it is stopped.
@@ -197,24 +217,7 @@ impl TestManager {
     }
 
     fn config(&self) -> Config {
-        let mut yaml = self.yaml.clone();
-        let defaults = [
-            ("database", self.storage.database()),
-            ("local_manager_storage_path", "local".to_owned()),
-            ("shared_storage_path", "shared".to_owned()),
-            ("scripts_paths", "[scripts]".to_owned()),
-            ("autodiscoverable", "false".to_owned()),
-        ];
-        for (key, value) in defaults {
-            if !self.yaml.lines().any(|line| line.starts_with(&format!("{key}:"))) {
-                writeln!(yaml, "{key}: {value}").expect("writing to a text");
-            }
-        }
-        let file = self.folder().join("flamenco-manager.yaml");
-        let loaded = Config::parse(&yaml, &file, &Environment::default());
-        loaded
-            .unwrap_or_else(|error| panic!("the configuration of the test is wrong: {error}\n{yaml}"))
-            .config
+        config(&self.storage, &self.yaml)
     }
 
     /// Starts a manager on the same database and files, after [`Self::stop_running`] or [`Self::kill`]. It has another port.
@@ -315,18 +318,23 @@ impl TestManager {
     /// Puts a job in a status behind the manager's back, as if it had been killed on the way; it must not run.
     pub async fn force_job_status(&self, job: uuid::Uuid, status: JobStatus) {
         assert!(self.running.is_none(), "this is only for a manager that does not run");
-        let store = self.storage.open().await;
-        let forced: Result<(), flamenco_store::Error> = store
-            .write(move |tx| {
-                Box::pin(async move {
-                    let found = flamenco_store::jobs::lock(tx, JobId(job)).await?;
-                    let mut job = found.expect("the job exists");
-                    job.status = status;
-                    flamenco_store::jobs::save(tx, &job, true).await
-                })
-            })
-            .await;
-        forced.expect("the status is stored");
-        store.close().await;
+        force_job_status(&self.storage, JobId(job), status).await;
     }
+}
+
+/// Stores a status of a job, and nothing of what belongs to it.
+pub(crate) async fn force_job_status(storage: &Storage, id: JobId, status: JobStatus) {
+    let store = storage.open().await;
+    let forced: Result<(), flamenco_store::Error> = store
+        .write(move |tx| {
+            Box::pin(async move {
+                let found = flamenco_store::jobs::lock(tx, id).await?;
+                let mut job = found.expect("the job exists");
+                job.status = status;
+                flamenco_store::jobs::save(tx, &job, true).await
+            })
+        })
+        .await;
+    forced.expect("the status is stored");
+    store.close().await;
 }

@@ -31,14 +31,16 @@ impl Storage {
 
     /// The value of the configuration's `database`.
     pub(crate) fn database(&self) -> String {
-        match &self.database.location {
-            Location::Sqlite(path) => path.display().to_string(),
-            Location::Postgres { url, schema } => {
-                let schema = schema.as_deref().unwrap_or("public");
-                let separator = if url.contains('?') { '&' } else { '?' };
-                format!("{url}{separator}options=-c%20search_path%3D{schema}")
-            }
-        }
+        self.database.address()
+    }
+
+    pub(crate) const fn location(&self) -> &Location {
+        &self.database.location
+    }
+
+    /// The number of rows in each table that holds any.
+    pub(crate) async fn rows(&self) -> std::collections::BTreeMap<&'static str, i64> {
+        self.database.rows().await
     }
 
     /// Opens the database beside or instead of the manager.

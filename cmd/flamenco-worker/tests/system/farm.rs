@@ -16,8 +16,10 @@ use flamenco_client::api::operations::{
 use flamenco_client::api::types::{
     Job, JobStatus, JobStatusChange, SubmittedJob, TaskStatus, TaskSummary, WorkerStatus, WorkerSummary,
 };
+use flamenco_store::check::Health;
 use flamenco_store::{Location, Store, recount};
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::processes::{Process, manager_program, until, worker_program};
@@ -246,13 +248,35 @@ impl Farm {
         fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
     }
 
+    /// Gives the manager the job type whose setting says which tasks there are. Needs `scripts_paths: [scripts]`.
+    pub fn add_plan_job_type(&self) {
+        let scripts = self.path("manager/scripts");
+        fs::create_dir(&scripts).unwrap();
+        fs::write(scripts.join(flamenco_testkit::PLAN_FILE), flamenco_testkit::PLAN_SCRIPT).unwrap();
+    }
+
+    /// Where the manager keeps task logs.
+    pub fn local_storage(&self) -> PathBuf {
+        self.path("manager/flamenco-manager-storage")
+    }
+
+    /// The file of the database.
+    pub fn database(&self) -> PathBuf {
+        self.path("manager/flamenco-manager.sqlite")
+    }
+
     /// Looks for anything in the database of a stopped manager that does not add up.
     pub async fn check_database(&self) {
-        let location = Location::Sqlite(self.path("manager/flamenco-manager.sqlite"));
-        let store = Store::open(&location, Arc::new(|_| {})).await.unwrap();
-        assert_eq!(recount::differences(store.read()).await.unwrap(), Vec::<String>::new());
-        store.close().await;
+        check_database(&Location::Sqlite(self.database())).await;
     }
+}
+
+/// Looks for damage, and for anything that does not add up.
+pub async fn check_database(location: &Location) {
+    let store = Store::open(location, Arc::new(|_| {})).await.unwrap();
+    assert_eq!(store.check(&CancellationToken::new()).await, Health::Sound);
+    assert_eq!(recount::differences(store.read()).await.unwrap(), Vec::<String>::new());
+    store.close().await;
 }
 
 /// A job that renders.

@@ -5,9 +5,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod chaos;
 mod command_line;
 mod crash;
+mod damage;
 mod discovery;
+mod disk_full;
 mod farm;
 mod first_start;
 mod processes;

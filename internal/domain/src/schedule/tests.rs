@@ -262,3 +262,24 @@ proptest! {
         prop_assert_eq!(schedule.wanted_status(just_before, &zone), status);
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// A worker that is told only when a check is due does, in every minute of nine days, what the calendar says.
+    #[test]
+    fn checks_alone_keep_a_worker_to_its_calendar(schedule in any_schedule(), second in 0i64..86_400, quarters in -48i32..=56) {
+        let zone = FixedOffset::east_opt(quarters * 900).unwrap();
+        let start = at(1, "00:00:00").and_utc() + TimeDelta::seconds(second);
+        let (mut status, mut next) = (schedule.wanted_status(start, &zone), schedule.next_check(start, &zone));
+        for minute in 0..9 * 1440 {
+            let now = start + TimeDelta::minutes(minute);
+            if next <= now {
+                status = schedule.wanted_status(now, &zone);
+                next = schedule.next_check(now, &zone);
+            }
+            let local = now.with_timezone(&zone).naive_local();
+            prop_assert_eq!(status == WorkerStatus::Asleep, drawn(&schedule, local), "at {}", local);
+        }
+    }
+}

@@ -73,7 +73,13 @@ impl Farm {
         self.erase_checkout_of(id).await?;
         let removed = self.logs.remove_job(id.0).await;
         removed.map_err(Error::io(format!("cannot remove the files of job {id}")))?;
-        if deletion::erase(&self.store, id).await? {
+        let erased = deletion::erase(&self.store, id).await?;
+        // A worker may have written to a log until the job could no longer be found; one that is still at it sees that
+        // the number has changed.
+        self.erasures.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        let removed = self.logs.remove_job(id.0).await;
+        removed.map_err(Error::io(format!("cannot remove what was written meanwhile for job {id}")))?;
+        if erased {
             tracing::info!(job.id = %id, "job erased");
         }
         Ok(())

@@ -189,7 +189,13 @@ impl Farm {
                     if job.delete_requested.is_some() && wanted == TaskStatus::Queued {
                         return Err(flamenco_domain::task::RequestDenied::JobDeleted.into());
                     }
-                    let Some(to) = flamenco_domain::task::on_request(task.status, job.status, wanted)? else {
+                    let decided = flamenco_domain::task::on_request(
+                        task.status,
+                        task.unmet_dependencies,
+                        job.status,
+                        wanted,
+                    )?;
+                    let Some(to) = decided else {
                         task.activity = reason;
                         tasks::save(tx, &task).await?;
                         announce_task(tx, &task, None);
@@ -233,6 +239,12 @@ impl Farm {
     /// Brings to an end what a crash left half done: jobs that were being stored are removed, transient statuses are
     /// entered again.
     pub(super) async fn repair(&self) -> Result<()> {
+        for id in jobs::ids_in_status(self.store.read(), JobStatus::UnderConstruction).await? {
+            // One that was being erased may still have files; they are no reason not to start.
+            if let Err(error) = self.logs.remove_job(id.0).await {
+                tracing::error!(job.id = %id, %error, "cannot remove the files of a job that was being erased");
+            }
+        }
         let removed: u64 = self
             .store
             .write::<_, _, Error>(|tx| Box::pin(async move { Ok(jobs::remove_unfinished(tx).await?) }))

@@ -205,7 +205,11 @@ fn replace(path: &PathBuf, content: &[u8]) -> Result<()> {
         file.sync_all()?;
         std::fs::rename(&temporary, path)
     };
-    write().map_err(Error::io(format!("cannot write {}", path.display())))
+    write().map_err(|error| {
+        // It takes room that is missing, or will never be renamed.
+        let _ = std::fs::remove_file(&temporary);
+        Error::io(format!("cannot write {}", path.display()))(error)
+    })
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! sends is on disk before it is answered; the manager's own lines follow the commit that they tell of.
 
 pub mod configuration;
+pub mod database;
 pub mod deletion;
 pub mod file_store;
 pub mod jobs;
@@ -97,6 +98,8 @@ pub struct Inner {
     pictures: last_rendered::Pictures,
     /// Woken when jobs were marked for deletion.
     deletions: Notify,
+    /// Counts erased jobs.
+    erasures: std::sync::atomic::AtomicU64,
     status: Mutex<FarmStatus>,
     status_changed: Arc<Notify>,
     /// Cancelled when the manager is to start again in this process.
@@ -105,6 +108,9 @@ pub struct Inner {
     trials: Semaphore,
     /// Directories that it tries out at the same time.
     directory_trials: Arc<Semaphore>,
+    /// Cancelled when the farm cannot go on, and why.
+    broken: CancellationToken,
+    why_broken: Mutex<Option<crate::error::Error>>,
 }
 
 impl std::ops::Deref for Farm {
@@ -162,7 +168,11 @@ impl Farm {
                 }
             }
         };
-        let store = Store::open(location, Arc::new(on_commit)).await?;
+        let store = Store::open(location, Arc::new(on_commit)).await;
+        let store = store.map_err(|error| match error {
+            flamenco_store::Error::Damaged(what) => crate::error::Error::damaged(&what),
+            other => other.into(),
+        })?;
         let shaman = file_store::open(&config).await?;
         let farm = Self(Arc::new(Inner {
             store,
@@ -178,11 +188,14 @@ impl Farm {
             roster,
             pictures: last_rendered::Pictures::default(),
             deletions: Notify::new(),
+            erasures: std::sync::atomic::AtomicU64::new(0),
             status: Mutex::new(FarmStatus::Starting),
             status_changed,
             restart: CancellationToken::new(),
             trials: Semaphore::new(2),
             directory_trials: Arc::new(Semaphore::new(4)),
+            broken: CancellationToken::new(),
+            why_broken: Mutex::default(),
         }));
         farm.repair().await?;
         Ok(farm)

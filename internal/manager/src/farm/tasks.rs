@@ -1,5 +1,7 @@
 //! What workers say about their tasks.
 
+use std::sync::atomic::Ordering;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use flamenco_domain::event::Event;
 use flamenco_domain::failure::{FailureFacts, FailurePolicy, on_failure};
@@ -15,6 +17,12 @@ use crate::error::{Error, Result};
 
 /// A sign of life is not stored when the stored one is younger than this.
 const FRESH: TimeDelta = TimeDelta::seconds(1);
+
+/// Whether a sign of life is so young that another one adds nothing. One from the future is not: the clock was set
+/// back, and what is stored would count as life until the clock has caught up.
+fn is_fresh(last: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    (TimeDelta::zero()..FRESH).contains(&(now - last))
+}
 
 impl Farm {
     /// A worker reports about a task. The text for the log is on disk before anything else happens, and all of it
@@ -41,12 +49,22 @@ impl Farm {
 
     /// Checks a report and stores its text. True when nothing else is to be stored.
     async fn take_log(&self, worker: &Worker, id: TaskId, report: &TaskReport) -> Result<bool> {
+        let erasures = self.erasures.load(Ordering::SeqCst);
         let look = tasks::look(self.store.read(), id).await?;
         let (task, job) = look.ok_or_else(|| Error::not_found("task", id))?;
         let change = on_report(&task, job, worker.id, report.status)?;
         if let Some(text) = report.log.as_ref().filter(|text| !text.is_empty()) {
             let written = self.logs.append(task.job_id.0, id.0, text.as_str()).await;
             written.map_err(Error::io(format!("cannot write to the log of task {id}")))?;
+            if self.erasures.load(Ordering::SeqCst) != erasures
+                && tasks::look(self.store.read(), id).await?.is_none()
+            {
+                // The job was erased meanwhile, and its files perhaps before the text was written.
+                let removed = self.logs.remove_job(task.job_id.0).await;
+                removed
+                    .map_err(Error::io(format!("cannot remove what was written for job {}", task.job_id)))?;
+                return Err(Error::not_found("task", id));
+            }
             self.announce(Event::TaskLog { task: id, job: task.job_id, text: text.clone() });
         }
         let fresh = task.last_touched.is_some_and(|touched| is_fresh(touched, self.now()));
@@ -96,11 +114,6 @@ impl Farm {
     }
 }
 
-/// Whether a sign of life is stored already. One from the future says that the clock was set back.
-fn is_fresh(stored: DateTime<Utc>, now: DateTime<Utc>) -> bool {
-    now - stored < FRESH && stored <= now
-}
-
 /// Whether a look at the task may show that nothing but a text is to be stored, which spares the writer. What ends a
 /// task always changes something, but its text must be on disk before that.
 fn may_change_nothing(report: &TaskReport) -> bool {
@@ -126,7 +139,8 @@ async fn apply_report(
         // Words of a program; what cannot be stored in them is no reason to refuse what else it reports.
         task.activity = activity.replace('\0', "\u{fffd}");
     }
-    if let Some(steps) = report.steps_completed {
+    // A late or repeated report must not move what has ended, or begins anew.
+    if let Some(steps) = report.steps_completed.filter(|_| task.status == TaskStatus::Active) {
         let steps = steps.clamp(0, task.steps_total);
         job.steps_completed += steps - task.steps_completed;
         task.steps_completed = steps;
@@ -217,7 +231,11 @@ pub(super) async fn give_back(
     now: DateTime<Utc>,
 ) -> Result<Vec<LogLine>> {
     let mut lines = Vec::new();
-    for mut task in tasks::active_of_worker(tx, worker).await? {
+    for listed in tasks::active_of_worker(tx, worker).await? {
+        // Another manager may have changed it since it was listed.
+        let locked = tasks::lock(tx, listed.id).await?;
+        let still = |task: &TaskSummary| task.status == TaskStatus::Active && task.worker == listed.worker;
+        let Some(mut task) = locked.filter(still) else { continue };
         let mut job = super::jobs::lock(tx, task.job_id).await?;
         let to = flamenco_domain::task::on_give_back(job.status);
         task.activity = format!("Became {to} by the manager: {reason}");
@@ -229,4 +247,19 @@ pub(super) async fn give_back(
         });
     }
     Ok(lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sign_of_life_from_the_future_is_stored_again() {
+        let now = DateTime::from_timestamp(1_767_323_045, 0).unwrap();
+        for (ago, fresh) in
+            [(0, true), (999, true), (1_000, false), (60_000, false), (-1, false), (-3_600_000, false)]
+        {
+            assert_eq!(is_fresh(now - TimeDelta::milliseconds(ago), now), fresh, "{ago} ms ago");
+        }
+    }
 }

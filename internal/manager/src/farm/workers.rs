@@ -218,7 +218,7 @@ impl Farm {
     /// When the database cannot be written.
     pub async fn state_changed(&self, id: WorkerId, status: WorkerStatus) -> Result<()> {
         self.change_status(id, format!("the worker became {status}"), move |worker| {
-            on_state_changed(worker.status, worker.requested, status)
+            on_state_changed(worker.requested, status)
         })
         .await
     }

@@ -42,7 +42,7 @@ impl From<Error> for Problem {
             Error::Store(flamenco_store::Error::CheckoutErased(_)) => StatusCode::CONFLICT,
             Error::Store(store) if store.is_temporary() => return unavailable(&error),
             Error::Io { source, .. } if is_out_of_space(source) => return unavailable(&error),
-            Error::Store(_) | Error::Io { .. } | Error::Internal(_) => {
+            Error::Damaged(_) | Error::Store(_) | Error::Io { .. } | Error::Internal(_) => {
                 return internal(&error);
             }
         };
@@ -147,6 +147,7 @@ mod tests {
             (Error::Store(flamenco_store::Error::Unstorable), 400, true),
             (Error::Store(flamenco_store::Error::Full("secret".into())), 503, false),
             (Error::Store(flamenco_store::Error::Database("secret".into())), 500, false),
+            (Error::Damaged("secret".into()), 500, false),
             (Error::Internal("secret".into()), 500, false),
             (Error::BrokenScript("my_type.js:2:1: nonsense".into()), 500, true),
             (Error::NoFileStore, 503, true),

@@ -1,5 +1,7 @@
 //! What happens by itself: each loop is a `tick` that can be called by tests, and a `run` that calls it.
 
+mod checkpoint;
+mod database_check;
 mod farm_status;
 mod job_deleter;
 mod shaman_gc;
@@ -17,5 +19,7 @@ pub(crate) fn spawn_all(farm: &Farm, tracker: &TaskTracker, cancel: &Cancellatio
     tracker.spawn(job_deleter::run(farm.clone(), cancel.clone()));
     tracker.spawn(sleep_schedule::run(farm.clone(), cancel.clone()));
     tracker.spawn(shaman_gc::run(farm.clone(), cancel.clone()));
+    tracker.spawn(checkpoint::run(farm.clone(), cancel.clone()));
+    tracker.spawn(database_check::run(farm.clone(), cancel.clone()));
     tracker.spawn(farm_status::run(farm.clone(), cancel.clone()));
 }

@@ -11,7 +11,8 @@ use crate::{UNKNOWN, eventually, tasks};
 on_each_database!(
     a_deleted_job_is_gone_with_its_files,
     many_jobs_are_deleted_by_age,
-    deletions_that_are_refused
+    deletions_that_are_refused,
+    logs_that_are_written_while_a_job_is_erased_go_with_it
 );
 
 async fn is_gone(farm: &TestManager, job: &str) {
@@ -79,5 +80,31 @@ async fn deletions_that_are_refused(farm: Builder) {
         assert!(message.contains("last_updated_max"), "{body}: {message}");
     }
     assert_eq!(farm.job_status(&job).await, "queued");
+    farm.stop().await;
+}
+
+/// Found by the random sequences: a log that was written to while its job was erased stayed for ever.
+async fn logs_that_are_written_while_a_job_is_erased_go_with_it(farm: Builder) {
+    let farm = farm.start().await;
+    let worker = farm.worker("w").await;
+    for round in 0..4 {
+        let job = farm.submit("job", tasks(1)).await;
+        let task = worker.take().await;
+        let writers: Vec<_> = (0..4)
+            .map(|_| {
+                let worker = worker.clone();
+                tokio::spawn(async move { while worker.log(task.uuid, "still at it").await == 204 {} })
+            })
+            .collect();
+        farm.delete(&format!("/api/v3/jobs/{job}")).await.no_content();
+        is_gone(&farm, &job).await;
+        for writer in writers {
+            writer.await.unwrap();
+        }
+        let folder = farm.local_storage().join(format!("job-{}", &job[..4])).join(&job);
+        eventually("nothing is left", Duration::from_secs(5), async || !folder.exists()).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert!(!folder.exists(), "round {round}: {folder:?} came back");
+    }
     farm.stop().await;
 }

@@ -30,6 +30,7 @@ macro_rules! on_each_database {
 }
 
 mod bad_input;
+mod chaos;
 mod configuration;
 mod contract;
 mod deletion;
@@ -50,6 +51,7 @@ mod shaman;
 mod shaman_attacks;
 mod shaman_uploads;
 mod sleep_schedule;
+mod state_machine;
 mod tags;
 mod task_logs;
 mod tasks;

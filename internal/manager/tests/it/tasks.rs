@@ -8,6 +8,10 @@ use uuid::Uuid;
 use crate::{UNKNOWN, tasks};
 
 on_each_database!(
+    a_task_that_waits_for_a_canceled_one_does_not_bring_its_job_back,
+    steps_of_a_task_that_does_not_run_are_not_counted,
+    a_failure_while_pausing_can_be_reported_twice,
+    a_worker_that_will_not_go_on_gives_its_task_back,
     a_report_is_applied_in_all_its_parts,
     steps_are_kept_within_bounds,
     the_same_report_again_changes_nothing,
@@ -209,5 +213,77 @@ async fn tasks_of_a_paused_job_wait_for_the_job(farm: Builder) {
     assert!(Uuid::parse_str(&ids[1]).is_ok());
     farm.set_task_status(&ids[1], "canceled").await.no_content();
     assert_eq!(farm.task_statuses(&job).await, "canceled canceled");
+    farm.stop().await;
+}
+
+/// Found by the random sequences: the job was queued, and stayed so for ever.
+async fn a_task_that_waits_for_a_canceled_one_does_not_bring_its_job_back(farm: Builder) {
+    let farm = farm.start().await;
+    let job = farm.submit("job", json!([{ "name": "a" }, { "name": "b", "after": [0] }])).await;
+    farm.set_job_status(&job, "cancel-requested").await.no_content();
+    let ids = farm.task_ids(&job).await;
+    let message = farm.set_task_status(&ids[1], "queued").await.problem(422);
+    assert!(message.contains("requeue the job"), "{message}");
+    assert_eq!(farm.job_status(&job).await, "canceled");
+    farm.set_task_status(&ids[0], "queued").await.no_content();
+    farm.set_task_status(&ids[1], "queued").await.no_content();
+    let worker = farm.worker("w").await;
+    worker.complete(&worker.take().await).await;
+    worker.complete(&worker.take().await).await;
+    assert_eq!(farm.job_status(&job).await, "completed");
+    farm.stop().await;
+}
+
+/// Found by the random sequences: steps that arrived late moved the progress of what had ended or began anew.
+async fn steps_of_a_task_that_does_not_run_are_not_counted(farm: Builder) {
+    let farm = farm.start().await;
+    let plan = json!([{ "name": "a", "commands": [{ "name": "c", "steps": 3 }] }, { "name": "b" }]);
+    let job = farm.submit("job", plan).await;
+    let worker = farm.worker("w").await;
+    let task = worker.take().await;
+    let id = task.uuid.to_string();
+    let late = TaskUpdate { steps_completed: Some(1), ..NOTHING };
+    worker.complete(&task).await;
+    assert_eq!(worker.report(task.uuid, &late).await, 204);
+    assert_eq!(
+        (&farm.task(&id).await["steps_completed"], &farm.job(&job).await["steps_completed"]),
+        (&json!(3), &json!(3))
+    );
+    farm.set_task_status(&id, "queued").await.no_content();
+    assert_eq!(worker.report(task.uuid, &late).await, 204);
+    assert_eq!(
+        (&farm.task(&id).await["steps_completed"], &farm.job(&job).await["steps_completed"]),
+        (&json!(0), &json!(0))
+    );
+    farm.stop().await;
+}
+
+/// Found by the random sequences: the second of two equal reports was refused, as the first had paused the task.
+async fn a_failure_while_pausing_can_be_reported_twice(farm: Builder) {
+    let farm = farm.start().await;
+    let job = farm.submit("job", tasks(20)).await;
+    let [worker, _other] = [farm.worker("w").await, farm.worker("other").await];
+    let task = worker.take().await;
+    farm.set_job_status(&job, "pause-requested").await.no_content();
+    worker.fail(&task).await;
+    let before = (farm.job(&job).await, farm.task(&task.uuid.to_string()).await);
+    assert_eq!((&before.0["status"], &before.1["status"]), (&json!("paused"), &json!("paused")));
+    worker.fail(&task).await;
+    assert_eq!((farm.job(&job).await, farm.task(&task.uuid.to_string()).await), before);
+    farm.stop().await;
+}
+
+/// Found by the random sequences: a paused task of a job that runs waited for ever.
+async fn a_worker_that_will_not_go_on_gives_its_task_back(farm: Builder) {
+    let farm = farm.start().await;
+    let job = farm.submit("job", tasks(1)).await;
+    let [first, second] = [farm.worker("first").await, farm.worker("second").await];
+    for status in ["paused", "queued"] {
+        let task = first.take().await;
+        assert_eq!(first.report_task(task.uuid, status).await, 204);
+        assert_eq!(farm.task_statuses(&job).await, "queued", "after {status}");
+    }
+    second.complete(&second.take().await).await;
+    assert_eq!(farm.job_status(&job).await, "completed");
     farm.stop().await;
 }

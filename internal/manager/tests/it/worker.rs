@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::{UNKNOWN, tasks};
 
 on_each_database!(
+    a_worker_that_signs_on_to_sleep_gives_its_task_back,
     a_registered_worker_is_known,
     registrations_that_are_refused,
     credentials_that_are_refused,
@@ -261,5 +262,20 @@ async fn every_call_is_a_sign_of_life(farm: Builder) {
     seen("signing on").await;
     worker.sign_off().await;
     seen("signing off").await;
+    farm.stop().await;
+}
+
+/// Found by the random sequences: a worker that was started again and went to sleep kept the task of its former life.
+async fn a_worker_that_signs_on_to_sleep_gives_its_task_back(farm: Builder) {
+    let farm = farm.start().await;
+    let job = farm.submit("job", crate::tasks(1)).await;
+    let worker = farm.worker("w").await;
+    let task = worker.take().await;
+    worker.sign_on().await;
+    assert_eq!(farm.task_statuses(&job).await, "active", "it may go on with it");
+    worker.report_status(flamenco_testkit::api::types::WorkerStatus::Asleep).await;
+    assert_eq!(farm.task_statuses(&job).await, "queued");
+    let other = farm.worker("other").await;
+    assert_eq!(other.take().await.uuid, task.uuid);
     farm.stop().await;
 }

@@ -77,6 +77,10 @@ const JOB_STATUSES: &[JobStatus] = &[
     JobStatus::Paused,
     JobStatus::Canceled,
     JobStatus::PauseRequested,
+    JobStatus::Completed,
+    JobStatus::Failed,
+    JobStatus::Queued,
+    JobStatus::Active,
 ];
 const TASK_STATUSES: &[TaskStatus] = &[
     TaskStatus::Queued,
@@ -85,6 +89,8 @@ const TASK_STATUSES: &[TaskStatus] = &[
     TaskStatus::Active,
     TaskStatus::Completed,
     TaskStatus::Failed,
+    TaskStatus::Canceled,
+    TaskStatus::Paused,
 ];
 
 fn random_task() -> impl Strategy<Value = RandomTask> {
@@ -117,7 +123,7 @@ async fn add_tags(store: &Store) -> Vec<TagId> {
 async fn build(
     store: &Store,
     farm: &[RandomJob],
-    node: &flamenco_domain::worker::Worker,
+    [node, stranger]: [&flamenco_domain::worker::Worker; 2],
     tag_ids: &[TagId],
     own: &[TagId],
 ) -> Option<TaskId> {
@@ -142,15 +148,20 @@ async fn build(
             set_status(store, list[place].id, TASK_STATUSES[random_tasks[place].2], None).await;
             let (seq, failed, is_blocked, kind) =
                 (node.seq, random_tasks[place].3, blocked[*kind], TYPES[*kind]);
-            let (job_seq, id) = (stored.summary.seq, list[place].id);
+            let (job_seq, id, stranger) = (stored.summary.seq, list[place].id, stranger.seq);
             write(store, move |tx| {
                 Box::pin(async move {
                     let key = tasks::lock(tx, id).await?.unwrap().seq;
                     if failed {
                         blocklist::add_failure(tx, key, seq, now()).await?;
+                    } else {
+                        // What others failed is nothing to this worker.
+                        blocklist::add_failure(tx, key, stranger, now()).await?;
                     }
                     if is_blocked {
                         blocklist::block(tx, job_seq, seq, kind, now()).await?;
+                    } else {
+                        blocklist::block(tx, job_seq, stranger, kind, now()).await?;
                     }
                     Ok(())
                 })
@@ -200,12 +211,18 @@ async fn build(
     best.map(|(_, id)| id)
 }
 
+/// Cases on each database; `PROPTEST_CASES` overrules it.
+fn cases() -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok());
+    ProptestConfig::with_cases(cases.unwrap_or(96))
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(cases())]
 
     #[test]
     fn the_query_agrees_with_the_rule(
-        farm in prop::collection::vec(random_job(), 1..6),
+        farm in prop::collection::vec(random_job(), 1..8),
         types in prop::sample::subsequence(TYPES.to_vec(), 0..=3),
         own in 0usize..4,
     ) {
@@ -214,6 +231,7 @@ proptest! {
             for database in TestDatabase::each().await {
                 let store = database.open_quietly().await;
                 let node = worker(&store, &types).await;
+                let stranger = worker(&store, TYPES).await;
                 let tag_ids = add_tags(&store).await;
                 let own: Vec<TagId> = tag_ids.iter().enumerate().filter(|(n, _)| own & (1 << n) != 0).map(|(_, id)| *id).collect();
                 let (seq, wanted) = (node.seq, own.clone());
@@ -221,7 +239,7 @@ proptest! {
                     let wanted = wanted.clone();
                     Box::pin(async move { tags::set_of_worker(tx, seq, &wanted).await })
                 }).await.unwrap();
-                let want = build(&store, &farm, &node, &tag_ids, &own).await;
+                let want = build(&store, &farm, [&node, &stranger], &tag_ids, &own).await;
                 let got = claim::peek(store.read(), &node).await.unwrap().map(|claim| claim.task.summary.id);
                 let asking = node.clone();
                 let locked = write(&store, move |tx| {
