@@ -173,7 +173,7 @@ impl Chaos {
         let seen = std::mem::take(&mut *self.shared.seen.lock().expect("nobody panicked"));
         assert_eq!(seen.violations, Vec::<String>::new(), "seed {seed}");
 
-        let tasks = match client.fetch_job_tasks(self.job).await.expect("the tasks") {
+        let tasks = match client.fetch_job_tasks(self.job, &Default::default()).await.expect("the tasks") {
             FetchJobTasksResponse::Status200(summary) => summary.tasks,
             other => panic!("{other:?}"),
         };

@@ -90,7 +90,7 @@ async fn until_full(what: &str, mut request: impl FnMut(usize) -> reqwest::Reque
 }
 
 async fn jobs(client: &Client) -> usize {
-    match client.fetch_jobs().await.unwrap() {
+    match client.fetch_jobs(&Default::default()).await.unwrap() {
         FetchJobsResponse::Status200(list) => list.jobs.len(),
         other => panic!("{other:?}"),
     }

@@ -123,7 +123,7 @@ async fn a_manager_that_is_asked_to_stop_finishes_what_it_accepted() {
     farm.check_database().await;
 
     let manager = farm.start_manager().await;
-    let jobs = match farm.client.fetch_jobs().await.unwrap() {
+    let jobs = match farm.client.fetch_jobs(&Default::default()).await.unwrap() {
         FetchJobsResponse::Status200(list) => list.jobs,
         other => panic!("{other:?}"),
     };
