@@ -47,6 +47,12 @@ def noticed() -> None:
         bpy.app.timers.register(_tick, first_interval=0.2, persistent=True)
 
 
+def submitted() -> None:
+    """Called when there is a new job, so that it is shown."""
+    _state.blendfile = ""
+    noticed()
+
+
 def _tick() -> float | None:
     now = time.monotonic()
     if _state.running is not None:

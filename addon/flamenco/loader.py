@@ -27,6 +27,7 @@ _TRACER_MODULES = (
     "blender_asset_tracer.pack",
     "blender_asset_tracer.pack.progress",
     "blender_asset_tracer.trace",
+    "blender_asset_tracer.trace.expanders",
     "blender_asset_tracer.trace.file_sequence",
 )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -54,6 +54,8 @@ class Pack:
     missing: tuple[Path, ...]
     #: Files that are referred to by absolute paths and are not sent: workers are to find them there.
     left_in_place: tuple[Path, ...]
+    #: Files outside of the project that Blender uses and the tracer did not find.
+    overlooked: tuple[Path, ...]
 
     @property
     def size(self) -> int:
@@ -74,11 +76,14 @@ def changed(file: PackFile) -> bool:
 
 
 @contextlib.contextmanager
-def trace(blendfile: Path, project: Path, progress: Progress, *, absolute: bool = False) -> Iterator[Pack]:
+def trace(
+    blendfile: Path, project: Path, progress: Progress, *, absolute: bool = False, known: Iterable[Path] = ()
+) -> Iterator[Pack]:
     """Finds everything that a saved blend file needs. Rewritten copies exist until the context ends.
 
     Files below `project` keep their place. With `absolute`, files that are referred to by absolute paths are sent as
-    well. Raises `PackProblem` and `Cancelled`.
+    well. `known` are the files that Blender itself says it uses: what the tracer overlooks of them is added. Raises
+    `PackProblem` and `Cancelled`.
     """
     if not project.is_dir():
         raise PackProblem(f"The project folder {project} does not exist; choose another one in the panel")
@@ -88,6 +93,7 @@ def trace(blendfile: Path, project: Path, progress: Progress, *, absolute: bool 
     problem = loader.asset_tracer("blendfile.exceptions").BlendFileError
     # Library overrides may have pointers that lead nowhere.
     blendfiles.set_strict_pointer_mode(False)
+    _mend(loader.asset_tracer("trace.expanders"))
     progress.enter(Phase.INVESTIGATING, blendfile.name)
     packer: Any = None
     try:
@@ -95,13 +101,16 @@ def trace(blendfile: Path, project: Path, progress: Progress, *, absolute: bool 
         packer.strategise()
         progress.check()
         packer.execute()
-        yield _result(packer)
+        overlooked = _add_known(packer, project, known)
+        yield _result(packer, overlooked)
     except loader.asset_tracer("pack").Aborted:
         progress.check()
         raise
     except problem as error:
         raise PackProblem(_explain(error)) from error
     except OSError as error:
+        if error.errno is None:
+            raise PackProblem(_explain(error)) from error
         raise PackProblem(f"Cannot read {error.filename or blendfile}: {error.strerror or error}") from error
     finally:
         blendfiles.close_all_cached()
@@ -119,12 +128,48 @@ def _explain(error: Any) -> str:
     return f"Cannot read a blend file: {text}"
 
 
-def _result(packer: Any) -> Pack:
+def _mend(expanders: Any) -> None:
+    """Blender 5 moved the nodes of scenes. Version 1.23 of the tracer looks there for those of materials, lights and
+    worlds, too, and so misses every texture of a linked material.
+    """
+    if getattr(expanders, "is_mended", False):
+        return
+    original = expanders._expand_generic_nodetree_id
+
+    def expand(block: Any) -> Iterator[Any]:
+        if block.dna_type.has_field(b"nodetree"):
+            tree = block.get_pointer(b"nodetree", None)
+            if tree is not None:
+                yield from expanders._expand_generic_nodetree(tree)
+        if block.dna_type.has_field(b"compositing_node_group"):
+            yield from original(block)
+
+    expanders._expand_generic_nodetree_id = expand
+    expanders.is_mended = True
+
+
+def _add_known(packer: Any, project: Path, known: Iterable[Path]) -> list[Path]:
+    """Adds files of the project that the tracer does not know of; gives those that are elsewhere."""
+    found = {file.source for file in packer.collected.values()} | packer.left_in_place | set(packer._actions)
+    overlooked = []
+    for path in dict.fromkeys(known):
+        if path in found or not path.is_file():
+            continue
+        if path.is_relative_to(project):
+            place = path.relative_to(project)
+            packer.collected.setdefault(place, describe(path, place))
+        else:
+            overlooked.append(path)
+    return overlooked
+
+
+def _result(packer: Any, overlooked: list[Path]) -> Pack:
     return Pack(
         blendfile=packer.output_path.relative_to(packer._target_path),
         files=tuple(packer.collected.values()),
         missing=tuple(sorted(packer.missing_files)),
         left_in_place=tuple(sorted(packer.left_in_place)),
+        overlooked=tuple(overlooked),
     )
 
 

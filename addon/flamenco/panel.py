@@ -60,6 +60,8 @@ class FLAMENCO_PT_job_submission(bpy.types.Panel):  # type: ignore[misc]
 
     def _draw_manager(self, context: Any, layout: Any) -> None:
         column = layout.column(align=True)
+        if manager.state.info is None or manager.state.is_away:
+            column.prop(manager.preferences(), "manager_url")
         row = column.row(align=True)
         row.enabled = not refresh.is_running()
         row.operator("flamenco.ping_manager", text="Refresh from Manager", icon="FILE_REFRESH")

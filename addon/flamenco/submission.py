@@ -64,6 +64,8 @@ class Order:
     wants_blendfile: bool = True
     #: Whether files that are referred to by absolute paths are sent as well.
     absolute: bool = False
+    #: The files that Blender says it uses.
+    known_files: tuple[Path, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +75,8 @@ class Outcome:
     job: Job
     mode: Mode
     missing: tuple[Path, ...] = ()
+    #: Files that are used but were not sent, because nobody knows how they are referred to.
+    overlooked: tuple[Path, ...] = ()
     sent_bytes: int = 0
     sent_files: int = 0
 
@@ -169,13 +173,14 @@ class _Submission:
         self.progress.check()
         if self.order.mode is Mode.AS_IS:
             return Outcome(self._hand_in(self._job(str(self.order.blendfile))), Mode.AS_IS)
+        order = self.order
         with packing.trace(
-            self.order.blendfile, self.order.project, self.progress, absolute=self.order.absolute
+            order.blendfile, order.project, self.progress, absolute=order.absolute, known=order.known_files
         ) as pack:
             if pack.missing and not self.question.ask(pack.missing, self.progress):
                 raise SubmissionFailed("Not submitted, because files are missing: " + _names(pack.missing))
             self.progress.check()
-            return self._upload(pack) if self.order.mode is Mode.SHAMAN else self._copy(pack)
+            return self._upload(pack) if order.mode is Mode.SHAMAN else self._copy(pack)
 
     def _job(self, blendfile: str, checkout: str | None = None) -> SubmittedJob:
         job = copy.deepcopy(self.order.job)
@@ -190,7 +195,7 @@ class _Submission:
         done = shaman.upload(self.client, pack.files, wanted, self.progress, self.cache)
         blendfile = f"{{jobs}}/{done.checkout}/{pack.blendfile.as_posix()}"
         job = self._hand_in(self._job(blendfile, done.checkout))
-        return Outcome(job, Mode.SHAMAN, pack.missing, done.sent_bytes, done.sent_files)
+        return Outcome(job, Mode.SHAMAN, pack.missing, pack.overlooked, done.sent_bytes, done.sent_files)
 
     def _copy(self, pack: packing.Pack) -> Outcome:
         if not self.order.storage:
@@ -202,7 +207,7 @@ class _Submission:
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        return Outcome(job, Mode.PACK, pack.missing, pack.size, len(pack.files))
+        return Outcome(job, Mode.PACK, pack.missing, pack.overlooked, pack.size, len(pack.files))
 
     def _hand_in(self, job: SubmittedJob) -> Job:
         self.progress.enter(Phase.COMMUNICATING, "Submitting the job")

@@ -8,7 +8,7 @@ from typing import Any
 import bpy
 from bpy.props import BoolProperty, EnumProperty, StringProperty
 
-from . import manager, refresh, settings
+from . import job_operators, manager, refresh, settings
 from .progress import BUSY, Phase
 from .submitting import Options, Run
 
@@ -70,6 +70,7 @@ class FLAMENCO_OT_submit_job(bpy.types.Operator):
             ("PREFERENCE", "As in the Preferences", ""),
             ("SAVE", "Save the File", "Save the file as it is"),
             ("COPY", "Send a Copy", "Send the changes to the farm, but do not touch the file"),
+            ("NEVER", "Do Not Save", "Send what is on the disk"),
         ],
         default="PREFERENCE",
     )
@@ -154,6 +155,8 @@ class FLAMENCO_OT_submit_job(bpy.types.Operator):
             context.window_manager.event_timer_remove(self._timer)
             self._timer = None
         show(context, self._run)
+        if self._run.phase is Phase.DONE:
+            job_operators.submitted()
 
     def execute(self, context: Any) -> set[str]:
         """Submits, and returns when that is done."""

@@ -39,7 +39,7 @@ class Options:
     ignore_job_type_change: bool = False
     #: `ASK`, `SUBMIT` or `CANCEL`.
     missing_files: str = "ASK"
-    #: `PREFERENCE`, `SAVE` or `COPY`.
+    #: `PREFERENCE`, `SAVE`, `COPY` or `NEVER`.
     save: str = "PREFERENCE"
     #: A JSON object with texts, or an empty text.
     metadata: str = ""
@@ -195,6 +195,7 @@ class Run:
             storage=info.shared_storage.location,
             wants_blendfile=job_type is not None and _wants_blendfile(job_type),
             absolute=manager.preferences().include_absolute,
+            known_files=_known_files(),
         )
 
     def _check_choices(self, scene: Any, info: ManagerInfo) -> None:
@@ -266,7 +267,9 @@ class Run:
         if wanted.storage_mode == "FREEZE" and is_there:
             self._frozen = blendfile.with_name(f"{blendfile.stem}-{time.strftime('%Y%m%d-%H%M%S')}.flamenco.blend")
             return self._save_copy(self._frozen)
-        if not bpy.data.is_dirty and blendfile.exists():
+        # In the background, Blender does not notice what scripts change.
+        is_changed = bpy.data.is_dirty or bpy.app.background
+        if blendfile.exists() and (mode == "NEVER" or not is_changed):
             return blendfile
         if mode == "COPY":
             self._temporary = blendfile.with_name(f"{blendfile.stem}.flamenco.blend")
@@ -307,12 +310,25 @@ class Run:
             count = len(outcome.missing)
             text += f"; {count} file{'s are' if count != 1 else ' is'} missing"
             self.warnings += [f"Missing file: {path}" for path in outcome.missing]
+        self.warnings += [f"Not sent, workers have to find it there: {path}" for path in outcome.overlooked]
         return text
 
 
 def _wants_blendfile(job_type: job_types.JobType) -> bool:
     setting = job_type.setting(settings.BLENDFILE)
     return setting is not None and setting.type == "string"
+
+
+def _known_files() -> tuple[Path, ...]:
+    """Every file that Blender says the open file uses, also through linked files."""
+    return tuple(Path(path) for path in map(_normalised, bpy.utils.blend_paths(absolute=True)) if path)
+
+
+def _normalised(path: str) -> str:
+    try:
+        return str(paths.normalise(path))
+    except paths.PathError:
+        return ""
 
 
 def _given_metadata(text: str) -> dict[str, str]:

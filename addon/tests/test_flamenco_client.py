@@ -400,9 +400,7 @@ def test_a_large_upload_needs_little_memory(tmp_path):
 def test_requests_from_several_threads():
     results = []
     with serving(Answer(body=VERSION)) as (client, recorder):
-        threads = [
-            threading.Thread(target=lambda: results.append(client.get_version().name)) for _ in range(20)
-        ]
+        threads = [threading.Thread(target=lambda: results.append(client.get_version().name)) for _ in range(20)]
         for thread in threads:
             thread.start()
         for thread in threads:

@@ -100,3 +100,10 @@ def chosen() -> list[Blender]:
     return [debian() if name == "blender" else module(name.removeprefix("bpy-")) for name in wanted]
 
 
+def window() -> Blender:
+    """The program on the path with a window, on a screen that nobody sees."""
+    for program, package in (("xvfb-run", "xvfb"), ("blender", "blender")):
+        assert shutil.which(program), f"{program} is missing: apt-get install {package}"
+    screen = ("xvfb-run", "--auto-servernum", "--server-args=-screen 0 1000x1000x24", "env", "LIBGL_ALWAYS_SOFTWARE=1")
+    command = ("blender", "--factory-startup", "--window-geometry", "0", "0", "1000", "1000", "--python")
+    return Blender("blender in a window", (*screen, *command), None)

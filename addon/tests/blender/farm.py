@@ -46,8 +46,8 @@ class Farm:
         self.folder = folder
         self.storage = folder / "storage"
         self.renders = folder / "renders"
-        self.scripts = folder / "manager" / "scripts"
-        for path in (self.storage, self.renders, self.scripts, folder / "worker"):
+        self.scripts = folder / "scripts"
+        for path in (self.storage, self.renders, self.scripts, folder / "manager", folder / "worker"):
             path.mkdir(parents=True)
         self.shaman = shaman
         self.port = free_port()
@@ -61,10 +61,13 @@ class Farm:
         variables = ""
         if self._blender:
             value = json.dumps(str(self._blender))
-            variables = f"variables:\n  blender: {{ values: [ {{ platform: linux, value: {value} }} ] }}\n"
+            variables = (
+                f"variables:\n  blender: {{ values: [ {{ platform: linux, value: {value} }} ] }}\n"
+                "  blenderArgs: { values: [ { platform: linux, value: -b -y } ] }\n"
+            )
         (self.folder / "manager/flamenco-manager.yaml").write_text(
             "_meta: { version: 3 }\nmanager_name: Test Farm\nautodiscoverable: false\n"
-            f"shared_storage_path: {json.dumps(str(self.storage))}\n"
+            f"shared_storage_path: {json.dumps(str(self.storage))}\nscripts_paths: [ {json.dumps(str(self.scripts))} ]\n"
             f"shaman: {{ enabled: {str(self.shaman).lower()} }}\n{variables}",
             encoding="utf-8",
         )
