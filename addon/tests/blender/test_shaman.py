@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The real thing with the manager's file store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from blenders import Blender
+from farm import Farm
+from flamenco_client import ApiError
+from flamenco_client.models import ShamanRequirementsRequest
+from test_submit import BLUE, RED, YELLOW, files_of, paused, submit
+
+
+@pytest.fixture(autouse=True)
+def needs_shaman(shaman_farm: Farm) -> None:
+    try:
+        shaman_farm.client.shaman_checkout_requirements(ShamanRequirementsRequest(files=[]))
+    except ApiError as error:
+        if error.status == 501:
+            pytest.skip("this manager does not serve Shaman yet")
+        raise
+
+
+def test_files_are_uploaded_once_and_render(
+    blender: Blender, shaman_farm: Farm, project: dict[str, str], home: Path
+) -> None:
+    farm = shaman_farm
+    # The second submission sends exactly what is on the disk; the name is none for a folder.
+    again = {"save": "NEVER", "job_name": "shot 010: lighting/v2"}
+    found = submit(blender, home, farm, project["shot"], submissions=[{}, again])
+    first, second = found["results"]
+    assert first["result"] == ["FINISHED"], found["output"]
+    assert "in 8 files uploaded" in first["bat_status_txt"]
+    assert "nothing new to upload" in second["bat_status_txt"]
+    job = farm.client.fetch_job(first["last_job_id"])
+    assert job.storage is not None
+    checkout = job.storage.shaman_checkout_id
+    assert checkout == "shot 010 ñ"
+    blendfile = Path(job.settings["blendfile"].replace("{jobs}", str(farm.storage / "jobs")))
+    assert blendfile == farm.storage / "jobs" / checkout / "scènes" / "shot 010 ñ.blend"
+    assert "maps/seq/wave_0002.png" in files_of(farm.storage / "jobs" / checkout)
+    other = farm.client.fetch_job(second["last_job_id"])
+    assert other.name == "shot 010: lighting/v2"
+    assert other.storage is not None
+    assert other.storage.shaman_checkout_id == "shot 010_ lighting_v2"
+
+    farm.until_completed(job.id)
+    shown = blender.run("frames", home, url=farm.url, file=project["shot"], job_id=job.id, name=job.name)
+    assert shown["colours"]["000002.png"] == [RED, [0.0, 0.5, 0.0], BLUE, YELLOW]
+
+
+def test_abort_in_the_middle_of_an_upload(
+    blender: Blender, shaman_farm: Farm, project: dict[str, str], home: Path
+) -> None:
+    farm = shaman_farm
+    big = Path(project["project"]) / "maps" / "seq" / "wave_0002.png"
+    small = big.read_bytes()
+    with big.open("ab") as file:
+        file.truncate(300_000_000)
+    jobs, checkouts = len(farm.jobs()), sorted((farm.storage / "jobs").iterdir())
+    try:
+        found = submit(blender, home, farm, project["shot"], abort_in="TRANSFERRING", **paused())
+    finally:
+        big.write_bytes(small)
+    (result,) = found["results"]
+    assert result["seen"], "it was over before it could be aborted"
+    assert "MB" in result["seen"][0][2]
+    assert (result["result"], result["bat_status"]) == (["CANCELLED"], "ABORTED")
+    assert len(farm.jobs()) == jobs
+    assert sorted((farm.storage / "jobs").iterdir()) == checkouts
+    assert not list((farm.storage / "file-store" / "uploading").rglob("*.tmp"))
