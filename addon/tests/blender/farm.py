@@ -67,7 +67,8 @@ class Farm:
             )
         (self.folder / "manager/flamenco-manager.yaml").write_text(
             "_meta: { version: 3 }\nmanager_name: Test Farm\nautodiscoverable: false\n"
-            f"shared_storage_path: {json.dumps(str(self.storage))}\nscripts_paths: [ {json.dumps(str(self.scripts))} ]\n"
+            f"shared_storage_path: {json.dumps(str(self.storage))}\n"
+            f"scripts_paths: [ {json.dumps(str(self.scripts))} ]\n"
             f"shaman: {{ enabled: {str(self.shaman).lower()} }}\n{variables}",
             encoding="utf-8",
         )

@@ -119,6 +119,7 @@ def test_a_shell_script_gets_an_exit_code(blender: Blender, farm: Farm, project:
             capture_output=True,
             text=True,
             timeout=120,
+            check=False,
         )
         assert done.returncode == code, done.stdout + done.stderr
     assert "Fill in: Render Output Root" in done.stdout
@@ -225,7 +226,7 @@ def test_a_job_type_that_changed_is_looked_at_before_it_is_used(
     until("the manager has the script", lambda: has_type(farm, "change-me", 1))
     start = {"url": farm.url, "renders": str(farm.renders), "file": project["shot"], "gate": str(home / "go on")}
     process = blender.start("changed_type", home, start)
-    until("Blender knows the job type", lambda: (home / "go on.ready").exists(), 60)
+    until("Blender knows the job type", (home / "go on.ready").exists, 60)
     script.write_text(text.replace("MORE", '{ key: "quality", type: "int32", default: 3 },\n'), encoding="utf-8")
     until("the manager has the new script", lambda: has_type(farm, "change-me", 2))
     (home / "go on").touch()
