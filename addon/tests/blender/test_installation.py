@@ -80,8 +80,16 @@ def test_settings_are_properties_and_stay_in_the_file(blender: Blender, farm: Fa
     values = {"text": "mine", "number": 9, "flag": False, "flavour": "süß", "evaluated": 0, "folder": "//here"}
     first = blender.run("settings", home, step="set", set=values, **common)
     assert first["before"] == {
-        **{"text": "dflt", "number": 5, "ratio": 0.5, "flag": True, "flavour": "sour", "evaluated": 251},
-        **{"linked": "5-5", "autoeval_linked": True, "computed": "dflt/5-5", "folder": ""},
+        "text": "dflt",
+        "number": 5,
+        "ratio": 0.5,
+        "flag": True,
+        "flavour": "sour",
+        "evaluated": 251,
+        "linked": "5-5",
+        "autoeval_linked": True,
+        "computed": "dflt/5-5",
+        "folder": "",
     }
     described = first["described"]
     assert described["text"] == ["STRING", "NONE", "Some Text", "A text", False, []]
@@ -100,16 +108,35 @@ def test_settings_are_properties_and_stay_in_the_file(blender: Blender, farm: Fa
     assert second["other"] == 7
     # A value of 0 that somebody set is not taken for one that is missing.
     assert second["after"] == {
-        **{"text": "mine", "number": 9, "ratio": 0.5, "flag": False, "flavour": "süß", "evaluated": 0},
-        **{"linked": "5-5", "autoeval_linked": True, "computed": "mine/9-9", "folder": "//here"},
+        "text": "mine",
+        "number": 9,
+        "ratio": 0.5,
+        "flag": False,
+        "flavour": "süß",
+        "evaluated": 0,
+        "linked": "5-5",
+        "autoeval_linked": True,
+        "computed": "mine/9-9",
+        "folder": "//here",
     }
     assert second["result"] == ["FINISHED"], second["output"]
     job = farm.client.fetch_job(second["last_job_id"])
     assert job.name == "kept é"
     assert job.settings == {
-        **{"text": "mine", "folder": "//here", "file": "", "hashed": "", "number": 9, "ratio": 0.5, "flag": False},
-        **{"flavour": "süß", "evaluated": 0, "linked": "9-9", "computed": "mine/9-9", "unseen": True},
-        **{"worked_out": 12.0, "name": "clash"},
+        "text": "mine",
+        "folder": "//here",
+        "file": "",
+        "hashed": "",
+        "number": 9,
+        "ratio": 0.5,
+        "flag": False,
+        "flavour": "süß",
+        "evaluated": 0,
+        "linked": "9-9",
+        "computed": "mine/9-9",
+        "unseen": True,
+        "worked_out": 12.0,
+        "name": "clash",
     }
 
     # Without the job type, nothing is lost.

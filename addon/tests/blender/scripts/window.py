@@ -22,6 +22,15 @@ gaps = []
 errors = []
 
 
+class clock:
+    """When the story goes on."""
+
+    steps = None
+    wake = 0.0
+    last = 0.0
+    skip = False
+
+
 def area():
     """The largest area of the window, which is turned into the output properties."""
     found = max(bpy.context.window_manager.windows[0].screen.areas, key=lambda area: area.width * area.height)
@@ -38,8 +47,7 @@ def override(operator, **arguments):
 
 def picture(name):
     """Takes a picture of the panel; the time that this takes does not count."""
-    global skip
-    skip = True
+    clock.skip = True
     target = inside.HOME / f"{name}.png"
     window = bpy.context.window_manager.windows[0]
     with bpy.context.temp_override(window=window, area=area(), region=area().regions[-1]):
@@ -105,23 +113,16 @@ def story():
     inside.done(seen=seen, longest_gap=longest, seconds=seconds, jobs=jobs, errors=errors, **inside.state())
 
 
-steps = None
-wake = 0.0
-last = 0.0
-skip = False
-
-
 def tick():
     """Runs the story, and notices when Blender was busy with something else."""
-    global steps, wake, last, skip
     now = time.monotonic()
-    if last:
-        gaps.append(now - last)
+    if clock.last:
+        gaps.append(now - clock.last)
     try:
-        if steps is None:
-            steps = story()
-        if now >= wake:
-            wake = now + next(steps)
+        if clock.steps is None:
+            clock.steps = story()
+        if now >= clock.wake:
+            clock.wake = now + next(clock.steps)
     except StopIteration:
         bpy.ops.wm.quit_blender()
         return None
@@ -131,8 +132,8 @@ def tick():
         inside.done(errors=[traceback.format_exc()])
         bpy.ops.wm.quit_blender()
         return None
-    last = 0.0 if skip else time.monotonic()
-    skip = False
+    clock.last = 0.0 if clock.skip else time.monotonic()
+    clock.skip = False
     return TICK
 
 
