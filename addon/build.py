@@ -70,7 +70,9 @@ def version() -> str:
         for node in tree.body
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "bl_info"
     )
-    found = {"bl_info": ".".join(map(str, info["version"]))}
+    source = (PACKAGE / "version.py").read_text(encoding="utf-8")
+    numbers = re.findall(r"^VERSION = \((\d+), (\d+), (\d+)\)$", source, re.MULTILINE)
+    found = {"bl_info": ".".join(map(str, info["version"])), "version.py": ".".join(numbers[0]) if numbers else "none"}
     for name, path in (
         ("blender_manifest.toml", PACKAGE / "blender_manifest.toml"),
         ("Cargo.toml", HERE.parent / "Cargo.toml"),

@@ -11,14 +11,13 @@ from typing import Any
 
 import bpy
 
-from . import bl_info, job_types, manager_info, paths
+from . import job_types, manager_info, paths, version
 from .background import Background
 from .flamenco_client import Client
 from .flamenco_client.models import SharedStorageLocation, WorkerTag
 from .job_types import JobType
 from .manager_info import ManagerInfo, Problem
 
-VERSION: tuple[int, ...] = bl_info["version"]  # type: ignore[assignment]
 #: How often it is looked whether an answer has come, in seconds.
 LOOK = 0.05
 
@@ -72,7 +71,7 @@ def client() -> Client:
 
 def version_text() -> str:
     """The version of the add-on."""
-    return ".".join(map(str, VERSION))
+    return ".".join(map(str, version.VERSION))
 
 
 def drop_client() -> None:

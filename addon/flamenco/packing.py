@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gzip
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
@@ -18,6 +19,10 @@ from . import loader
 from .progress import Phase, Progress
 
 __all__ = ["Pack", "PackFile", "PackProblem", "changed", "trace"]
+
+
+#: How hard rewritten files are compressed, from 1 to 9: large files are not to take minutes.
+COMPRESSION = 3
 
 
 class PackProblem(Exception):
@@ -89,11 +94,12 @@ def trace(
         raise PackProblem(f"The project folder {project} does not exist; choose another one in the panel")
     if not blendfile.is_relative_to(project):
         raise PackProblem(f"{blendfile} is not inside of the project folder {project}; choose another one")
-    blendfiles = loader.asset_tracer("blendfile")
+    blendfiles: Any = loader.asset_tracer("blendfile")
     problem = loader.asset_tracer("blendfile.exceptions").BlendFileError
     # Library overrides may have pointers that lead nowhere.
     blendfiles.set_strict_pointer_mode(False)
     _mend(loader.asset_tracer("trace.expanders"))
+    blendfiles.gzip = _SteadyGzip
     progress.enter(Phase.INVESTIGATING, blendfile.name)
     packer: Any = None
     try:
@@ -126,6 +132,20 @@ def _explain(error: Any) -> str:
             "(in Debian: apt-get install python3-zstandard), or save the file without compression"
         )
     return f"Cannot read a blend file: {text}"
+
+
+class _SteadyGzip:
+    """Compresses rewritten files such that the same content gives the same file, or it would be uploaded each time."""
+
+    @staticmethod
+    @contextlib.contextmanager
+    def open(path: str, mode: str) -> Iterator[gzip.GzipFile]:
+        """Opens a file for writing, with neither time nor name in it."""
+        with (
+            open(path, mode) as raw,
+            gzip.GzipFile(filename="", mode=mode, compresslevel=COMPRESSION, fileobj=raw, mtime=0) as file,
+        ):
+            yield file
 
 
 def _mend(expanders: Any) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import bpy
 
-from . import handlers, job_records, job_types, manager, manager_info, paths, preferences, properties, settings
+from . import handlers, job_records, job_types, manager, manager_info, paths, preferences, properties, settings, version
 from .background import Background
 from .evaluation import EvaluationError
 from .flamenco_client.models import Job, JobStatus, SubmittedJob
@@ -215,7 +215,7 @@ class Run:
         )
 
     def _check_version(self, info: ManagerInfo) -> None:
-        match = manager_info.match_version(manager.VERSION, info.version.shortversion, info.version.name)
+        match = manager_info.match_version(version.VERSION, info.version.shortversion, info.version.name)
         window_manager = bpy.context.window_manager
         if not match.fits and not self.options.ignore_version_mismatch:
             window_manager.flamenco_version_mismatch = True

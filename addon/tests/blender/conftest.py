@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,11 +46,20 @@ def shaman_farm(blender: Blender, tmp_path_factory: pytest.TempPathFactory) -> I
         made.stop()
 
 
+@pytest.fixture
+def project(template: dict[str, str], tmp_path: Path) -> dict[str, str]:
+    """A project with everything that is difficult; `shot` is its file. Blender saves what a test sets in there."""
+    source, target = Path(template["root"]), tmp_path / "on disk"
+    shutil.copytree(source, target)
+    return {name: value.replace(str(source), str(target)) for name, value in template.items()}
+
+
 @pytest.fixture(scope="session")
-def project(blender: Blender, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """A project with everything that is difficult; `shot` is its file."""
+def template(blender: Blender, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What the projects of all tests are copies of."""
     folder = tmp_path_factory.mktemp("project")
-    return blender.run("make_project", folder / "home", root=str(folder / "on disk"))
+    made = blender.run("make_project", folder / "home", root=str(folder / "on disk"))
+    return {"root": str(folder / "on disk"), "shot": made["shot"], "project": made["project"]}
 
 
 @pytest.fixture

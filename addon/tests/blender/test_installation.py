@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from blenders import Blender
-from farm import Farm, free_port, until
+from farm import ROOT, Farm, free_port, until
+
+ADDON = ROOT / "addon"
 
 
 @pytest.mark.parametrize("extension", [False, True], ids=["legacy", "extension"])
@@ -26,6 +29,17 @@ def test_it_installs_with_the_manager_away(blender: Blender, home: Path, extensi
     assert ("site-packages" in found["tracer"]) == extension
     assert ("/extensions/" in found["module"]) == extension
     assert "Traceback" not in found["output"]
+
+
+def test_all_symbols_exist(blender: Blender, home: Path) -> None:
+    used = set()
+    for source in (ADDON / "flamenco").glob("*.py"):
+        text = source.read_text(encoding="utf-8")
+        used |= set(re.findall(r'icon="([A-Z0-9_]+)"', text))
+        if source.name == "panel.py":
+            used |= set(re.findall(r': "([A-Z0-9]+)",$', text.partition("_ICONS")[2].partition("}")[0], re.MULTILINE))
+    assert len(used) > 15
+    assert used <= set(blender.run("icons", home)["icons"])
 
 
 KINDS = """

@@ -3,14 +3,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path, PurePosixPath
 
 import pytest
 from blenders import Blender
-from farm import Farm
-from flamenco_client import ApiError
+from farm import Farm, until
+from flamenco_client import ApiError, Client
 from flamenco_client.models import ShamanRequirementsRequest
 from test_submit import BLUE, RED, YELLOW, files_of, paused, submit
+
+from flamenco import packing, shaman
+from flamenco.hashing import HashCache
+from flamenco.progress import Progress
 
 
 @pytest.fixture(autouse=True)
@@ -71,3 +77,53 @@ def test_abort_in_the_middle_of_an_upload(
     assert len(farm.jobs()) == jobs
     assert sorted((farm.storage / "jobs").iterdir()) == checkouts
     assert not list((farm.storage / "file-store" / "uploading").rglob("*.tmp"))
+
+
+def test_an_upload_survives_a_restart_of_the_manager(
+    blender: Blender, shaman_farm: Farm, project: dict[str, str], home: Path
+) -> None:
+    farm = shaman_farm
+    big = Path(project["project"]) / "maps" / "seq" / "wave_0001.png"
+    small = big.read_bytes()
+    with big.open("ab") as file:
+        file.truncate(500_000_000)
+        file.seek(0, os.SEEK_END)
+        file.write(os.urandom(16))
+    arguments = {"url": farm.url, "renders": str(farm.renders), "file": project["shot"], "settings": {}, **paused()}
+    try:
+        process = blender.start("submit", home, arguments)
+        until("the upload is on its way", lambda: upload_is_running(farm), 120)
+        farm.stop_manager()
+        farm.start_manager()
+        found = blender.finish(process, home)
+    finally:
+        big.write_bytes(small)
+    (result,) = found["results"]
+    assert result["result"] == ["FINISHED"], found["output"]
+    job = farm.client.fetch_job(result["last_job_id"])
+    assert job.storage is not None
+    sent = farm.storage / "jobs" / str(job.storage.shaman_checkout_id) / "maps" / "seq" / "wave_0001.png"
+    assert sent.stat().st_size == 500_000_016
+
+
+def upload_is_running(farm: Farm) -> bool:
+    return any(path.stat().st_size > 0 for path in (farm.storage / "file-store" / "uploading").rglob("*.tmp"))
+
+
+def test_two_artists_send_the_same_files(shaman_farm: Farm, tmp_path: Path) -> None:
+    files = []
+    for number in range(12):
+        path = tmp_path / f"{number}.exr"
+        path.write_bytes(os.urandom(3_000_000))
+        files.append(packing.describe(path, PurePosixPath(path.name)))
+
+    def send(name: str) -> shaman.Uploaded:
+        with Client(shaman_farm.url) as client:
+            return shaman.upload(client, files, name, Progress(), HashCache(None))
+
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.map(send, ["artist", "artist"])
+    assert one.checkout != other.checkout
+    for done in (one, other):
+        folder = shaman_farm.storage / "jobs" / done.checkout
+        assert sorted(path.name for path in folder.iterdir()) == sorted(file.name for file in files)

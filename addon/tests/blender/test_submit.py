@@ -210,6 +210,18 @@ def test_a_manager_that_is_away_is_named(blender: Blender, farm: Farm, project: 
     assert len(farm.jobs()) == jobs
 
 
+def test_versions_that_do_not_fit_have_to_be_forced_each_time(
+    blender: Blender, farm: Farm, project: dict[str, str], home: Path
+) -> None:
+    options = [{}, {"ignore_version_mismatch": True}, {}]
+    found = submit(blender, home, farm, project["shot"], version=[9, 9, 0], submissions=options, **paused())
+    first, forced, last = found["results"]
+    assert (first["result"], first["version_mismatch"]) == (["CANCELLED"], True)
+    assert "this add-on is 9.9.0" in first["bat_status_txt"]
+    assert (forced["result"], forced["version_mismatch"]) == (["FINISHED"], False)
+    assert (last["result"], last["version_mismatch"]) == (["CANCELLED"], True)
+
+
 def test_a_job_type_that_changed_is_looked_at_before_it_is_used(
     blender: Blender, farm: Farm, project: dict[str, str], home: Path
 ) -> None:

@@ -32,6 +32,8 @@ def test_the_window_stays_alive(blender: Blender, farm: Farm, project: dict[str,
         big.write_bytes(small)
     keep_pictures(home, "abort" if abort else "submit")
     assert found["errors"] == [], found["output"]
+    # What goes wrong while the panel is drawn is only seen there.
+    assert "Traceback" not in found["output"], found["output"]
     assert found["seen"][-1] == ("ABORTED" if abort else "DONE"), found
     assert {"MISSING_FILES", "TRANSFERRING"} <= set(found["seen"])
     assert found["longest_gap"] < NOTICEABLE

@@ -40,6 +40,8 @@ def submit(options):
 
 
 inside.connect()
+if "version" in ARGUMENTS:
+    sys.modules["flamenco.version"].VERSION = tuple(ARGUMENTS["version"])
 bpy.ops.wm.open_mainfile(filepath=ARGUMENTS["file"])
 scene = bpy.context.scene
 group = inside.choose(**ARGUMENTS.get("settings", {}))

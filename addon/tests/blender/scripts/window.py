@@ -34,7 +34,7 @@ class clock:
 def area():
     """The largest area of the window, which is turned into the output properties."""
     found = max(bpy.context.window_manager.windows[0].screen.areas, key=lambda area: area.width * area.height)
-    if found.type != "PROPERTIES":
+    if found.type not in ("PROPERTIES", "PREFERENCES"):
         found.type = "PROPERTIES"
     return found
 
@@ -109,6 +109,13 @@ def story():
     longest = max(gaps)
     yield ARGUMENTS.get("watch", 0.5)
     picture("done")
+    shown = area()
+    shown.type = "PREFERENCES"
+    bpy.context.preferences.active_section = "ADDONS"
+    bpy.context.window_manager.addon_search = "Flamenco"
+    sys.modules["flamenco"].bl_info["show_expanded"] = True
+    yield 0.5
+    picture("preferences")
     jobs = [[job.name, job.status] for job in window_manager.flamenco_jobs]
     inside.done(seen=seen, longest_gap=longest, seconds=seconds, jobs=jobs, errors=errors, **inside.state())
 
