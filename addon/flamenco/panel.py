@@ -23,8 +23,10 @@ _ICONS = {
     "queued": "TIME",
     "deleted": "TRASH",
 }
-#: How many characters fit into a line of a panel of usual width.
-LINE = 52
+#: How wide a character is, in pixels, at the usual size of the interface.
+CHARACTER = 7.5
+#: What stands beside the text in a panel: symbol, borders, tabs; in pixels.
+BESIDE = 90
 #: How many missing files are listed.
 MISSING = 12
 
@@ -185,7 +187,8 @@ class FLAMENCO_PT_job_submission(bpy.types.Panel):  # type: ignore[misc]
     def _draw_missing(self, column: Any, files: list[str]) -> None:
         box = column.box().column(align=True)
         for path in files[:MISSING]:
-            box.label(text=path if len(path) <= LINE else "…" + path[-LINE:], icon="LIBRARY_DATA_BROKEN")
+            room = _room()
+            box.label(text=path if len(path) <= room else "…" + path[-room:], icon="LIBRARY_DATA_BROKEN")
         if len(files) > MISSING:
             box.label(text=f"and {len(files) - MISSING} more")
         row = column.row(align=True)
@@ -256,11 +259,18 @@ def _progress(row: Any, window_manager: Any) -> None:
         row.prop(window_manager, "flamenco_bat_progress", text="", slider=True)
 
 
+def _room() -> int:
+    """How many characters fit into a line."""
+    region = bpy.context.region
+    width = region.width / bpy.context.preferences.system.ui_scale if region else 400
+    return max(24, int((width - BESIDE) / CHARACTER))
+
+
 def _lines(column: Any, text: str, icon: str) -> None:
     """Labels do not wrap by themselves."""
-    line = ""
+    line, room = "", _room()
     for word in text.split():
-        if line and len(line) + len(word) >= LINE:
+        if line and len(line) + len(word) >= room:
             column.label(text=line, icon=icon)
             icon, line = ("BLANK1" if icon != "NONE" else icon), ""
         line = f"{line} {word}".strip()

@@ -62,6 +62,32 @@ def only_ours():
             bpy.utils.unregister_class(panel)
 
 
+def submission(phases, abort):
+    """Submits, and answers what is asked."""
+    window_manager = bpy.context.window_manager
+    start = time.monotonic()
+    override(bpy.ops.flamenco.submit_job)
+    is_answered = is_pictured = False
+    while time.monotonic() - start < 90:
+        status = window_manager.flamenco_bat_status
+        if not phases or phases[-1] != status:
+            phases.append(status)
+        if status == "MISSING_FILES" and not is_answered:
+            yield 0.4
+            picture("missing")
+            is_answered = True
+            override(bpy.ops.flamenco.answer_missing_files, submit=True)
+        if status == "TRANSFERRING" and not is_pictured and window_manager.flamenco_bat_progress > 20:
+            is_pictured = True
+            picture("transferring")
+            if abort:
+                override(bpy.ops.flamenco.abort)
+        if status in ("DONE", "FAILED", "ABORTED") and len(phases) > 1:
+            return
+        yield 0.02
+    errors.append("took too long")
+
+
 def story():
     """What the artist does; each `yield` gives Blender the time to do it, in seconds."""
     window_manager = bpy.context.window_manager
@@ -77,35 +103,15 @@ def story():
     while "found" not in window_manager.flamenco_status_ping and time.monotonic() < end:
         yield 0.05
     inside.choose(**ARGUMENTS.get("settings", {}))
+    for name, value in ARGUMENTS.get("scene", {}).items():
+        setattr(bpy.context.scene, name, value)
     yield 0.5
     picture("ready")
     gaps.clear()
-    start = time.monotonic()
-    print(override(bpy.ops.flamenco.submit_job))
-    answered = False
-    pictured = set()
-    while True:
-        status = window_manager.flamenco_bat_status
-        if not seen or seen[-1] != status:
-            seen.append(status)
-        if status == "MISSING_FILES" and not answered:
-            yield 0.4
-            picture("missing")
-            answered = True
-            override(bpy.ops.flamenco.answer_missing_files, submit=True)
-        if status == "TRANSFERRING" and "transferring" not in pictured and window_manager.flamenco_bat_progress > 20:
-            pictured.add("transferring")
-            yield 0.2
-            picture("transferring")
-            if ARGUMENTS.get("abort"):
-                override(bpy.ops.flamenco.abort)
-        if status in ("DONE", "FAILED", "ABORTED"):
-            break
-        if time.monotonic() - start > 90:
-            errors.append("took too long")
-            break
-        yield 0.02
-    seconds = time.monotonic() - start
+    for abort in ARGUMENTS["aborts"]:
+        phases = []
+        seen.append(phases)
+        yield from submission(phases, abort)
     longest = max(gaps)
     yield ARGUMENTS.get("watch", 0.5)
     picture("done")
@@ -113,11 +119,11 @@ def story():
     shown.type = "PREFERENCES"
     bpy.context.preferences.active_section = "ADDONS"
     bpy.context.window_manager.addon_search = "Flamenco"
-    sys.modules["flamenco"].bl_info["show_expanded"] = True
+    bpy.ops.preferences.addon_expand(module="flamenco")
     yield 0.5
     picture("preferences")
     jobs = [[job.name, job.status] for job in window_manager.flamenco_jobs]
-    inside.done(seen=seen, longest_gap=longest, seconds=seconds, jobs=jobs, errors=errors, **inside.state())
+    inside.done(seen=seen, longest_gap=longest, jobs=jobs, errors=errors, **inside.state())
 
 
 def tick():
