@@ -107,6 +107,9 @@ def accept(answer: tuple[ManagerInfo, bool]) -> None:
     """Takes over what the manager said."""
     state.info, state.is_private = answer
     state.is_away = False
+    if state.is_private and not manager_info.is_private(state.info.url, look_up=False):
+        # The next start of Blender does not look the name up.
+        trust()
     manager_info.save(state.info, config_file(manager_info.CACHE_NAME))
     _use(state.info)
 

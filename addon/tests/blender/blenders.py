@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from farm import ROOT
+from whole_farm import ROOT
 
 HERE = Path(__file__).resolve().parent
 SCRIPTS = HERE / "scripts"

@@ -13,7 +13,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from blenders import Blender, chosen
-from farm import Farm
+from whole_farm import Farm
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from blenders import Blender
-from farm import ROOT, Farm, free_port, until
+from whole_farm import ROOT, Farm, free_port, until
 
 ADDON = ROOT / "addon"
 
@@ -177,3 +177,16 @@ def test_an_expression_that_fails_stops_the_submission(blender: Blender, farm: F
     assert found["bat_status_txt"] == "cannot work out the setting 'broken': it depends on itself"
     assert len(farm.jobs()) == jobs
     (farm.scripts / "every_kind.js").unlink()
+
+
+def test_the_manager_is_found_on_the_network(blender: Blender, tmp_path: Path, home: Path) -> None:
+    farm = Farm(tmp_path / "farm", announce=True)
+    try:
+        farm.start_manager()
+        found = blender.run("find", home)
+    finally:
+        farm.stop()
+    assert found["result"] == ["FINISHED"], found["output"]
+    # Others may be on the network, too.
+    assert farm.url in found["output"]
+    assert found["url"].startswith("http://")

@@ -7,26 +7,14 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
-import pytest
 from blenders import Blender
-from farm import Farm, until
-from flamenco_client import ApiError, Client
-from flamenco_client.models import ShamanRequirementsRequest
+from flamenco_client import Client
 from test_submit import BLUE, RED, YELLOW, files_of, paused, submit
+from whole_farm import Farm, until
 
 from flamenco import packing, shaman
 from flamenco.hashing import HashCache
 from flamenco.progress import Progress
-
-
-@pytest.fixture(autouse=True)
-def needs_shaman(shaman_farm: Farm) -> None:
-    try:
-        shaman_farm.client.shaman_checkout_requirements(ShamanRequirementsRequest(files=[]))
-    except ApiError as error:
-        if error.status == 501:
-            pytest.skip("this manager does not serve Shaman yet")
-        raise
 
 
 def test_files_are_uploaded_once_and_render(

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 from blenders import Blender
-from farm import Farm, until
+from flamenco_client.models import JobStatus, SubmittedJob
+from whole_farm import Farm, until
 
 RED, BLUE, YELLOW = [1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [1.0, 1.0, 0.0]
 
@@ -42,8 +43,23 @@ def test_the_frames_come_out_right(blender: Blender, farm: Farm, project: dict[s
     assert result["last_job_url"] == f"{farm.url}/app/jobs/{job.id}"
     check_payload(job, blender, farm, project)
 
-    shown = blender.run("frames", home, url=farm.url, file=project["shot"], job_id=job.id, name=job.name)
+    # One from another machine, which this Blender has not heard of.
+    other = farm.client.submit_job(
+        SubmittedJob(
+            name="from elsewhere",
+            type="echo-sleep-test",
+            submitter_platform="linux",
+            settings={"message": "x", "sleep_duration_seconds": 0, "sleep_repeats": 1},
+            metadata={"blend.file": project["shot"]},
+            initial_status=JobStatus.PAUSED,
+        )
+    )
+    common = {"url": farm.url, "file": project["shot"], "job_id": job.id, "name": job.name}
+    shown = blender.run("frames", home, cancel=other.id, **common)
     assert [job.id, "shot 010 ñ", "completed", 1.0] in shown["listed"]
+    assert [other.id, "from elsewhere", "paused", 0.0] in shown["listed"]
+    assert [other.id, "canceled"] in shown["listed"]
+    assert shown["listed"][-1] == ["FINISHED"]
     assert shown["result"] == ["FINISHED"]
     assert shown["source"] == "SEQUENCE"
     assert shown["colours"] == {

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from blenders import Blender, window
-from farm import Farm
+from whole_farm import Farm
 
 #: Longer than anything that the add-on may do on the main thread, shorter than copying a large file there; in seconds.
 NOTICEABLE = 2.0
@@ -23,7 +23,7 @@ def test_the_window_stays_alive(blender: Blender, farm: Farm, project: dict[str,
         file.truncate(400_000_000)
     stored, jobs = list(farm.storage.iterdir()), len(farm.jobs())
     common = {"url": farm.url, "renders": str(farm.renders), "file": project["shot"]}
-    arguments = {**common, "aborts": [True, False], "watch": 8, "settings": {"chunk_size": 3}}
+    arguments = {**common, "aborts": [True, False], "settings": {"chunk_size": 3}}
     found = window().finish(window().start("window", home, arguments), home)
     keep_pictures(home)
     assert found["errors"] == [], found["output"]
@@ -37,7 +37,8 @@ def test_the_window_stays_alive(blender: Blender, farm: Farm, project: dict[str,
     # One pack and one job: nothing is left of the one that was aborted.
     assert len(list(farm.storage.iterdir())) == len(stored) + 1
     assert len(farm.jobs()) == jobs + 1
-    assert [name for name, _ in found["jobs"]] == ["shot 010 ñ"]
+    assert found["jobs"] == [["shot 010 ñ", "completed"]]
+    assert found["frames"] == ["SEQUENCE", 1, 3]
 
 
 def keep_pictures(home: Path) -> None:

@@ -28,6 +28,10 @@ listed = [[job.job_id, job.name, job.status, job.fraction] for job in bpy.contex
 result = bpy.ops.flamenco.load_frames(job_id=job_id)
 image = bpy.data.images.get(inside.ARGUMENTS["name"])
 folder = Path(bpy.path.abspath(image.filepath)).parent if image else None
+if "cancel" in inside.ARGUMENTS:
+    canceled = bpy.ops.flamenco.cancel_job("EXEC_DEFAULT", job_id=inside.ARGUMENTS["cancel"])
+    listed += [[job.job_id, job.status] for job in bpy.context.window_manager.flamenco_jobs]
+    listed.append(sorted(canceled))
 inside.done(
     result=sorted(result),
     listed=listed,

@@ -34,7 +34,7 @@ class clock:
 def area():
     """The largest area of the window, which is turned into the output properties."""
     found = max(bpy.context.window_manager.windows[0].screen.areas, key=lambda area: area.width * area.height)
-    if found.type not in ("PROPERTIES", "PREFERENCES"):
+    if found.type not in ("PROPERTIES", "PREFERENCES", "IMAGE_EDITOR"):
         found.type = "PROPERTIES"
     return found
 
@@ -113,9 +113,18 @@ def story():
         seen.append(phases)
         yield from submission(phases, abort)
     longest = max(gaps)
-    yield ARGUMENTS.get("watch", 0.5)
+    start = time.monotonic()
+    # The list keeps itself up to date as long as it is looked at.
+    while [job.status for job in window_manager.flamenco_jobs] != ["completed"] and time.monotonic() - start < 60:
+        yield 0.1
     picture("done")
     shown = area()
+    shown.type = "IMAGE_EDITOR"
+    override(bpy.ops.flamenco.load_frames, job_id=window_manager.flamenco_last_job_id)
+    editor = shown.spaces.active
+    frames = [editor.image.source, editor.image_user.frame_start, editor.image_user.frame_duration]
+    yield 0.5
+    picture("frames")
     shown.type = "PREFERENCES"
     bpy.context.preferences.active_section = "ADDONS"
     bpy.context.window_manager.addon_search = "Flamenco"
@@ -123,7 +132,7 @@ def story():
     yield 0.5
     picture("preferences")
     jobs = [[job.name, job.status] for job in window_manager.flamenco_jobs]
-    inside.done(seen=seen, longest_gap=longest, jobs=jobs, errors=errors, **inside.state())
+    inside.done(seen=seen, longest_gap=longest, jobs=jobs, frames=frames, errors=errors, **inside.state())
 
 
 def tick():

@@ -42,7 +42,9 @@ def free_port() -> int:
 class Farm:
     """The folder of a farm and its programs."""
 
-    def __init__(self, folder: Path, *, shaman: bool = False, blender: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, shaman: bool = False, blender: Path | None = None, announce: bool = False
+    ) -> None:
         self.folder = folder
         self.storage = folder / "storage"
         self.renders = folder / "renders"
@@ -50,6 +52,7 @@ class Farm:
         for path in (self.storage, self.renders, self.scripts, folder / "manager", folder / "worker"):
             path.mkdir(parents=True)
         self.shaman = shaman
+        self.announce = announce
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.client = Client(self.url)
@@ -66,7 +69,7 @@ class Farm:
                 "  blenderArgs: { values: [ { platform: linux, value: -b -y } ] }\n"
             )
         (self.folder / "manager/flamenco-manager.yaml").write_text(
-            "_meta: { version: 3 }\nmanager_name: Test Farm\nautodiscoverable: false\n"
+            f"_meta: {{ version: 3 }}\nmanager_name: Test Farm\nautodiscoverable: {str(self.announce).lower()}\n"
             f"shared_storage_path: {json.dumps(str(self.storage))}\n"
             f"scripts_paths: [ {json.dumps(str(self.scripts))} ]\n"
             f"shaman: {{ enabled: {str(self.shaman).lower()} }}\n{variables}",
