@@ -32,7 +32,7 @@ def search(seconds: float = 4.0, group: tuple[str, int] = GROUP) -> list[str]:
         sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 4)
         while (now := time.monotonic()) < end:
             if now >= repeat:
-                sender.sendto(question, group)
+                _ask(sender, question, group)
                 repeat = now + REPEAT
             sender.settimeout(max(0.01, min(repeat, end) - now))
             try:
@@ -45,6 +45,35 @@ def search(seconds: float = 4.0, group: tuple[str, int] = GROUP) -> list[str]:
                 # One manager often has several addresses.
                 end = min(end, time.monotonic() + 1.0)
     return list(found)
+
+
+def _ask(sender: socket.socket, question: bytes, group: tuple[str, int]) -> None:
+    """Sends the question to every network of this machine. Raises `OSError` if none of them takes it."""
+    problem: OSError | None = None
+    is_sent = False
+    for network in _networks():
+        try:
+            sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(network))
+            sender.sendto(question, group)
+            is_sent = True
+        except OSError as error:
+            # Not every network knows multicast.
+            problem = error
+    if problem is not None and not is_sent:
+        raise problem
+
+
+def _networks() -> list[str]:
+    """Addresses of this machine: the one that the system prefers, those of its name, and loopback, where a manager
+    is found that serves only its own machine.
+    """
+    found = {"0.0.0.0": None}
+    try:
+        entries = socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)
+        found.update(dict.fromkeys(str(entry[4][0]) for entry in entries))
+    except OSError:
+        pass
+    return [*found, *(["127.0.0.1"] if "127.0.0.1" not in found else [])]
 
 
 def read_answer(answer: bytes) -> str | None:
