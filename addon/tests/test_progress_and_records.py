@@ -181,18 +181,22 @@ def test_versions_agree() -> None:
     assert build.version().count(".") == 2
 
 
+def tracer_modules() -> dict[str, object]:
+    return {name: module for name, module in sys.modules.items() if name.startswith("blender_asset_tracer")}
+
+
 def test_the_bundled_tracer_disturbs_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "blender_asset_tracer.py").write_text("__version__ = 'of somebody else'\n", encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "blender_asset_tracer", raising=False)
     other = importlib.import_module("blender_asset_tracer")
     monkeypatch.setattr(loader, "_loaded", {})
-    path, had_alias = list(sys.path), "__mp_main__" in sys.modules
+    path, modules, had_alias = list(sys.path), tracer_modules(), "__mp_main__" in sys.modules
     assert loader.asset_tracer("pack").Packer
     assert sys.modules["blender_asset_tracer"] is other
     assert sys.path == path
     assert ("__mp_main__" in sys.modules) == had_alias
-    assert not [name for name in sys.modules if name.startswith("blender_asset_tracer.")]
-    monkeypatch.delitem(sys.modules, "blender_asset_tracer")
+    assert tracer_modules() == modules
 
 
 def test_a_package_without_wheels_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
