@@ -46,8 +46,14 @@ def update_classes(types: list[JobType]) -> None:
             continue
         if known:
             _remove(job_type.name)
-        made = _make_class(job_type)
-        bpy.utils.register_class(made)
+        try:
+            made = _make_class(job_type)
+            bpy.utils.register_class(made)
+        except Exception as error:
+            # One job type that Blender does not take must not be the end of the others.
+            print(f"Flamenco: job type {job_type.name} cannot be used: {error}")
+            manager.state.job_types.pop(job_type.name, None)
+            continue
         setattr(bpy.types.Scene, group_name(job_type), bpy.props.PointerProperty(type=made))
         _classes[job_type.name] = (job_type.fingerprint, made)
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import datetime
+import errno
 import hashlib
 import os
 import shutil
@@ -279,6 +280,22 @@ def test_a_pack_is_copied(files: tuple[PackFile, ...], tmp_path: Path) -> None:
     assert (folder / "maps/a é.png").stat().st_mtime == 1_000_000_000
     assert "shots/010.blend" in (folder / "pack-info.txt").read_text(encoding="utf-8")
     assert progress.snapshot().percentage == 100
+
+
+def test_a_system_that_cannot_copy_by_itself(
+    files: tuple[PackFile, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_arguments: object) -> int:
+        raise OSError(errno.EXDEV, "other file system")
+
+    big = tmp_path / "big"
+    big.write_bytes(os.urandom(3 * transfer.BUFFER + 17))
+    monkeypatch.setattr(os, "copy_file_range", refuse)
+    transfer.copy_pack(
+        (*files, packing.describe(big, PurePosixPath("big"))), PurePosixPath("a"), tmp_path / "pack", Progress()
+    )
+    assert (tmp_path / "pack" / "big").read_bytes() == big.read_bytes()
+    assert (tmp_path / "pack" / "shots/010.blend").read_bytes() == b"blend" * 1000
 
 
 def test_a_copy_that_fails_leaves_nothing(files: tuple[PackFile, ...], tmp_path: Path) -> None:
