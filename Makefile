@@ -9,6 +9,7 @@ WEB := web/app
 VENV := target/venv
 # What schemathesis needs to know of the API, and which version it is.
 SCHEMATHESIS := internal/manager/tests/schemathesis
+ADDON := target/flamenco-addon.zip
 # Checks openapi.yaml against the names, types and status codes of Flamenco 3.9.
 CONTRACT_CHECK ?= ../shared/tools/check_wire_contract.py
 
@@ -16,7 +17,11 @@ CONTRACT_CHECK ?= ../shared/tools/check_wire_contract.py
 export NO_PROXY := 127.0.0.1,localhost
 export no_proxy := $(NO_PROXY)
 
-.PHONY: all web generate check check-sources test chaos schemathesis demo bench dev clean help programs
+# What the add-on is tested in: Debian's program, and the bpy module from PyPI in Pythons of their own.
+BLENDERS := blender bpy-5.0.1
+ALL_BLENDERS := $(BLENDERS) bpy-4.5.15
+
+.PHONY: all web addon generate check check-sources test test-addon test-addon-all chaos schemathesis demo bench dev clean help programs
 
 all: web ## Build ./flamenco-manager and ./flamenco-worker, with the web app in them (this is the default)
 	@.ci/install cargo cc
@@ -33,10 +38,9 @@ bench: web ## Measure how many tasks a second a manager hands out, on SQLite and
 	cargo build --release --package flamenco-manager --package xtask
 	POSTGRES_DURABLE=1 .ci/with-postgres target/release/xtask bench --json target/bench.json --markdown target/bench.md
 
-test: web programs $(VENV)/ready ## Run every test there is
+test: web programs test-addon ## Run every test there is
 	@.ci/install blender ffmpeg chromium postgresql
 	.ci/with-postgres cargo test --workspace
-	$(VENV)/bin/python -m pytest --quiet addon/tests
 	cd $(WEB) && npm test
 	.ci/schemathesis
 	.ci/e2e
@@ -56,6 +60,14 @@ chaos: programs ## Kill a manager twenty times under load, on both databases; CH
 	PROPTEST_CASES=$${PROPTEST_CASES:-2000} .ci/with-postgres \
 	    cargo test --package flamenco-manager-core --test it -- state_machine
 
+# Most of it in both Blenders, what takes long in one of them.
+test-addon: $(ADDON) programs $(VENV)/ready $(patsubst bpy-%,target/venv-bpy-%/ready,$(filter bpy-%,$(BLENDERS))) ## Test the add-on in real Blenders
+	@.ci/install blender xvfb
+	FLAMENCO_TEST_BLENDERS='$(BLENDERS)' $(VENV)/bin/python -m pytest --quiet addon/tests
+
+test-addon-all: BLENDERS := $(ALL_BLENDERS)
+test-addon-all: $(patsubst bpy-%,target/venv-bpy-%/ready,$(filter bpy-%,$(ALL_BLENDERS))) test-addon ## The same, also in Blender 4.5
+
 check: check-sources test ## Run what the build server runs: everything that can be checked, then every test
 
 # With everything that the tests need, so that nothing is compiled twice.
@@ -72,6 +84,7 @@ check-sources: web programs $(VENV)/ready
 	target/debug/xtask generate --check
 	cd $(WEB) && npm run generate -- --check
 	cd $(WEB) && npm run lint && npm run typecheck && npm run size
+	cd addon && ../$(VENV)/bin/ruff check . && ../$(VENV)/bin/ruff format --check . && ../$(VENV)/bin/mypy flamenco build.py
 	@if [ -e $(CONTRACT_CHECK) ]; then \
 	    echo $(VENV)/bin/python $(CONTRACT_CHECK) openapi.yaml; \
 	    $(VENV)/bin/python $(CONTRACT_CHECK) openapi.yaml; \
@@ -85,7 +98,9 @@ generate: $(WEB)/node_modules/.package-lock.json ## Write the code that follows 
 	cargo xtask generate
 	cd $(WEB) && npm run generate
 
-web: $(WEB)/dist/index.html ## Build the web app
+web: $(WEB)/dist/index.html $(WEB)/dist/flamenco-addon.zip ## Build the web app, and the add-on that it offers
+
+addon: $(ADDON) ## Build the add-on for Blender, target/flamenco-addon.zip
 
 dev: $(WEB)/node_modules/.package-lock.json ## Run a manager, and the web app with live reload
 	@.ci/install cargo cc
@@ -95,7 +110,7 @@ dev: $(WEB)/node_modules/.package-lock.json ## Run a manager, and the web app wi
 
 clean: ## Remove everything that was built
 	cargo clean
-	rm -rf $(WEB)/dist $(WEB)/node_modules test-artifacts flamenco-manager flamenco-worker
+	rm -rf $(WEB)/dist $(WEB)/node_modules test-artifacts flamenco-manager flamenco-worker addon/flamenco/wheels
 
 help: ## List these targets
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 22
@@ -109,9 +124,23 @@ $(WEB)/dist/index.html: $(WEB)/node_modules/.package-lock.json $(WEB)/index.html
     $(shell find $(WEB)/src $(WEB)/public -type f -not -name '*.test.ts')
 	cd $(WEB) && npm run build
 
+# Vite empties the folder whenever it builds, so this comes after it.
+$(WEB)/dist/flamenco-addon.zip: $(ADDON) $(WEB)/dist/index.html
+	cp $(ADDON) $@
+
+$(ADDON): addon/build.py addon/wheels.txt LICENSE Cargo.toml $(VENV)/ready \
+    $(shell find addon/flamenco -type f -not -path '*/__pycache__/*' -not -path '*/wheels/*')
+	$(VENV)/bin/python addon/build.py $@
+
 $(VENV)/ready: Makefile $(SCHEMATHESIS)/requirements.txt
 	@.ci/install python3-venv
 	python3 -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check pytest urllib3 pyyaml \
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check pytest urllib3 pyyaml ruff==0.17.6 mypy==2.4.1 \
 	    blender-asset-tracer==1.23 --requirement $(SCHEMATHESIS)/requirements.txt
+	@touch $@
+
+target/venv-bpy-%/ready:
+	@.ci/install python3-venv
+	python3 -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check bpy==$*
 	@touch $@

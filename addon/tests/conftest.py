@@ -4,4 +4,7 @@
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+ADDON = Path(__file__).resolve().parent.parent
+
+# The client is also used on its own, as pipeline scripts do.
+sys.path[:0] = [str(ADDON), str(ADDON / "flamenco")]

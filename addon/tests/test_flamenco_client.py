@@ -14,7 +14,6 @@ from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-
 from flamenco_client import ApiError, BadAnswer, Client, ClientError, ConnectionFailed, TimedOut, models
 
 JOB_ID = "123e4567-e89b-42d3-a456-426614174000"
@@ -56,7 +55,7 @@ class Handler(BaseHTTPRequestHandler):
             start += piece[: 4096 - len(start)]
             length += len(piece)
         self.recorder.requests.append(
-            dict(method=self.command, path=self.path, headers=self.headers, length=length, body=start)
+            {"method": self.command, "path": self.path, "headers": self.headers, "length": length, "body": start}
         )
         answer = self.recorder.answer
         self.send_response(answer.status)
@@ -284,9 +283,8 @@ def test_an_answer_that_is_none(answer, message):
 def test_the_place_of_a_mistake_is_named():
     worker = {"id": JOB_ID, "name": "w", "status": "awake", "version": "3", "can_restart": "yes"}
     message = r"workers\[0\].can_restart should be true or false, but is 'yes'"
-    with serving(Answer(body={"workers": [worker]})) as (client, _):
-        with pytest.raises(BadAnswer, match=message):
-            client.fetch_workers()
+    with serving(Answer(body={"workers": [worker]})) as (client, _), pytest.raises(BadAnswer, match=message):
+        client.fetch_workers()
 
 
 @pytest.mark.parametrize("moment", ["yesterday", "2026-02-30T00:00:00Z", "2026-01-31T12:00:00", 5])
@@ -402,9 +400,7 @@ def test_a_large_upload_needs_little_memory(tmp_path):
 def test_requests_from_several_threads():
     results = []
     with serving(Answer(body=VERSION)) as (client, recorder):
-        threads = [
-            threading.Thread(target=lambda: results.append(client.get_version().name)) for _ in range(20)
-        ]
+        threads = [threading.Thread(target=lambda: results.append(client.get_version().name)) for _ in range(20)]
         for thread in threads:
             thread.start()
         for thread in threads:

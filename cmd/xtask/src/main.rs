@@ -28,7 +28,7 @@ struct Arguments {
 enum Command {
     /// Write the Rust and Python code that follows from openapi.yaml.
     ///
-    /// Writes pkg/api/src/generated, pkg/client/src/generated.rs and the generated modules of addon/flamenco_client.
+    /// Writes pkg/api/src/generated, pkg/client/src/generated.rs and the generated modules of addon/flamenco/flamenco_client.
     /// Files that would not change are not touched.
     Generate {
         /// Write nothing; fail with a list of the files that would change. This is what CI runs.

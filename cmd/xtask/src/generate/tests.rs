@@ -25,7 +25,7 @@ fn the_small_document_gives_the_expected_files() {
     for (path, text) in generated() {
         let name =
             path.replace("pkg/api/src/generated/", "").replace("pkg/client/src/generated.rs", "client.rs");
-        let path = small().join(name.replace("addon/flamenco_client/", ""));
+        let path = small().join(name.replace("addon/flamenco/flamenco_client/", ""));
         if std::env::var_os(UPDATE).is_some() {
             fs::write(&path, &text).unwrap();
         }
@@ -51,7 +51,7 @@ fn only_a_check_complains_and_only_writing_writes() {
     fs::copy(small().join("openapi.yaml"), root.path().join("openapi.yaml")).unwrap();
     let missing = run(root.path(), true).unwrap_err().to_string();
     assert!(missing.contains("pkg/api/src/generated/types.rs"), "{missing}");
-    assert!(missing.contains("addon/flamenco_client/models.py"), "{missing}");
+    assert!(missing.contains("addon/flamenco/flamenco_client/models.py"), "{missing}");
     assert!(!root.path().join("pkg").exists());
 
     run(root.path(), false).unwrap();

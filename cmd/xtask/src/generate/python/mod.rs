@@ -14,7 +14,7 @@ use super::model::Api;
 /// The generated Python files, by their path from the root of the repository.
 pub fn files(api: &Api) -> Result<Vec<(String, String)>> {
     Ok(vec![
-        ("addon/flamenco_client/models.py".to_owned(), models::write(api)?),
-        ("addon/flamenco_client/operations.py".to_owned(), operations::write(api)?),
+        ("addon/flamenco/flamenco_client/models.py".to_owned(), models::write(api)?),
+        ("addon/flamenco/flamenco_client/operations.py".to_owned(), operations::write(api)?),
     ])
 }

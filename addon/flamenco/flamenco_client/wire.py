@@ -100,9 +100,7 @@ class _Time(Codec):
         zone = timezone(-offset if sign == "-" else offset) if offset else timezone.utc
         micros = int((fraction or "0")[:6].ljust(6, "0"))
         try:
-            return datetime(
-                int(year), int(month), int(day), int(hour), int(minute), int(second), micros, tzinfo=zone
-            )
+            return datetime(int(year), int(month), int(day), int(hour), int(minute), int(second), micros, tzinfo=zone)
         except ValueError as error:
             raise wrong(place, "a date and time that exists", value) from error
 

@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Submits a job: has it checked, brings its files to the farm, and hands it in. Knows nothing of Blender.
+
+Runs on a thread of its own. Whatever ends it early leaves neither a job nor half a pack behind.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import datetime
+import enum
+import shutil
+import threading
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from . import packing, paths, shaman, transfer
+from .flamenco_client import ApiError, Client, ClientError, ConnectionFailed
+from .flamenco_client.models import Job, JobStorageInfo, SharedStorageLocation, SubmittedJob
+from .hashing import HashCache
+from .loader import MissingLibrary
+from .manager_info import explain
+from .packing import PackProblem
+from .progress import Cancelled, Phase, Progress
+
+__all__ = ["Mode", "Order", "Outcome", "Question", "SubmissionFailed", "choose_mode", "submit"]
+
+#: What the job is checked with before its files are anywhere.
+CHECK_BLENDFILE = "dummy-for-job-check.blend"
+#: Metadata by which a job is found again after the connection broke while it was handed in.
+SUBMISSION_KEY = "submission.id"
+
+
+class SubmissionFailed(Exception):
+    """The job was not submitted. The message says why, for the user."""
+
+
+class Mode(enum.Enum):
+    """How the files get to the farm."""
+
+    #: The blend file is on the shared storage already, and is rendered from there.
+    AS_IS = "as-is"
+    #: Copied to the shared storage.
+    PACK = "pack"
+    #: Uploaded to the manager's file store.
+    SHAMAN = "shaman"
+
+
+@dataclasses.dataclass(frozen=True)
+class Order:
+    """Everything that is needed to submit."""
+
+    #: Without the setting `blendfile`.
+    job: SubmittedJob
+    #: A saved file.
+    blendfile: Path
+    project: Path
+    mode: Mode
+    #: The folder of the shared storage as this machine sees it.
+    storage: str
+    #: Whether the job type has a setting for the blend file.
+    wants_blendfile: bool = True
+    #: Whether files that are referred to by absolute paths are sent as well.
+    absolute: bool = False
+    #: The files that Blender says it uses.
+    known_files: tuple[Path, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """A submitted job."""
+
+    job: Job
+    mode: Mode
+    missing: tuple[Path, ...] = ()
+    #: Files that are used but were not sent, because nobody knows how they are referred to.
+    overlooked: tuple[Path, ...] = ()
+    sent_bytes: int = 0
+    sent_files: int = 0
+
+
+class Question:
+    """Files are missing: whether to submit anyway. Asked by the submission, answered by the user."""
+
+    def __init__(self) -> None:
+        self.files: tuple[Path, ...] = ()
+        self._is_asked = threading.Event()
+        self._is_answered = threading.Event()
+        self._answer = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether an answer is waited for."""
+        return self._is_asked.is_set() and not self._is_answered.is_set()
+
+    def answer(self, go_on: bool) -> None:
+        """Answers it, also ahead of time."""
+        self._answer = go_on
+        self._is_answered.set()
+
+    def ask(self, files: tuple[Path, ...], progress: Progress) -> bool:
+        """Waits for the answer. Raises `Cancelled`."""
+        self.files = files
+        self._is_asked.set()
+        if not self._is_answered.is_set():
+            count = len(files)
+            progress.enter(Phase.MISSING_FILES, f"{count} file{'s'[: count != 1]} missing")
+        while not self._is_answered.wait(0.05):
+            progress.check()
+        return self._answer
+
+
+def choose_mode(storage: SharedStorageLocation, blendfile: Path, policy: str) -> Mode:
+    """How the files get to the farm.
+
+    `policy` says what happens to a file that is on the shared storage already: `AUTO` renders it there, but uploads
+    it where there is Shaman, because a job is to be safe from later changes; `AS_IS` and `FREEZE` always render on the
+    storage, and `PACK` never does.
+    """
+    is_there = bool(storage.location) and paths.is_inside(blendfile, storage.location)
+    if is_there and (policy in ("AS_IS", "FREEZE") or (policy == "AUTO" and not storage.shaman_enabled)):
+        return Mode.AS_IS
+    return Mode.SHAMAN if storage.shaman_enabled else Mode.PACK
+
+
+def submit(
+    order: Order,
+    client: Client,
+    progress: Progress,
+    cache: HashCache,
+    question: Question,
+    now: Callable[[], datetime.datetime] = datetime.datetime.now,
+) -> Outcome:
+    """Submits a job. Raises `SubmissionFailed` and `Cancelled`."""
+    try:
+        return _Submission(order, client, progress, cache, question, now).run()
+    except (PackProblem, MissingLibrary) as error:
+        raise SubmissionFailed(str(error)) from error
+    except ApiError as error:
+        raise SubmissionFailed(_refusal(error, client.base_url)) from error
+    except ClientError as error:
+        raise SubmissionFailed(explain(error, client.base_url)) from error
+
+
+def _refusal(error: ApiError, url: str) -> str:
+    if error.status == 412:
+        return "The job type has changed on the manager: refresh, look at the settings, and submit again"
+    return explain(error, url)
+
+
+class _Submission:
+    def __init__(
+        self,
+        order: Order,
+        client: Client,
+        progress: Progress,
+        cache: HashCache,
+        question: Question,
+        now: Callable[[], datetime.datetime],
+    ) -> None:
+        self.order = order
+        self.client = client
+        self.progress = progress
+        self.cache = cache
+        self.question = question
+        self.now = now
+
+    def run(self) -> Outcome:
+        self.progress.enter(Phase.COMMUNICATING, "Checking the job")
+        self.client.submit_job_check(self._job(CHECK_BLENDFILE))
+        self.progress.check()
+        if self.order.mode is Mode.AS_IS:
+            return Outcome(self._hand_in(self._job(str(self.order.blendfile))), Mode.AS_IS)
+        order = self.order
+        with packing.trace(
+            order.blendfile, order.project, self.progress, absolute=order.absolute, known=order.known_files
+        ) as pack:
+            if pack.missing and not self.question.ask(pack.missing, self.progress):
+                raise SubmissionFailed("Not submitted, because files are missing: " + _names(pack.missing))
+            self.progress.check()
+            return self._upload(pack) if order.mode is Mode.SHAMAN else self._copy(pack)
+
+    def _job(self, blendfile: str, checkout: str | None = None) -> SubmittedJob:
+        job = copy.deepcopy(self.order.job)
+        if self.order.wants_blendfile:
+            job.settings = {**(job.settings or {}), "blendfile": blendfile}
+        if checkout is not None:
+            job.storage = JobStorageInfo(shaman_checkout_id=checkout)
+        return job
+
+    def _upload(self, pack: packing.Pack) -> Outcome:
+        wanted = paths.safe_folder_name(self.order.job.name)
+        done = shaman.upload(self.client, pack.files, wanted, self.progress, self.cache)
+        blendfile = f"{{jobs}}/{done.checkout}/{pack.blendfile.as_posix()}"
+        job = self._hand_in(self._job(blendfile, done.checkout))
+        return Outcome(job, Mode.SHAMAN, pack.missing, pack.overlooked, done.sent_bytes, done.sent_files)
+
+    def _copy(self, pack: packing.Pack) -> Outcome:
+        if not self.order.storage:
+            raise SubmissionFailed("The manager has no shared storage yet; set it up on its web page")
+        folder = Path(self.order.storage) / paths.pack_folder_name(self.order.job.name, self.now())
+        transfer.copy_pack(pack.files, pack.blendfile, folder, self.progress)
+        try:
+            job = self._hand_in(self._job(str(folder / pack.blendfile)))
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        return Outcome(job, Mode.PACK, pack.missing, pack.overlooked, pack.size, len(pack.files))
+
+    def _hand_in(self, job: SubmittedJob) -> Job:
+        self.progress.enter(Phase.COMMUNICATING, "Submitting the job")
+        self.progress.check()
+        mark = str(uuid.uuid4())
+        job.metadata = {**(job.metadata or {}), SUBMISSION_KEY: mark}
+        try:
+            submitted = self.client.submit_job(job)
+        except ConnectionFailed:
+            submitted = self._find(mark)
+        if self.progress.is_cancelled:
+            # It was called off while the manager made it.
+            self.client.delete_job(submitted.id)
+            raise Cancelled
+        return submitted
+
+    def _find(self, mark: str) -> Job:
+        """The job whose answer got lost, if the manager made it. Raises `ConnectionFailed` and `SubmissionFailed`."""
+        self.progress.say("The connection broke; looking whether the job arrived")
+        for attempt in range(5):
+            self.progress.sleep(1.0 + attempt)
+            try:
+                jobs = self.client.fetch_jobs().jobs
+            except ConnectionFailed:
+                if attempt == 4:
+                    raise
+                continue
+            for job in jobs:
+                if (job.metadata or {}).get(SUBMISSION_KEY) == mark:
+                    return job
+            break
+        raise SubmissionFailed("The connection broke before the job arrived; submit again")
+
+
+def _names(files: tuple[Path, ...]) -> str:
+    shown = ", ".join(str(file) for file in files[:10])
+    return shown + (f", and {len(files) - 10} more" if len(files) > 10 else "")

@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Submits real files from a real Blender to a real manager, and looks at the frames of a real worker."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from blenders import Blender
+from flamenco_client.models import JobStatus, SubmittedJob
+from whole_farm import Farm, until
+
+RED, BLUE, YELLOW = [1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [1.0, 1.0, 0.0]
+
+
+def submit(blender: Blender, home: Path, farm: Farm, file: str | Path, **arguments: Any) -> dict[str, Any]:
+    arguments.setdefault("settings", {"chunk_size": 3})
+    return blender.run("submit", home, url=farm.url, renders=str(farm.renders), file=str(file), **arguments)
+
+
+def files_of(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def paused(**scene: Any) -> dict[str, Any]:
+    """The worker has better things to do than to render every job of these tests."""
+    return {"scene": {"flamenco_job_submit_as_paused": True, **scene}}
+
+
+def test_the_frames_come_out_right(blender: Blender, farm: Farm, project: dict[str, str], home: Path) -> None:
+    found = submit(blender, home, farm, project["shot"])
+    (result,) = found["results"]
+    assert result["result"] == ["FINISHED"], found["output"]
+    assert result["bat_status"] == "DONE"
+    assert result["bat_status_txt"] == "Job shot 010 ñ submitted; 1 file is missing"
+    assert "Missing file: " + project["project"] + "/maps/fehlt.png" in found["output"]
+    job = farm.until_completed(result["last_job_id"])
+    assert result["last_job_url"] == f"{farm.url}/app/jobs/{job.id}"
+    check_payload(job, blender, farm, project)
+
+    # One from another machine, which this Blender has not heard of.
+    other = farm.client.submit_job(
+        SubmittedJob(
+            name="from elsewhere",
+            type="echo-sleep-test",
+            submitter_platform="linux",
+            settings={"message": "x", "sleep_duration_seconds": 0, "sleep_repeats": 1},
+            metadata={"blend.file": project["shot"]},
+            initial_status=JobStatus.PAUSED,
+        )
+    )
+    common = {"url": farm.url, "file": project["shot"], "job_id": job.id, "name": job.name}
+    shown = blender.run("frames", home, cancel=other.id, **common)
+    assert [job.id, "shot 010 ñ", "completed", 1.0] in shown["listed"]
+    assert [other.id, "from elsewhere", "paused", 0.0] in shown["listed"]
+    assert [other.id, "canceled"] in shown["listed"]
+    assert shown["listed"][-1] == ["FINISHED"]
+    assert shown["result"] == ["FINISHED"]
+    assert shown["source"] == "SEQUENCE"
+    assert shown["colours"] == {
+        f"{number:06d}.png": [RED, [0.0, number / 4, 0.0], BLUE, YELLOW] for number in (1, 2, 3)
+    }
+
+
+def check_payload(job: Any, blender: Blender, farm: Farm, project: dict[str, str]) -> None:
+    settings = dict(job.settings)
+    pack = Path(settings.pop("blendfile")).parent.parent
+    assert pack.parent == farm.storage
+    assert pack.name.endswith("-shot 010 ñ")
+    assert files_of(pack)[1:] == [
+        "lib/tex/Stoff 青.png",
+        "lib/プロップ.blend",
+        "maps/rot é.png",
+        "maps/seq/wave_0001.png",
+        "maps/seq/wave_0002.png",
+        "maps/seq/wave_0003.png",
+        "pack-info.txt",
+        "scènes/shot 010 ñ.blend",
+    ]
+    assert files_of(pack)[0].startswith("_outside_project/")
+    output = settings.pop("render_output_path")
+    assert output.startswith(f"{farm.renders}/shot 010 ñ/")
+    assert output.endswith("/######")
+    assert settings == {
+        "frames": "1-3",
+        "chunk_size": 3,
+        "render_output_root": str(farm.renders),
+        "add_path_components": 0,
+        "fps": 24.0,
+        "format": "PNG",
+        "image_file_extension": ".png",
+        "has_previews": False,
+        "scene": "Scene",
+    }
+    assert job.type == "simple-blender-render"
+    assert job.priority == 50
+    assert job.worker_tag is None
+    assert job.storage is None or job.storage.shaman_checkout_id is None
+    metadata = dict(job.metadata)
+    assert metadata.pop("submission.id")
+    assert metadata.pop("user.name")
+    assert metadata.pop("submitted.from")
+    assert metadata.pop("blender.version")
+    assert metadata == {"addon.version": "0.1.0", "blend.file": project["shot"], "project": "Größe & Maß"}
+
+
+def test_a_shell_script_gets_an_exit_code(blender: Blender, farm: Farm, project: dict[str, str], home: Path) -> None:
+    submit(blender, home, farm, project["shot"], submissions=[])
+    for root, code in ((str(farm.renders), 0), ("", 1)):
+        script = home / "night.py"
+        script.write_text(
+            "import sys, bpy\n"
+            f"bpy.ops.wm.open_mainfile(filepath={project['shot']!r})\n"
+            "bpy.ops.preferences.addon_enable(module='flamenco')\n"
+            f"bpy.context.preferences.addons['flamenco'].preferences.manager_url = {farm.url!r}\n"
+            "scene = bpy.context.scene\n"
+            "scene.flamenco_job_type = 'simple-blender-render'\n"
+            f"scene.flamenco_job_settings.render_output_root = {root!r}\n"
+            "scene.flamenco_job_settings.autoeval_frames = False\n"
+            "scene.flamenco_job_settings.frames = '2'\n"
+            "scene.flamenco_job_submit_as_paused = True\n"
+            "result = bpy.ops.flamenco.submit_job(job_name='night: shift', metadata='{\"shot\": \"010\"}')\n"
+            "sys.exit(0 if result == {'FINISHED'} else 1)\n",
+            encoding="utf-8",
+        )
+        done = subprocess.run(
+            [*blender.command, str(script)],
+            env=blender.environment(home),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+    assert "Fill in: Render Output Root" in done.stdout
+    (job,) = [job for job in farm.jobs() if job.name == "night: shift"]
+    assert job.settings["frames"] == "2"
+    assert job.settings["render_output_path"].startswith(f"{farm.renders}/night_ shift/")
+    assert job.metadata["shot"] == "010"
+    assert str(job.status) == "paused"
+
+
+def test_a_file_in_the_shared_storage_is_rendered_from_there(
+    blender: Blender, farm: Farm, project: dict[str, str], home: Path
+) -> None:
+    there = farm.storage / "Projekt auf dem Speicher"
+    shutil.copytree(project["project"], there)
+    before = sorted(farm.storage.iterdir())
+    file = there / "scènes" / "shot 010 ñ.blend"
+    found = submit(blender, home, farm, file, **paused())
+    job = farm.client.fetch_job(found["results"][0]["last_job_id"])
+    assert job.settings["blendfile"] == str(file)
+    assert sorted(farm.storage.iterdir()) == before
+
+    found = submit(blender, home, farm, file, preferences={"storage_mode": "FREEZE"}, **paused())
+    job = farm.client.fetch_job(found["results"][0]["last_job_id"])
+    frozen = Path(job.settings["blendfile"])
+    assert frozen.parent == file.parent
+    assert frozen.name.startswith("shot 010 ñ-") and frozen.name.endswith(".flamenco.blend")
+    assert frozen.exists()
+    shutil.rmtree(there)
+
+
+def test_a_copy_is_sent_without_touching_the_file(
+    blender: Blender, farm: Farm, project: dict[str, str], home: Path
+) -> None:
+    before = Path(project["shot"]).read_bytes()
+    names = sorted(os.listdir(Path(project["shot"]).parent))
+    options = [{"save": "COPY", "missing_files": "SUBMIT"}, {"save": "NEVER", "missing_files": "CANCEL"}]
+    found = submit(blender, home, farm, project["shot"], submissions=options, **paused())
+    copied, refused = found["results"]
+    assert copied["result"] == ["FINISHED"], found["output"]
+    assert farm.client.fetch_job(copied["last_job_id"]).settings["blendfile"].endswith("/shot 010 ñ.flamenco.blend")
+    assert refused["result"] == ["CANCELLED"]
+    assert refused["bat_status"] == "FAILED"
+    assert "fehlt.png" in refused["bat_status_txt"]
+    assert Path(project["shot"]).read_bytes() == before
+    assert sorted(os.listdir(Path(project["shot"]).parent)) == names
+
+
+@pytest.mark.parametrize("phase", ["COMMUNICATING", "INVESTIGATING", "TRANSFERRING"])
+def test_abort_leaves_nothing_behind(
+    blender: Blender, farm: Farm, project: dict[str, str], home: Path, phase: str
+) -> None:
+    big = Path(project["project"]) / "maps" / "seq" / "wave_0002.png"
+    small = big.read_bytes()
+    # Large enough to be caught in the middle.
+    with big.open("ab") as file:
+        file.truncate(400_000_000)
+    stored, jobs = sorted(farm.storage.iterdir()), len(farm.jobs())
+    try:
+        found = submit(blender, home, farm, project["shot"], abort_in=phase, **paused())
+    finally:
+        big.write_bytes(small)
+    (result,) = found["results"]
+    assert result["seen"], f"it was over before {phase}"
+    assert result["result"] == ["CANCELLED"]
+    assert result["bat_status"] == "ABORTED"
+    assert not result["can_abort"]
+    assert sorted(farm.storage.iterdir()) == stored
+    assert len(farm.jobs()) == jobs
+    assert "flamenco.blend" not in " ".join(files_of(Path(project["project"])))
+
+
+def test_a_manager_that_is_away_is_named(blender: Blender, farm: Farm, project: dict[str, str], home: Path) -> None:
+    found = submit(blender, home, farm, project["shot"], submissions=[])
+    jobs = len(farm.jobs())
+    # What was known before is still there, so the job type can be chosen.
+    farm.stop_manager()
+    try:
+        start = time.monotonic()
+        found = submit(blender, home, farm, project["shot"])
+        assert time.monotonic() - start < 30
+    finally:
+        farm.start_manager()
+    (result,) = found["results"]
+    assert result["result"] == ["CANCELLED"]
+    assert result["bat_status"] == "FAILED"
+    assert result["bat_status_txt"].startswith("Nothing listens at")
+    assert len(farm.jobs()) == jobs
+
+
+def test_versions_that_do_not_fit_have_to_be_forced_each_time(
+    blender: Blender, farm: Farm, project: dict[str, str], home: Path
+) -> None:
+    options = [{}, {"ignore_version_mismatch": True}, {}]
+    found = submit(blender, home, farm, project["shot"], version=[9, 9, 0], submissions=options, **paused())
+    first, forced, last = found["results"]
+    assert (first["result"], first["version_mismatch"]) == (["CANCELLED"], True)
+    assert "this add-on is 9.9.0" in first["bat_status_txt"]
+    assert (forced["result"], forced["version_mismatch"]) == (["FINISHED"], False)
+    assert (last["result"], last["version_mismatch"]) == (["CANCELLED"], True)
+
+
+def test_a_job_type_that_changed_is_looked_at_before_it_is_used(
+    blender: Blender, farm: Farm, project: dict[str, str], home: Path
+) -> None:
+    script = farm.scripts / "change_me.js"
+    text = (
+        'const JOB_TYPE = { label: "Change Me", settings: [\n'
+        '    { key: "message", type: "string", default: "hello" },\nMORE] };\n'
+        "function compileJob(job) {\n"
+        '    const task = author.Task("say", "misc");\n'
+        '    task.addCommand(author.Command("echo", { message: job.settings.message }));\n'
+        "    job.addTask(task);\n}\n"
+    )
+    script.write_text(text.replace("MORE", ""), encoding="utf-8")
+    until("the manager has the script", lambda: has_type(farm, "change-me", 1))
+    start = {"url": farm.url, "renders": str(farm.renders), "file": project["shot"], "gate": str(home / "go on")}
+    process = blender.start("changed_type", home, start)
+    until("Blender knows the job type", (home / "go on.ready").exists, 60)
+    script.write_text(text.replace("MORE", '{ key: "quality", type: "int32", default: 3 },\n'), encoding="utf-8")
+    until("the manager has the new script", lambda: has_type(farm, "change-me", 2))
+    (home / "go on").touch()
+    found = blender.finish(process, home)
+    first, second = found["results"]
+    assert first["result"] == ["CANCELLED"]
+    assert "Change Me has changed on the manager (new setting: Quality)" in first["bat_status_txt"]
+    assert second["result"] == ["FINISHED"], found["output"]
+    job = farm.client.fetch_job(second["last_job_id"])
+    assert job.settings == {"message": "from the artist", "quality": 3}
+    script.unlink()
+
+
+def has_type(farm: Farm, name: str, settings: int) -> bool:
+    types = farm.client.get_job_types().job_types
+    return any(found.name == name and len(found.settings) == settings for found in types)
