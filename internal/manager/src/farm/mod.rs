@@ -7,10 +7,12 @@
 pub mod configuration;
 pub mod deletion;
 pub mod file_store;
+pub mod frames;
 pub mod jobs;
 pub mod last_rendered;
 pub mod lists;
 pub mod logs;
+pub mod machines;
 pub mod scheduler;
 pub mod setup;
 pub mod sleep;
@@ -95,6 +97,7 @@ pub struct Inner {
     work: Arc<Notify>,
     roster: Roster,
     pictures: last_rendered::Pictures,
+    machines: machines::Machines,
     /// Woken when jobs were marked for deletion.
     deletions: Notify,
     status: Mutex<FarmStatus>,
@@ -177,6 +180,7 @@ impl Farm {
             work,
             roster,
             pictures: last_rendered::Pictures::default(),
+            machines: machines::Machines::default(),
             deletions: Notify::new(),
             status: Mutex::new(FarmStatus::Starting),
             status_changed,
