@@ -12,6 +12,8 @@ use crate::find_programs::Programs;
 use crate::manager_api::{CallError, Fetched, WorkerStatus};
 use crate::notice::Notice;
 use crate::outbox::Outbox;
+use crate::pictures::Pictures;
+use crate::process::Supervision;
 use crate::session::Session;
 use crate::state::{FetchPlan, State, Step, SuspendDetector};
 use crate::task_run::TaskRunner;
@@ -31,6 +33,8 @@ pub struct Worker<'a> {
     pub session: &'a Session,
     pub outbox: &'a Outbox,
     pub programs: &'a Programs,
+    pub supervision: &'a Supervision,
+    pub pictures: &'a Pictures,
 }
 
 impl Worker<'_> {
@@ -121,6 +125,8 @@ impl Worker<'_> {
             session: self.session,
             outbox: self.outbox,
             programs: self.programs,
+            supervision: self.supervision,
+            pictures: self.pictures,
         };
         let mut fetching = Fetching::new(self);
         let mut step = Step::FetchAgain;
@@ -166,7 +172,8 @@ impl Worker<'_> {
                 }
                 Err(error) => {
                     if notice.is_new(&error.to_string()) {
-                        tracing::warn!(%error, "asleep, and cannot ask the manager whether to wake up");
+                        let since = notice.since();
+                        tracing::warn!(%error, since, "asleep, and cannot ask the manager whether to wake up");
                     }
                 }
             }
@@ -290,7 +297,8 @@ impl<'a> Fetching<'a> {
             }
             Err(error) => {
                 if self.notice.is_new(&error.to_string()) {
-                    tracing::warn!(%error, "cannot get a task from the manager; trying until it works");
+                    let since = self.notice.since();
+                    tracing::warn!(%error, since, "cannot get a task from the manager; trying until it works");
                 }
             }
         }

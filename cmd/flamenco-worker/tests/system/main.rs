@@ -10,6 +10,7 @@ mod crash;
 mod discovery;
 mod farm;
 mod first_start;
+mod network;
 mod processes;
 mod render;
 mod scene;

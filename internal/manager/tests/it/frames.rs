@@ -155,7 +155,7 @@ async fn a_failed_frame_goes_when_it_comes_out(farm: Builder) {
 
 async fn frames_of_ended_and_lost_tasks_count(farm: Builder) {
     let (farm, job, worker, task) = started(farm, 1).await;
-    farm.set_task_status(&task, "queued").await.no_content();
+    worker.sign_off().await;
     let other = farm.worker("other").await;
     assert_eq!(other.take().await.uuid.to_string(), task);
     report(&farm, &worker, &task, json!([frame(1, "ok", EARLY)])).await.no_content();

@@ -4,11 +4,11 @@ use sea_orm_migration::prelude::{DbErr, SchemaManager};
 use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
-mod m20261124_frames;
 mod m20261122_initial;
 mod m20261122_job_lists;
-mod m20261124_machines;
 mod m20261123_checkouts;
+mod m20261124_frames;
+mod m20261124_machines;
 
 pub(crate) struct Migrator;
 

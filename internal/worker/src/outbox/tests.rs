@@ -114,7 +114,7 @@ async fn a_lost_connection_keeps_everything_in_order() {
     let manager = Manager::default();
     manager
         .take(&outbox, |attempt, _, _| match attempt {
-            0 => Answer::TryLater("connection refused".to_owned()),
+            0 => Answer::TryLater { reason: "connection refused".to_owned(), after: None },
             _ => Answer::Accepted,
         })
         .await;
@@ -265,7 +265,7 @@ async fn a_pause_ends_when_there_is_hurry() {
     };
     let started = std::time::Instant::now();
     let rule = |attempt, _, _: &TaskReport| match attempt {
-        0 => Answer::TryLater("connection refused".to_owned()),
+        0 => Answer::TryLater { reason: "connection refused".to_owned(), after: None },
         _ => Answer::Accepted,
     };
     tokio::select! {
