@@ -2738,11 +2738,7 @@ export interface components {
         JobFrames: {
             /** @description The frames, by number. */
             frames: components["schemas"]["JobFrame"][];
-            /**
-             * @description What to give as `after` to get the next page. Absent on the last page.
-             * @example 100:4711
-             */
-            next?: string;
+            next_cursor?: components["schemas"]["NextCursor"];
         };
         /** @description One file of a frame. */
         JobFrame: {
@@ -6134,15 +6130,15 @@ export interface operations {
                 /** @description Only frames in this state. */
                 state?: components["schemas"]["FrameState"];
                 /**
-                 * @description At most so many frames; 1000 if left out.
+                 * @description Own addition. How many entries the answer has at most. When there are more, `next_cursor` says where to go on. Without it, the answer has them all.
                  * @example 100
                  */
-                limit?: number;
+                limit?: components["parameters"]["limit"];
                 /**
-                 * @description What the page before gave as `next`.
-                 * @example 100:4711
+                 * @description Own addition. The `next_cursor` of the page before, with the other parameters as they were then. Entries that come or go meanwhile do not shift the pages.
+                 * @example WyJ1cGRhdGVkIiwiZGVzYyIsMTc3MDEyNzUzMTAwMDAwMCw0MV0
                  */
-                after?: string;
+                cursor?: components["parameters"]["cursor"];
             };
             header?: never;
             path: {
