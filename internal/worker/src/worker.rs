@@ -23,6 +23,8 @@ use crate::{Error, ExitReason};
 const LEFTOVERS_GRACE: Duration = Duration::from_secs(10);
 /// How long a start with `-flush` tries.
 const FLUSH_LIMIT: Duration = Duration::from_secs(60);
+/// While a request is under way, the clocks are looked at this often.
+const SUSPEND_POLL: Duration = Duration::from_secs(2);
 /// While updates cannot be delivered, the requested state is asked for this often.
 const UNDELIVERED_POLL: Duration = Duration::from_secs(10);
 
@@ -252,7 +254,13 @@ impl<'a> Fetching<'a> {
             return step;
         }
         let asked_at = Instant::now();
-        let answer = self.worker.session.manager().fetch_task(self.worker.config.pace.task_wait).await;
+        let manager = self.worker.session.manager();
+        // A request that was under way when the machine was suspended has nobody at its other end any more. If it got a
+        // task, the manager gives that again.
+        let answer = tokio::select! {
+            answer = manager.fetch_task(self.worker.config.pace.task_wait) => answer,
+            () = until_suspended(&mut self.suspend) => return Step::SignOnAgain,
+        };
         self.say(&answer);
         self.plan.after_fetch(answer, asked_at.elapsed(), rand::rng().random())
     }
@@ -315,6 +323,16 @@ fn clocks() -> (Duration, Duration) {
 fn suspend_detector() -> SuspendDetector {
     let (wall, steady) = clocks();
     SuspendDetector::new(wall, steady)
+}
+
+/// Returns soon after the machine was suspended and is back.
+async fn until_suspended(detector: &mut SuspendDetector) {
+    loop {
+        sleep(SUSPEND_POLL).await;
+        if was_suspended(detector) {
+            return;
+        }
+    }
 }
 
 fn was_suspended(detector: &mut SuspendDetector) -> bool {

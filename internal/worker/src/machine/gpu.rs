@@ -170,14 +170,16 @@ impl Amd {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
+    /// Written by another process: a file that this one has open for writing, or a child that it is just starting,
+    /// cannot be run.
     fn program(folder: &Path, script: &str) -> PathBuf {
         let path = folder.join("nvidia-smi");
-        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let write = r#"printf '#!/bin/sh\n%s\n' "$1" > "$2" && chmod 755 "$2""#;
+        let mut shell = std::process::Command::new("sh");
+        let written = shell.args(["-c", write, "sh", script]).arg(&path).status().unwrap();
+        assert!(written.success());
         path
     }
 
