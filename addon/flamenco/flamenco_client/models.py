@@ -44,6 +44,15 @@ class FlamencoVersion(Model):
     name: str
     #: The revision of the source code that the manager was built from.
     git: str
+    #: Own addition. What this manager offers beyond Flamenco 3.9, by name. A client uses such an operation
+    #: only when its
+    #: name is listed here; a manager without the list has none of them. Names that a client does not know
+    #: mean
+    #: nothing to it.
+    #:
+    #: * `frames`: workers may report every frame with `reportFrames`.
+    #: * `machine`: workers may report how their machine is doing with `reportMachine`.
+    features: list[str] | None = None
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -1035,6 +1044,331 @@ class ShamanSingleFileStatus(Model):
     status: ShamanFileStatus
 
 
+class FrameState(wire.OpenEnum):
+    """What became of a frame:
+
+    * `ok`: the picture is there and can be read.
+    * `empty`: the file has no content.
+    * `broken`: only part of the picture is there, or it cannot be read.
+    * `black`: every pixel is black or transparent.
+    * `missing`: the renderer says that it saved the file, but there is none.
+    * `failed`: it was begun, and rendering ended with an error before it was saved.
+    """
+
+    OK = "ok"
+    EMPTY = "empty"
+    BROKEN = "broken"
+    BLACK = "black"
+    MISSING = "missing"
+    FAILED = "failed"
+
+
+@dataclasses.dataclass(kw_only=True)
+class FrameReports(Model):
+    """Frames that a task rendered."""
+
+    #: The frames.
+    frames: list[FrameReport]
+
+
+@dataclasses.dataclass(kw_only=True)
+class FrameReport(Model):
+    """One file of a frame that a task rendered. A frame may have several, for example one for each view."""
+
+    #: Frame number; it may be negative.
+    frame: int
+    #: The file as the worker sees it. Empty for a frame that failed.
+    path: str
+    state: FrameState
+    #: When it was saved, or found to have failed.
+    rendered_at: datetime
+    #: The file was there before this run of the task, and was left as it is. How it was rendered is not
+    #: changed then.
+    existing: bool | None = None
+    #: How long rendering took without saving, in milliseconds, if known.
+    render_ms: int | None = None
+    #: How long saving took, in milliseconds, if known.
+    save_ms: int | None = None
+    #: Most memory that the renderer used for it, in bytes, as it tells.
+    peak_memory: int | None = None
+    #: Size of the file in bytes.
+    file_size: int | None = None
+    #: Width of the picture in pixels.
+    width: int | None = None
+    #: Height of the picture in pixels.
+    height: int | None = None
+
+
+@dataclasses.dataclass(kw_only=True)
+class JobFrames(Model):
+    """A page of the frames of a job."""
+
+    #: The frames, by number.
+    frames: list[JobFrame]
+    next_cursor: NextCursor | None = None
+
+
+@dataclasses.dataclass(kw_only=True)
+class JobFrame(Model):
+    """One file of a frame."""
+
+    #: Identifies it as long as the job exists.
+    id: int
+    #: The task that rendered it.
+    task: str
+    #: The worker that rendered it last.
+    worker: str | None = None
+    #: Name of that worker.
+    worker_name: str | None = None
+    #: Frame number; it may be negative.
+    frame: int
+    #: Name of the file.
+    name: str
+    #: The file as the worker sees it. Empty for a frame that failed.
+    path: str
+    state: FrameState
+    #: How often it was rendered.
+    attempt: int
+    #: When it was saved, or found to have failed.
+    rendered_at: datetime
+    #: How long rendering took without saving, in milliseconds, if known.
+    render_ms: int | None = None
+    #: How long saving took, in milliseconds, if known.
+    save_ms: int | None = None
+    #: Most memory that the renderer used for it, in bytes, as it tells.
+    peak_memory: int | None = None
+    #: Size of the file in bytes.
+    file_size: int | None = None
+    #: Width of the picture in pixels.
+    width: int | None = None
+    #: Height of the picture in pixels.
+    height: int | None = None
+
+
+@dataclasses.dataclass(kw_only=True)
+class MachineReport(Model):
+    """How the machine of a worker is doing."""
+
+    #: What the worker's clock shows.
+    now: datetime
+    hardware: MachineHardware | None = None
+    load: MachineLoad | None = None
+    state: MachineState | None = None
+
+
+@dataclasses.dataclass(kw_only=True)
+class MachineHardware(Model):
+    """What the machine is; sent once after each sign-on."""
+
+    #: Processor architecture.
+    architecture: str
+    #: Name of the processor.
+    cpu_model: str
+    #: Processor cores, if the system tells.
+    cores: int | None = None
+    #: Threads that run at the same time.
+    threads: int
+    #: Memory in bytes.
+    memory_total: int
+    #: The operating system with its version.
+    os: str
+    #: Graphics processors that the system tells about.
+    gpus: list[MachineGpu] | None = None
+    #: Versions of Blender that the worker found.
+    blender_versions: list[str] | None = None
+
+
+@dataclasses.dataclass(kw_only=True)
+class MachineGpu(Model):
+    """A graphics processor."""
+
+    #: Its name.
+    name: str
+    #: Its memory in bytes.
+    memory: int | None = None
+    #: Version of its driver.
+    driver: str | None = None
+
+
+@dataclasses.dataclass(kw_only=True)
+class MachineLoad(Model):
+    """What changes quickly; sent every 5 seconds."""
+
+    #: Use of all processors together, 0 to 100.
+    cpu_percent: float
+    #: Use of each processor, 0 to 100.
+    cores_percent: list[float] | None = None
+    #: Load average over 1 minute; not on Windows.
+    load_1: float | None = None
+    #: The same over 5 minutes.
+    load_5: float | None = None
+    #: The same over 15 minutes.
+    load_15: float | None = None
+    #: Memory in use, in bytes.
+    memory_used: int
+    #: Memory there is, in bytes.
+    memory_total: int
+    #: Swap space in use, in bytes.
+    swap_used: int | None = None
+    #: Swap space there is, in bytes.
+    swap_total: int | None = None
+    #: Bytes received per second, without the loopback interface.
+    network_in: int | None = None
+    #: Bytes sent per second, without the loopback interface.
+    network_out: int | None = None
+    #: Graphics processors, in the order of the hardware.
+    gpus: list[GpuLoad] | None = None
+    #: Use of processors by the program of the running task and what it started, 100 for each that is fully
+    #: used.
+    task_cpu_percent: float | None = None
+    #: Memory of the same, in bytes.
+    task_memory: int | None = None
+
+
+@dataclasses.dataclass(kw_only=True)
+class GpuLoad(Model):
+    """How a graphics processor is doing."""
+
+    #: How busy it is, 0 to 100.
+    use_percent: float | None = None
+    #: Its memory in use, in bytes.
+    memory_used: int | None = None
+    #: Its temperature in degrees Celsius.
+    temperature: float | None = None
+
+
+@dataclasses.dataclass(kw_only=True)
+class MachineState(Model):
+    """What changes slowly; sent every 60 seconds."""
+
+    #: Disks that matter to the worker.
+    disks: list[MachineDisk] | None = None
+    #: How long the machine has been running, in seconds.
+    uptime_s: int | None = None
+    #: Temperatures that the system tells.
+    temperatures: list[MachineTemperature] | None = None
+
+
+class DiskPurpose(wire.OpenEnum):
+    """What the worker uses a disk for:
+
+    * `root`: the system.
+    * `temp`: temporary files.
+    * `output`: where the last picture was saved.
+    """
+
+    ROOT = "root"
+    TEMP = "temp"
+    OUTPUT = "output"
+
+
+@dataclasses.dataclass(kw_only=True)
+class MachineDisk(Model):
+    """A disk."""
+
+    purpose: DiskPurpose
+    #: A directory on it.
+    path: str
+    #: Bytes in use.
+    used: int
+    #: Bytes there are.
+    total: int
+
+
+@dataclasses.dataclass(kw_only=True)
+class MachineTemperature(Model):
+    """A temperature."""
+
+    #: What the system calls the sensor.
+    label: str
+    #: Degrees Celsius.
+    celsius: float
+
+
+@dataclasses.dataclass(kw_only=True)
+class WorkerMachines(Model):
+    """How the machines of several workers are doing. Also the Socket.IO event `/workerstats`, which holds
+    those that have reported since the event before; it comes at most every 2 seconds.
+    """
+
+    #: The last report of each worker.
+    workers: list[WorkerMachine]
+
+
+@dataclasses.dataclass(kw_only=True)
+class WorkerMachine(Model):
+    """The last report of a worker."""
+
+    #: The worker.
+    worker: str
+    #: When it came.
+    received_at: datetime
+    #: How far the worker's clock is ahead of the manager's, in milliseconds; as exact as the network is
+    #: quick.
+    clock_offset_ms: int
+    load: MachineLoad | None = None
+    state: MachineState | None = None
+
+
+class MachineSpan(wire.OpenEnum):
+    """How far back a history goes:
+
+    * `recent`: 15 minutes, every report.
+    * `day`: 24 hours, by the minute.
+    * `month`: 30 days, by the hour.
+    """
+
+    RECENT = "recent"
+    DAY = "day"
+    MONTH = "month"
+
+
+@dataclasses.dataclass(kw_only=True)
+class MachineHistory(Model):
+    """A machine, and how it has been doing."""
+
+    hardware: MachineHardware | None = None
+    latest: WorkerMachine | None = None
+    #: The history, oldest first.
+    samples: list[MachineSample]
+
+
+@dataclasses.dataclass(kw_only=True)
+class MachineSample(Model):
+    """How a machine was doing at a moment, or over a minute or an hour."""
+
+    #: When it was, or when the period began.
+    at: datetime
+    #: Mean use of the processors, 0 to 100.
+    cpu_percent: float
+    #: Highest use of the processors, 0 to 100.
+    cpu_percent_max: float
+    #: Mean memory in use, in bytes.
+    memory_used: int
+    #: Most memory in use, in bytes.
+    memory_used_max: int
+    #: Memory there is, in bytes.
+    memory_total: int
+    #: Mean swap space in use, in bytes.
+    swap_used: int | None = None
+    #: Mean load average over 1 minute; not on Windows.
+    load_1: float | None = None
+    #: Bytes received per second, mean.
+    network_in: int
+    #: Bytes sent per second, mean.
+    network_out: int
+    #: Mean use of the busiest GPU, 0 to 100.
+    gpu_percent: float | None = None
+    #: Mean memory in use of all GPUs, in bytes.
+    gpu_memory_used: int | None = None
+    #: Mean use of processors by the running task, 100 for each that is fully used.
+    task_cpu_percent: float | None = None
+    #: Most memory of the running task, in bytes.
+    task_memory: int | None = None
+    #: How full the fullest disk was, 0 to 100.
+    disk_percent: float | None = None
+
+
 @dataclasses.dataclass(kw_only=True)
 class SocketIOSubscription(Model):
     """What a client sends with the Socket.IO event `/subscription`. The acknowledgement is the text `ok`, or
@@ -1068,6 +1402,8 @@ class SocketIOSubscriptionType(wire.OpenEnum):
     * `tasklog`: what is appended to the log of one task (`/tasklog`).
     * `allLastRendered`: images of all jobs (`/last-rendered`).
     * `allWorkerTags`: changes of the tags (`/workertags`).
+    * `allWorkerStats`: own addition; how the machines of the workers are doing (`/workerstats`, a
+    `WorkerMachines`).
     """
 
     ALL_JOBS = "allJobs"
@@ -1076,6 +1412,7 @@ class SocketIOSubscriptionType(wire.OpenEnum):
     TASKLOG = "tasklog"
     ALL_LAST_RENDERED = "allLastRendered"
     ALL_WORKER_TAGS = "allWorkerTags"
+    ALL_WORKER_STATS = "allWorkerStats"
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -1245,6 +1582,7 @@ FlamencoVersion.WIRE = (
     Field("shortversion", "shortversion", wire.TEXT, required=True),
     Field("name", "name", wire.TEXT, required=True),
     Field("git", "git", wire.TEXT, required=True),
+    Field("features", "features", ListOf(wire.TEXT)),
 )
 FarmStatusReport.WIRE = (Field("status", "status", Choice(FarmStatus), required=True),)
 ManagerConfiguration.WIRE = (
@@ -1555,6 +1893,129 @@ ShamanCheckout.WIRE = (
 )
 ShamanCheckoutResult.WIRE = (Field("checkout_path", "checkoutPath", wire.TEXT, required=True),)
 ShamanSingleFileStatus.WIRE = (Field("status", "status", Choice(ShamanFileStatus), required=True),)
+FrameReports.WIRE = (Field("frames", "frames", ListOf(Of(FrameReport)), required=True),)
+FrameReport.WIRE = (
+    Field("frame", "frame", wire.INTEGER, required=True),
+    Field("path", "path", wire.TEXT, required=True),
+    Field("state", "state", Choice(FrameState), required=True),
+    Field("rendered_at", "rendered_at", wire.TIME, required=True),
+    Field("existing", "existing", wire.BOOLEAN),
+    Field("render_ms", "render_ms", wire.INTEGER),
+    Field("save_ms", "save_ms", wire.INTEGER),
+    Field("peak_memory", "peak_memory", wire.INTEGER),
+    Field("file_size", "file_size", wire.INTEGER),
+    Field("width", "width", wire.INTEGER),
+    Field("height", "height", wire.INTEGER),
+)
+JobFrames.WIRE = (
+    Field("frames", "frames", ListOf(Of(JobFrame)), required=True),
+    Field("next_cursor", "next_cursor", wire.TEXT),
+)
+JobFrame.WIRE = (
+    Field("id", "id", wire.INTEGER, required=True),
+    Field("task", "task", wire.TEXT, required=True),
+    Field("worker", "worker", wire.TEXT),
+    Field("worker_name", "worker_name", wire.TEXT),
+    Field("frame", "frame", wire.INTEGER, required=True),
+    Field("name", "name", wire.TEXT, required=True),
+    Field("path", "path", wire.TEXT, required=True),
+    Field("state", "state", Choice(FrameState), required=True),
+    Field("attempt", "attempt", wire.INTEGER, required=True),
+    Field("rendered_at", "rendered_at", wire.TIME, required=True),
+    Field("render_ms", "render_ms", wire.INTEGER),
+    Field("save_ms", "save_ms", wire.INTEGER),
+    Field("peak_memory", "peak_memory", wire.INTEGER),
+    Field("file_size", "file_size", wire.INTEGER),
+    Field("width", "width", wire.INTEGER),
+    Field("height", "height", wire.INTEGER),
+)
+MachineReport.WIRE = (
+    Field("now", "now", wire.TIME, required=True),
+    Field("hardware", "hardware", Of(MachineHardware)),
+    Field("load", "load", Of(MachineLoad)),
+    Field("state", "state", Of(MachineState)),
+)
+MachineHardware.WIRE = (
+    Field("architecture", "architecture", wire.TEXT, required=True),
+    Field("cpu_model", "cpu_model", wire.TEXT, required=True),
+    Field("cores", "cores", wire.INTEGER),
+    Field("threads", "threads", wire.INTEGER, required=True),
+    Field("memory_total", "memory_total", wire.INTEGER, required=True),
+    Field("os", "os", wire.TEXT, required=True),
+    Field("gpus", "gpus", ListOf(Of(MachineGpu))),
+    Field("blender_versions", "blender_versions", ListOf(wire.TEXT)),
+)
+MachineGpu.WIRE = (
+    Field("name", "name", wire.TEXT, required=True),
+    Field("memory", "memory", wire.INTEGER),
+    Field("driver", "driver", wire.TEXT),
+)
+MachineLoad.WIRE = (
+    Field("cpu_percent", "cpu_percent", wire.NUMBER, required=True),
+    Field("cores_percent", "cores_percent", ListOf(wire.NUMBER)),
+    Field("load_1", "load_1", wire.NUMBER),
+    Field("load_5", "load_5", wire.NUMBER),
+    Field("load_15", "load_15", wire.NUMBER),
+    Field("memory_used", "memory_used", wire.INTEGER, required=True),
+    Field("memory_total", "memory_total", wire.INTEGER, required=True),
+    Field("swap_used", "swap_used", wire.INTEGER),
+    Field("swap_total", "swap_total", wire.INTEGER),
+    Field("network_in", "network_in", wire.INTEGER),
+    Field("network_out", "network_out", wire.INTEGER),
+    Field("gpus", "gpus", ListOf(Of(GpuLoad))),
+    Field("task_cpu_percent", "task_cpu_percent", wire.NUMBER),
+    Field("task_memory", "task_memory", wire.INTEGER),
+)
+GpuLoad.WIRE = (
+    Field("use_percent", "use_percent", wire.NUMBER),
+    Field("memory_used", "memory_used", wire.INTEGER),
+    Field("temperature", "temperature", wire.NUMBER),
+)
+MachineState.WIRE = (
+    Field("disks", "disks", ListOf(Of(MachineDisk))),
+    Field("uptime_s", "uptime_s", wire.INTEGER),
+    Field("temperatures", "temperatures", ListOf(Of(MachineTemperature))),
+)
+MachineDisk.WIRE = (
+    Field("purpose", "purpose", Choice(DiskPurpose), required=True),
+    Field("path", "path", wire.TEXT, required=True),
+    Field("used", "used", wire.INTEGER, required=True),
+    Field("total", "total", wire.INTEGER, required=True),
+)
+MachineTemperature.WIRE = (
+    Field("label", "label", wire.TEXT, required=True),
+    Field("celsius", "celsius", wire.NUMBER, required=True),
+)
+WorkerMachines.WIRE = (Field("workers", "workers", ListOf(Of(WorkerMachine)), required=True),)
+WorkerMachine.WIRE = (
+    Field("worker", "worker", wire.TEXT, required=True),
+    Field("received_at", "received_at", wire.TIME, required=True),
+    Field("clock_offset_ms", "clock_offset_ms", wire.INTEGER, required=True),
+    Field("load", "load", Of(MachineLoad)),
+    Field("state", "state", Of(MachineState)),
+)
+MachineHistory.WIRE = (
+    Field("hardware", "hardware", Of(MachineHardware)),
+    Field("latest", "latest", Of(WorkerMachine)),
+    Field("samples", "samples", ListOf(Of(MachineSample)), required=True),
+)
+MachineSample.WIRE = (
+    Field("at", "at", wire.TIME, required=True),
+    Field("cpu_percent", "cpu_percent", wire.NUMBER, required=True),
+    Field("cpu_percent_max", "cpu_percent_max", wire.NUMBER, required=True),
+    Field("memory_used", "memory_used", wire.INTEGER, required=True),
+    Field("memory_used_max", "memory_used_max", wire.INTEGER, required=True),
+    Field("memory_total", "memory_total", wire.INTEGER, required=True),
+    Field("swap_used", "swap_used", wire.INTEGER),
+    Field("load_1", "load_1", wire.NUMBER),
+    Field("network_in", "network_in", wire.INTEGER, required=True),
+    Field("network_out", "network_out", wire.INTEGER, required=True),
+    Field("gpu_percent", "gpu_percent", wire.NUMBER),
+    Field("gpu_memory_used", "gpu_memory_used", wire.INTEGER),
+    Field("task_cpu_percent", "task_cpu_percent", wire.NUMBER),
+    Field("task_memory", "task_memory", wire.INTEGER),
+    Field("disk_percent", "disk_percent", wire.NUMBER),
+)
 SocketIOSubscription.WIRE = (
     Field("op", "op", Choice(SocketIOSubscriptionOperation), required=True),
     Field("type", "type", Choice(SocketIOSubscriptionType), required=True),

@@ -15,10 +15,13 @@ from .models import (
     BlenderPathFindResult,
     FarmStatusReport,
     FlamencoVersion,
+    FrameReports,
+    FrameState,
     Job,
     JobBlocklist,
     JobBlocklistEntry,
     JobDeletionInfo,
+    JobFrames,
     JobLastRenderedImageInfo,
     JobMassDeletionSelection,
     JobPriorityChange,
@@ -28,6 +31,9 @@ from .models import (
     JobStatusChange,
     JobTagChange,
     JobTasksSummary,
+    MachineHistory,
+    MachineReport,
+    MachineSpan,
     ManagerConfiguration,
     ManagerConfigurationFile,
     ManagerVariable,
@@ -54,6 +60,7 @@ from .models import (
     TaskUpdate,
     Worker,
     WorkerList,
+    WorkerMachines,
     WorkerRegistration,
     WorkerSignOn,
     WorkerSleepSchedule,
@@ -486,6 +493,51 @@ class Operations(Transport):
         call.upload(body, content_type)
         self._send(call, {202: None}, timeout)
 
+    def report_frames(self, task_id: str, body: FrameReports, *, timeout: float | None = None) -> None:
+        """Report frames that the task rendered.
+
+        Own addition; offered when `getVersion` lists the feature `frames`. Stores one row for each frame
+        and file of the task. Reporting the same again changes nothing, and a later rendering of a frame
+        replaces what is stored, so a worker may repeat a request whose answer got lost. Also accepted
+        after the task has ended or was given to another worker: what was rendered was rendered.
+
+        `POST /api/v3/worker/task/{task_id}/frames`
+
+        * 204: Stored.
+        * 400: Something about the request is wrong. The message says what and what was expected.
+        * 403: The credentials are missing or wrong, or the worker was deleted. Register again.
+        * 404: What the path names does not exist.
+        * 413: The body is larger than this operation accepts.
+        * 415: The body has a `Content-Type` that this operation does not accept.
+        * 503: The manager cannot do this at the moment, for example because the disk is full. Nothing was
+        changed, try again later.
+        """
+        call = Call("POST", "/api/v3/worker/task/{task_id}/frames")
+        call.path("task_id", task_id, wire.TEXT)
+        call.json(body, Of(FrameReports))
+        self._send(call, {204: None}, timeout)
+
+    def report_machine(self, body: MachineReport, *, timeout: float | None = None) -> None:
+        """Report how the worker's machine is doing.
+
+        Own addition; offered when `getVersion` lists the feature `machine`. A small report every 5 seconds
+        with what changes quickly, now and then with the rest. It is no sign of life, and one that got lost
+        is not repeated.
+
+        `POST /api/v3/worker/machine`
+
+        * 204: Taken note of.
+        * 400: Something about the request is wrong. The message says what and what was expected.
+        * 403: The credentials are missing or wrong, or the worker was deleted. Register again.
+        * 413: The body is larger than this operation accepts.
+        * 415: The body has a `Content-Type` that this operation does not accept.
+        * 503: The manager cannot do this at the moment, for example because the disk is full. Nothing was
+        changed, try again later.
+        """
+        call = Call("POST", "/api/v3/worker/machine")
+        call.json(body, Of(MachineReport))
+        self._send(call, {204: None}, timeout)
+
     def fetch_workers(
         self,
         *,
@@ -669,6 +721,44 @@ class Operations(Transport):
         call.path("worker_id", worker_id, wire.TEXT)
         call.json(body, Of(WorkerSleepSchedule))
         self._send(call, {204: None}, timeout)
+
+    def fetch_machines(self, *, timeout: float | None = None) -> WorkerMachines:
+        """Fetch how the machines of all workers are doing.
+
+        Own addition. The last report of every worker that has sent one in the last 15 minutes. Workers
+        that never send any, as stock workers, are not in the list.
+
+        `GET /api/v3/worker-mgt/machines`
+
+        * 200: The last reports.
+        """
+        call = Call("GET", "/api/v3/worker-mgt/machines")
+        answer: WorkerMachines = self._send(call, {200: Of(WorkerMachines)}, timeout)
+        return answer
+
+    def fetch_worker_machine(
+        self,
+        worker_id: str,
+        *,
+        span: MachineSpan | None = None,
+        timeout: float | None = None,
+    ) -> MachineHistory:
+        """Fetch the machine of a worker, and how it has been doing.
+
+        Own addition. What the machine is, its last report, and its history, oldest first. Of the current
+        minute and hour only what was stored so far is part of the history.
+
+        `GET /api/v3/worker-mgt/workers/{worker_id}/machine`
+
+        * 200: The machine.
+        * 400: Something about the request is wrong. The message says what and what was expected.
+        * 404: What the path names does not exist.
+        """
+        call = Call("GET", "/api/v3/worker-mgt/workers/{worker_id}/machine")
+        call.path("worker_id", worker_id, wire.TEXT)
+        call.query("span", span, Choice(MachineSpan))
+        answer: MachineHistory = self._send(call, {200: Of(MachineHistory)}, timeout)
+        return answer
 
     def fetch_worker_tags(self, *, timeout: float | None = None) -> WorkerTagList:
         """List the worker tags.
@@ -1102,6 +1192,37 @@ class Operations(Transport):
         call.query("updated_since", updated_since, wire.TIME)
         call.query("updated_before", updated_before, wire.TIME)
         answer: JobTasksSummary = self._send(call, {200: Of(JobTasksSummary)}, timeout)
+        return answer
+
+    def fetch_job_frames(
+        self,
+        job_id: str,
+        *,
+        from_: int | None = None,
+        to: int | None = None,
+        state: FrameState | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+        timeout: float | None = None,
+    ) -> JobFrames:
+        """List the frames of a job.
+
+        Own addition. The frames that workers reported, by frame number. Stock workers report none. An
+        unknown job gives an empty list.
+
+        `GET /api/v3/jobs/{job_id}/frames`
+
+        * 200: A page of frames.
+        * 400: Something about the request is wrong. The message says what and what was expected.
+        """
+        call = Call("GET", "/api/v3/jobs/{job_id}/frames")
+        call.path("job_id", job_id, wire.TEXT)
+        call.query("from", from_, wire.INTEGER)
+        call.query("to", to, wire.INTEGER)
+        call.query("state", state, Choice(FrameState))
+        call.query("limit", limit, wire.INTEGER)
+        call.query("cursor", cursor, wire.TEXT)
+        answer: JobFrames = self._send(call, {200: Of(JobFrames)}, timeout)
         return answer
 
     def fetch_job_blocklist(self, job_id: str, *, timeout: float | None = None) -> JobBlocklist:

@@ -17,7 +17,7 @@ use tracing::Level;
     after_help = "Flags may be written with one dash or two.\n\n\
         Settings are read from flamenco-worker.yaml in the working directory, if it is there. Keys: worker_name, \
         manager_url, task_types (default: blender, ffmpeg, file-management, misc), restart_exit_code, \
-        oom_score_adjust.\n\n\
+        oom_score_adjust, command_time_limit, silence_limit (such as 90s, 30m, 2h).\n\n\
         Environment: FLAMENCO_HOME is the directory for the credentials and the queue of task updates (default: \
         ~/.local/share/flamenco). FLAMENCO_WORKER_NAME is the name, if the file gives none (default: the name of \
         this machine). To run several workers on one machine, give each its own FLAMENCO_HOME and name.\n\n\

@@ -29,6 +29,9 @@ const EXIT_FAILED: i32 = 1;
 const EXIT_STOP_TOOK_TOO_LONG: i32 = 254;
 
 fn main() {
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == flamenco_worker_core::GUARD_ARGUMENT) {
+        return flamenco_worker_core::guard_processes();
+    }
     let arguments = Arguments::parse_from(arguments::normalise(std::env::args_os()));
     if arguments.version {
         println!("{}", flamenco_worker_core::config::software_version());
@@ -60,7 +63,13 @@ fn start(arguments: &Arguments) -> anyhow::Result<i32> {
             println!("{}", find_manager(FIND_LIMIT).await?);
             return Ok(0);
         }
-        work(configuration(arguments, &directory).await?).await
+        let mut config = configuration(arguments, &directory).await?;
+        config.guard = std::env::current_exe()
+            .inspect_err(
+                |error| tracing::warn!(%error, "cannot tell where this program is; there is no guard"),
+            )
+            .ok();
+        work(config).await
     });
     runtime.shutdown_background();
     code

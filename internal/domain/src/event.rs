@@ -3,6 +3,7 @@
 use crate::farm_status::FarmStatus;
 use crate::ids::{JobId, TaskId};
 use crate::job::{JobStatus, JobSummary};
+use crate::machine::WorkerMachine;
 use crate::task::{TaskStatus, TaskSummary};
 use crate::worker::{Tag, Worker, WorkerStatus};
 
@@ -35,6 +36,8 @@ pub enum Event {
     },
     /// A worker changed or is gone.
     Worker(Box<WorkerEvent>),
+    /// Machines of workers have reported how they are doing; each with its last report.
+    Machines(Vec<WorkerMachine>),
     /// Tasks became runnable, or a worker may run more than before. Only for workers that wait, not for people.
     WorkAvailable,
     /// A tag changed or is gone.

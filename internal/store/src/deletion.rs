@@ -43,17 +43,20 @@ pub async fn unchanged_since(db: &impl Db, moment: DateTime<Utc>) -> Result<Vec<
 pub async fn erase(store: &Store, id: JobId) -> Result<bool, Error> {
     let seq = store.write_low::<_, _, Error>(move |tx| Box::pin(async move { hide(tx, id).await })).await?;
     let Some(seq) = seq else { return Ok(false) };
-    loop {
-        let removed = store
-            .write_low::<_, _, Error>(move |tx| {
-                Box::pin(async move {
-                    let sql = "DELETE FROM tasks WHERE id IN (SELECT id FROM tasks WHERE job_id = $1 ORDER BY id LIMIT 500)";
-                    execute(tx, sql, vec![seq.into()]).await
+    // Frames first: there may be thousands for each task, and a slice must stay small.
+    for sql in [
+        "DELETE FROM frames WHERE id IN (SELECT id FROM frames WHERE job_id = $1 LIMIT 2000)",
+        "DELETE FROM tasks WHERE id IN (SELECT id FROM tasks WHERE job_id = $1 ORDER BY id LIMIT 500)",
+    ] {
+        loop {
+            let removed = store
+                .write_low::<_, _, Error>(move |tx| {
+                    Box::pin(async move { execute(tx, sql, vec![seq.into()]).await })
                 })
-            })
-            .await?;
-        if removed == 0 {
-            break;
+                .await?;
+            if removed == 0 {
+                break;
+            }
         }
     }
     store

@@ -3,6 +3,7 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::process::Command;
@@ -36,6 +37,9 @@ pub struct Found {
 #[derive(Debug, Default)]
 pub struct Programs {
     ffmpeg: OnceCell<Found>,
+    /// Versions of Blender that answered.
+    blender: OnceCell<String>,
+    looked: AtomicBool,
 }
 
 impl Programs {
@@ -59,16 +63,31 @@ impl Programs {
             .await
     }
 
+    /// Whether all programs were looked for.
+    pub fn looked(&self) -> bool {
+        self.looked.load(Ordering::Relaxed)
+    }
+
+    /// The versions of Blender that were found so far.
+    pub fn blender_versions(&self) -> Vec<String> {
+        self.blender.get().cloned().into_iter().collect()
+    }
+
     /// Looks for the programs and says what was found. Finding none is no error: tasks may name their own.
     pub async fn announce(&self) {
         match blender_version(&blender("blender")).await {
-            Ok(found) => tracing::info!(exe = %found.exe.display(), version = found.version, "Blender found"),
+            Ok(found) => {
+                tracing::info!(exe = %found.exe.display(), version = found.version, "Blender found");
+                // Fails only if it is set already, by the same line.
+                let _ = self.blender.set(found.version);
+            }
             Err(error) => tracing::info!(%error, "Blender not found; tasks must name the full path of one"),
         }
         match self.ffmpeg().await {
             Ok(found) => tracing::info!(exe = %found.exe.display(), version = found.version, "FFmpeg found"),
             Err(error) => tracing::warn!(%error, "FFmpeg not found; this worker cannot make videos"),
         }
+        self.looked.store(true, Ordering::Relaxed);
     }
 }
 

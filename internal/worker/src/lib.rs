@@ -15,6 +15,7 @@
 //! - `state`: the pure rules of the worker's states and pauses; `worker` follows them.
 //! - `task_run`: one run of a task; `runner`: its commands; `process`: subprocesses and their sure end.
 //! - `reporter`, `log_buffer`, `outbox`: what the manager is told, in order and never lost.
+//! - `pictures`, `machine`: what is told beside the tasks; losing any of it harms no task.
 //! - `manager_api`: the only module that knows the generated client.
 //!
 //! The worker shares nothing with the manager but the wire contract.
@@ -30,10 +31,12 @@ mod error;
 mod find_programs;
 mod frame_glob;
 mod log_buffer;
+mod machine;
 mod manager_api;
 mod may_i_run;
 mod notice;
 mod outbox;
+mod pictures;
 mod process;
 mod reporter;
 mod runner;
@@ -47,12 +50,15 @@ use tokio_util::sync::CancellationToken;
 use config::HomeLock;
 use find_programs::Programs;
 use outbox::Outbox;
+use pictures::Pictures;
+use process::{Supervision, TimeLimits};
 use session::Session;
 use worker::Worker;
 
 pub use config::{CommandLine, Config, ConfigError, Pace};
 pub use discovery::{DiscoveryError, find_manager};
 pub use error::Error;
+pub use process::{GUARD_ARGUMENT, guard_processes};
 
 const OUTBOX_FILE: &str = "flamenco-worker.sqlite";
 
@@ -101,7 +107,17 @@ pub async fn run(config: Config, cancel: CancellationToken) -> Result<ExitReason
         home = %config.home.display(), pid = std::process::id(), "worker starts"
     );
     let programs = Programs::default();
-    let worker = Worker { config: &config, session: &session, outbox: &outbox, programs: &programs };
+    let pictures = Pictures::default();
+    let limits = TimeLimits { total: config.command_time_limit, silence: config.silence_limit };
+    let supervision = Supervision::new(config.guard.clone(), limits);
+    let worker = Worker {
+        config: &config,
+        session: &session,
+        outbox: &outbox,
+        programs: &programs,
+        supervision: &supervision,
+        pictures: &pictures,
+    };
     let delivered = CancellationToken::new();
     let work = async {
         let result = worker.work(&cancel).await;
@@ -121,7 +137,9 @@ pub async fn run(config: Config, cancel: CancellationToken) -> Result<ExitReason
     };
     // Programs that are slow to tell their version delay nothing but their own line in the log.
     let announcement = delivered.run_until_cancelled(programs.announce());
-    let (result, (), _) = tokio::join!(work, delivery, announcement);
+    let sending = pictures.send_all(manager, &outbox, &delivered);
+    let machine = machine::report(&session, &config.pace, &programs, &supervision.watched, &delivered);
+    let (result, (), _, (), ()) = tokio::join!(work, delivery, announcement, sending, machine);
     if outbox.len() > 0 {
         tracing::warn!(
             queued = outbox.len(),

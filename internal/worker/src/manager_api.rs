@@ -1,12 +1,13 @@
 //! The manager as the worker sees it: few questions, plain answers, and errors sorted by what can be done about
 //! them. The only file that knows the generated client.
 
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use flamenco_api::operations::{self, ScheduleTaskQuery};
 use flamenco_api::{Problem, types};
-use flamenco_client::{Client, Error as ClientError};
+use flamenco_client::{Client, Error as ClientError, Upload};
 use http::StatusCode;
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -15,7 +16,7 @@ pub use flamenco_api::types::{MayKeepRunning, WorkerStatus};
 
 use crate::config::software_version;
 use crate::credentials::Credentials;
-use crate::outbox::{Answer, ReportedStatus, TaskReport};
+use crate::outbox::{Answer, FrameReport, FrameState, ReportedStatus, TaskReport};
 use crate::runner::Command;
 
 /// Why a call did not get the answer it was meant for.
@@ -94,6 +95,52 @@ pub enum Fetched {
     GoTo(WorkerStatus),
 }
 
+/// Something that not every manager offers. It is used only when the manager lists its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Feature {
+    /// Reports about frames.
+    Frames,
+    /// Reports about the machine.
+    Machine,
+}
+
+/// The manager has said what it offers, be it nothing.
+const LEARNED: u8 = 1 << 7;
+
+impl Feature {
+    const ALL: [Self; 2] = [Self::Frames, Self::Machine];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Frames => "frames",
+            Self::Machine => "machine",
+        }
+    }
+
+    const fn bit(self) -> u8 {
+        match self {
+            Self::Frames => 1,
+            Self::Machine => 2,
+        }
+    }
+}
+
+/// What became of a picture that was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PictureAnswer {
+    /// The manager has it.
+    Accepted,
+    /// The manager will never take it; the message says why.
+    Refused(String),
+    /// Worth another attempt.
+    TryLater {
+        /// Why.
+        reason: String,
+        /// When the manager wants to be asked again, if it said so.
+        after: Option<Duration>,
+    },
+}
+
 /// What is told about this worker when it registers and signs on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Introduction {
@@ -110,6 +157,8 @@ pub struct Manager {
     client: Mutex<Client>,
     /// Some call was denied: the worker should sign on again.
     denied: Notify,
+    /// What the manager offers beyond the common protocol: bits, see [`Feature`].
+    features: AtomicU8,
 }
 
 impl Manager {
@@ -117,7 +166,7 @@ impl Manager {
     /// When the address cannot be used.
     pub fn new(url: &str, software_version: &str) -> Result<Self, ClientError> {
         let client = Client::builder(url).user_agent(format!("Flamenco/{software_version}")).build()?;
-        Ok(Self { client: Mutex::new(client), denied: Notify::new() })
+        Ok(Self { client: Mutex::new(client), denied: Notify::new(), features: AtomicU8::new(0) })
     }
 
     pub fn use_credentials(&self, credentials: &Credentials) {
@@ -142,6 +191,84 @@ impl Manager {
                 Ok(Credentials { worker_id: worker.uuid.to_string(), worker_secret: secret.to_owned() })
             }
             other => Err(CallError::of_answer(other.problem())),
+        }
+    }
+
+    /// Asks what the manager offers beyond the common protocol. Until it says so, nothing.
+    pub async fn learn_features(&self) -> Result<(), CallError> {
+        let version = match self.client().get_version().await? {
+            operations::GetVersionResponse::Status200(version) => version,
+            other => return Err(CallError::of_answer(other.problem())),
+        };
+        let names = version.features.unwrap_or_default();
+        let known = Feature::ALL.iter().filter(|feature| names.iter().any(|name| name == feature.name()));
+        let bits = known.fold(0, |bits, feature| bits | feature.bit()) | LEARNED;
+        if self.features.swap(bits, Ordering::Relaxed) != bits {
+            tracing::info!(manager = version.name, version = version.version, features = ?names, "the manager is there");
+        }
+        Ok(())
+    }
+
+    /// Whether the manager has told what it offers since the last sign-on.
+    pub fn features_known(&self) -> bool {
+        self.features.load(Ordering::Relaxed) & LEARNED != 0
+    }
+
+    /// Whether the manager offers this.
+    pub fn offers(&self, feature: Feature) -> bool {
+        self.features.load(Ordering::Relaxed) & feature.bit() != 0
+    }
+
+    /// Asks to be told again: the manager may be another one.
+    pub fn forget_features(&self) {
+        self.features.fetch_and(!LEARNED, Ordering::Relaxed);
+    }
+
+    /// Sends a picture that was rendered, as JPEG.
+    pub async fn output_produced(&self, task: Uuid, jpeg: Vec<u8>) -> PictureAnswer {
+        let length = jpeg.len() as u64;
+        let upload = Upload::new(jpeg).content_type("image/jpeg").content_length(length);
+        let result = match self.client().task_output_produced(task, upload).await {
+            Ok(operations::TaskOutputProducedResponse::Status202) => return PictureAnswer::Accepted,
+            Ok(operations::TaskOutputProducedResponse::Status429 { retry_after, body }) => {
+                return PictureAnswer::TryLater { reason: body.message, after: seconds(retry_after) };
+            }
+            Ok(other) => CallError::of_answer(other.problem()),
+            Err(error) => error.into(),
+        };
+        match result {
+            CallError::Conflict(message) => PictureAnswer::Refused(message),
+            error if error.is_permanent() => PictureAnswer::Refused(error.to_string()),
+            error => PictureAnswer::TryLater { reason: error.to_string(), after: None },
+        }
+    }
+
+    /// Reports how this machine is doing. To be called only when the manager offers it.
+    pub async fn report_machine(&self, report: &types::MachineReport) -> Result<(), CallError> {
+        match self.client().report_machine(report).await? {
+            operations::ReportMachineResponse::Status204 => Ok(()),
+            other => Err(CallError::of_answer(other.problem())),
+        }
+    }
+
+    async fn deliver_frames(&self, task: Uuid, frames: Vec<FrameReport>) -> Answer {
+        let body = types::FrameReports { frames: frames.into_iter().map(wire_frame).collect() };
+        let error: CallError = match self.client().report_frames(task, &body).await {
+            Ok(operations::ReportFramesResponse::Status204) => return Answer::Accepted,
+            Ok(operations::ReportFramesResponse::Status503 { retry_after, body }) => {
+                return Answer::TryLater { reason: body.message, after: seconds(retry_after) };
+            }
+            Ok(other) => CallError::of_answer(other.problem()),
+            Err(error) => error.into(),
+        };
+        match error {
+            CallError::Conflict(message) => Answer::Refused(message),
+            // A manager without this operation, or one that trips over these frames: tasks must not wait for them.
+            CallError::Problem {
+                status: StatusCode::NOT_IMPLEMENTED | StatusCode::INTERNAL_SERVER_ERROR,
+                message,
+            } => Answer::Refused(message),
+            error => self.answer_for(error),
         }
     }
 
@@ -203,6 +330,9 @@ impl Manager {
 
     /// Delivers one update, and sorts the answer for the outbox.
     pub async fn deliver(&self, task: Uuid, report: TaskReport) -> Answer {
+        if let Some(frames) = report.frames {
+            return self.deliver_frames(task, frames).await;
+        }
         let body = types::TaskUpdate {
             activity: report.activity,
             log: report.log,
@@ -216,13 +346,20 @@ impl Manager {
         let client = self.client();
         let result = match client.task_update(task, &body).await {
             Ok(operations::TaskUpdateResponse::Status204) => return Answer::Accepted,
+            Ok(operations::TaskUpdateResponse::Status503 { retry_after, body }) => {
+                return Answer::TryLater { reason: body.message, after: seconds(retry_after) };
+            }
             Ok(other) => CallError::of_answer(other.problem()),
             Err(error) => error.into(),
         };
-        if matches!(result, CallError::Denied(_)) {
+        self.answer_for(result)
+    }
+
+    fn answer_for(&self, error: CallError) -> Answer {
+        if matches!(error, CallError::Denied(_)) {
             self.denied.notify_one();
         }
-        answer_for(result)
+        answer_for(error)
     }
 
     fn client(&self) -> Client {
@@ -239,7 +376,34 @@ fn answer_for(error: CallError) -> Answer {
     match error {
         CallError::Conflict(_) => Answer::NotOurs,
         error if error.is_permanent() => Answer::Refused(error.to_string()),
-        error => Answer::TryLater(error.to_string()),
+        error => Answer::TryLater { reason: error.to_string(), after: None },
+    }
+}
+
+fn seconds(retry_after: Option<i64>) -> Option<Duration> {
+    retry_after.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs)
+}
+
+fn wire_frame(report: FrameReport) -> types::FrameReport {
+    types::FrameReport {
+        frame: report.frame,
+        path: report.path,
+        state: match report.state {
+            FrameState::Ok => types::FrameState::Ok,
+            FrameState::Empty => types::FrameState::Empty,
+            FrameState::Broken => types::FrameState::Broken,
+            FrameState::Black => types::FrameState::Black,
+            FrameState::Missing => types::FrameState::Missing,
+            FrameState::Failed => types::FrameState::Failed,
+        },
+        rendered_at: report.rendered_at,
+        existing: report.existing.then_some(true),
+        render_ms: report.render_ms,
+        save_ms: report.save_ms,
+        peak_memory: report.peak_memory,
+        file_size: report.file_size,
+        width: report.width,
+        height: report.height,
     }
 }
 
@@ -285,10 +449,10 @@ mod tests {
             assert!(matches!(answer(status), Answer::Refused(_)), "{status}");
         }
         for status in [301, 401, 403, 408, 425, 429, 500, 502, 503, 504] {
-            assert!(matches!(answer(status), Answer::TryLater(_)), "{status}");
+            assert!(matches!(answer(status), Answer::TryLater { .. }), "{status}");
         }
         assert_eq!(answer(409), Answer::NotOurs);
         let gone = CallError::Unreachable("gone".to_owned());
-        assert!(matches!(answer_for(gone), Answer::TryLater(_)));
+        assert!(matches!(answer_for(gone), Answer::TryLater { .. }));
     }
 }

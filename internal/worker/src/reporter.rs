@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use uuid::Uuid;
 
 use crate::log_buffer::{LogBuffer, LogLimits};
-use crate::outbox::{Outbox, ReportedStatus, TaskReport};
+use crate::outbox::{FrameReport, Outbox, ReportedStatus, TaskReport};
 
 /// At least this long between two chunks, so that a flood stays within a rate the manager can take.
 const MIN_CHUNK_PAUSE: Duration = Duration::from_millis(100);
@@ -58,6 +58,7 @@ impl Pending {
             activity: self.activity.take(),
             steps_completed: self.steps.take(),
             task_status: None,
+            frames: None,
         };
         (report != TaskReport::default()).then_some(report)
     }
@@ -116,9 +117,19 @@ impl Reporter {
             task_status: Some(status),
             activity: Some(activity.to_owned()),
             log: log.map(str::to_owned),
-            steps_completed: None,
+            ..TaskReport::default()
         })
         .await;
+    }
+
+    /// The task whose reports these are.
+    pub fn task(&self) -> Uuid {
+        self.task
+    }
+
+    /// Sends frames. They have no order with the rest.
+    pub async fn frames(&self, frames: Vec<FrameReport>) {
+        self.outbox.push(self.task, &TaskReport { frames: Some(frames), ..TaskReport::default() }).await;
     }
 
     /// Hands everything that is collected to the outbox.

@@ -10,7 +10,7 @@
 
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +27,8 @@ use crate::manager_api::{CallError, Introduction, Manager, WorkerStatus};
 
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// How long asking the manager what it offers may hold up the work.
+const FEATURES_LIMIT: Duration = Duration::from_secs(5);
 /// How long a registration that is on its way may take when the worker stops.
 const SETTLE_GRACE: Duration = Duration::from_secs(3);
 
@@ -38,6 +40,7 @@ pub struct Session {
     home: PathBuf,
     credentials: Mutex<Option<Credentials>>,
     signed_on: AtomicBool,
+    sign_ons: AtomicU64,
     /// Held while a registration is on its way. Abandoning one would leave a worker at the manager that nobody is.
     registering: AsyncMutex<()>,
 }
@@ -73,6 +76,7 @@ impl Session {
             home: config.home.clone(),
             credentials: Mutex::new(stored),
             signed_on: AtomicBool::new(false),
+            sign_ons: AtomicU64::new(0),
             registering: AsyncMutex::new(()),
         })
     }
@@ -89,6 +93,11 @@ impl Session {
     /// Whether this worker has signed on since it started, and so has to sign off.
     pub fn is_signed_on(&self) -> bool {
         self.signed_on.load(Ordering::Relaxed)
+    }
+
+    /// How often this worker has signed on since it started.
+    pub fn sign_ons(&self) -> u64 {
+        self.sign_ons.load(Ordering::Relaxed)
     }
 
     /// The worker's identifier at the manager, once it is registered.
@@ -114,6 +123,10 @@ impl Session {
                 (Next::Done, Ok(requested)) => {
                     self.signed_on.store(true, Ordering::Relaxed);
                     tracing::info!(worker = self.worker_id(), name = self.who.name, %requested, "signed on");
+                    self.sign_ons.fetch_add(1, Ordering::Relaxed);
+                    self.manager.forget_features();
+                    // Later, if it does not work now: nothing but extras depends on it.
+                    let _ = tokio::time::timeout(FEATURES_LIMIT, self.manager.learn_features()).await;
                     return Ok(requested);
                 }
                 (Next::Register, Err(error)) => {

@@ -10,6 +10,8 @@ use crate::log_buffer::LogLimits;
 use crate::manager_api::Task;
 use crate::may_i_run::{self, Refusal};
 use crate::outbox::{FirstAnswer, Outbox, ReportedStatus, Run};
+use crate::pictures::Pictures;
+use crate::process::Supervision;
 use crate::reporter::Reporter;
 use crate::runner::{self, CommandError, Context};
 use crate::session::Session;
@@ -25,6 +27,8 @@ pub struct TaskRunner<'a> {
     pub session: &'a Session,
     pub outbox: &'a Outbox,
     pub programs: &'a Programs,
+    pub supervision: &'a Supervision,
+    pub pictures: &'a Pictures,
 }
 
 /// Why a run is cut off.
@@ -114,6 +118,9 @@ impl TaskRunner<'_> {
                 cancel,
                 programs: self.programs,
                 oom_score_adjust: self.config.oom_score_adjust,
+                supervision: self.supervision,
+                manager: self.session.manager(),
+                pictures: self.pictures,
                 steps_before: steps,
             };
             runner::run(command, &context).await?;

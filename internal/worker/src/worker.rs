@@ -12,6 +12,8 @@ use crate::find_programs::Programs;
 use crate::manager_api::{CallError, Fetched, WorkerStatus};
 use crate::notice::Notice;
 use crate::outbox::Outbox;
+use crate::pictures::Pictures;
+use crate::process::Supervision;
 use crate::session::Session;
 use crate::state::{FetchPlan, State, Step, SuspendDetector};
 use crate::task_run::TaskRunner;
@@ -21,6 +23,8 @@ use crate::{Error, ExitReason};
 const LEFTOVERS_GRACE: Duration = Duration::from_secs(10);
 /// How long a start with `-flush` tries.
 const FLUSH_LIMIT: Duration = Duration::from_secs(60);
+/// While a request is under way, the clocks are looked at this often.
+const SUSPEND_POLL: Duration = Duration::from_secs(2);
 /// While updates cannot be delivered, the requested state is asked for this often.
 const UNDELIVERED_POLL: Duration = Duration::from_secs(10);
 
@@ -31,6 +35,8 @@ pub struct Worker<'a> {
     pub session: &'a Session,
     pub outbox: &'a Outbox,
     pub programs: &'a Programs,
+    pub supervision: &'a Supervision,
+    pub pictures: &'a Pictures,
 }
 
 impl Worker<'_> {
@@ -121,6 +127,8 @@ impl Worker<'_> {
             session: self.session,
             outbox: self.outbox,
             programs: self.programs,
+            supervision: self.supervision,
+            pictures: self.pictures,
         };
         let mut fetching = Fetching::new(self);
         let mut step = Step::FetchAgain;
@@ -166,7 +174,8 @@ impl Worker<'_> {
                 }
                 Err(error) => {
                     if notice.is_new(&error.to_string()) {
-                        tracing::warn!(%error, "asleep, and cannot ask the manager whether to wake up");
+                        let since = notice.since();
+                        tracing::warn!(%error, since, "asleep, and cannot ask the manager whether to wake up");
                     }
                 }
             }
@@ -245,7 +254,13 @@ impl<'a> Fetching<'a> {
             return step;
         }
         let asked_at = Instant::now();
-        let answer = self.worker.session.manager().fetch_task(self.worker.config.pace.task_wait).await;
+        let manager = self.worker.session.manager();
+        // A request that was under way when the machine was suspended has nobody at its other end any more. If it got a
+        // task, the manager gives that again.
+        let answer = tokio::select! {
+            answer = manager.fetch_task(self.worker.config.pace.task_wait) => answer,
+            () = until_suspended(&mut self.suspend) => return Step::SignOnAgain,
+        };
         self.say(&answer);
         self.plan.after_fetch(answer, asked_at.elapsed(), rand::rng().random())
     }
@@ -290,7 +305,8 @@ impl<'a> Fetching<'a> {
             }
             Err(error) => {
                 if self.notice.is_new(&error.to_string()) {
-                    tracing::warn!(%error, "cannot get a task from the manager; trying until it works");
+                    let since = self.notice.since();
+                    tracing::warn!(%error, since, "cannot get a task from the manager; trying until it works");
                 }
             }
         }
@@ -307,6 +323,16 @@ fn clocks() -> (Duration, Duration) {
 fn suspend_detector() -> SuspendDetector {
     let (wall, steady) = clocks();
     SuspendDetector::new(wall, steady)
+}
+
+/// Returns soon after the machine was suspended and is back.
+async fn until_suspended(detector: &mut SuspendDetector) {
+    loop {
+        sleep(SUSPEND_POLL).await;
+        if was_suspended(detector) {
+            return;
+        }
+    }
 }
 
 fn was_suspended(detector: &mut SuspendDetector) -> bool {

@@ -762,14 +762,100 @@ impl Client {
                 )
             }
             429u16 => {
-                Ok(
-                    operations::TaskOutputProducedResponse::Status429(
-                        reply.error().await?,
-                    ),
-                )
+                Ok(operations::TaskOutputProducedResponse::Status429 {
+                    retry_after: reply.header("retry-after"),
+                    body: reply.error().await?,
+                })
             }
             400.. => {
                 Ok(operations::TaskOutputProducedResponse::Default {
+                    status: reply.status(),
+                    body: reply.error().await?,
+                })
+            }
+            _ => Err(reply.unexpected().await),
+        }
+    }
+    /// `POST /api/v3/worker/task/{task_id}/frames`
+    ///
+    /// Report frames that the task rendered.
+    ///
+    /// Own addition; offered when `getVersion` lists the feature `frames`. Stores one row for each frame and file of the task. Reporting the same again changes nothing, and a later rendering of a frame replaces what is stored, so a worker may repeat a request whose answer got lost. Also accepted after the task has ended or was given to another worker: what was rendered was rendered.
+    pub async fn report_frames(
+        &self,
+        task_id: ::uuid::Uuid,
+        body: &types::FrameReports,
+    ) -> Result<operations::ReportFramesResponse, Error> {
+        let mut call = Call::new(&operations::REPORT_FRAMES);
+        call.path("task_id", &task_id.to_string());
+        call.json(body)?;
+        let reply = self.send(call).await?;
+        match reply.status().as_u16() {
+            204u16 => Ok(operations::ReportFramesResponse::Status204),
+            400u16 => {
+                Ok(operations::ReportFramesResponse::Status400(reply.error().await?))
+            }
+            403u16 => {
+                Ok(operations::ReportFramesResponse::Status403(reply.error().await?))
+            }
+            404u16 => {
+                Ok(operations::ReportFramesResponse::Status404(reply.error().await?))
+            }
+            413u16 => {
+                Ok(operations::ReportFramesResponse::Status413(reply.error().await?))
+            }
+            415u16 => {
+                Ok(operations::ReportFramesResponse::Status415(reply.error().await?))
+            }
+            503u16 => {
+                Ok(operations::ReportFramesResponse::Status503 {
+                    retry_after: reply.header("retry-after"),
+                    body: reply.error().await?,
+                })
+            }
+            400.. => {
+                Ok(operations::ReportFramesResponse::Default {
+                    status: reply.status(),
+                    body: reply.error().await?,
+                })
+            }
+            _ => Err(reply.unexpected().await),
+        }
+    }
+    /// `POST /api/v3/worker/machine`
+    ///
+    /// Report how the worker's machine is doing.
+    ///
+    /// Own addition; offered when `getVersion` lists the feature `machine`. A small report every 5 seconds with what changes quickly, now and then with the rest. It is no sign of life, and one that got lost is not repeated.
+    pub async fn report_machine(
+        &self,
+        body: &types::MachineReport,
+    ) -> Result<operations::ReportMachineResponse, Error> {
+        let mut call = Call::new(&operations::REPORT_MACHINE);
+        call.json(body)?;
+        let reply = self.send(call).await?;
+        match reply.status().as_u16() {
+            204u16 => Ok(operations::ReportMachineResponse::Status204),
+            400u16 => {
+                Ok(operations::ReportMachineResponse::Status400(reply.error().await?))
+            }
+            403u16 => {
+                Ok(operations::ReportMachineResponse::Status403(reply.error().await?))
+            }
+            413u16 => {
+                Ok(operations::ReportMachineResponse::Status413(reply.error().await?))
+            }
+            415u16 => {
+                Ok(operations::ReportMachineResponse::Status415(reply.error().await?))
+            }
+            503u16 => {
+                Ok(operations::ReportMachineResponse::Status503 {
+                    retry_after: reply.header("retry-after"),
+                    body: reply.error().await?,
+                })
+            }
+            400.. => {
+                Ok(operations::ReportMachineResponse::Default {
                     status: reply.status(),
                     body: reply.error().await?,
                 })
@@ -1111,6 +1197,76 @@ impl Client {
             }
             400.. => {
                 Ok(operations::SetWorkerSleepScheduleResponse::Default {
+                    status: reply.status(),
+                    body: reply.error().await?,
+                })
+            }
+            _ => Err(reply.unexpected().await),
+        }
+    }
+    /// `GET /api/v3/worker-mgt/machines`
+    ///
+    /// Fetch how the machines of all workers are doing.
+    ///
+    /// Own addition. The last report of every worker that has sent one in the last 15 minutes. Workers that never send any, as stock workers, are not in the list.
+    pub async fn fetch_machines(
+        &self,
+    ) -> Result<operations::FetchMachinesResponse, Error> {
+        let call = Call::new(&operations::FETCH_MACHINES);
+        let reply = self.send(call).await?;
+        match reply.status().as_u16() {
+            200u16 => {
+                Ok(operations::FetchMachinesResponse::Status200(reply.json().await?))
+            }
+            400.. => {
+                Ok(operations::FetchMachinesResponse::Default {
+                    status: reply.status(),
+                    body: reply.error().await?,
+                })
+            }
+            _ => Err(reply.unexpected().await),
+        }
+    }
+    /// `GET /api/v3/worker-mgt/workers/{worker_id}/machine`
+    ///
+    /// Fetch the machine of a worker, and how it has been doing.
+    ///
+    /// Own addition. What the machine is, its last report, and its history, oldest first. Of the current minute and hour only what was stored so far is part of the history.
+    pub async fn fetch_worker_machine(
+        &self,
+        worker_id: ::uuid::Uuid,
+        query: &operations::FetchWorkerMachineQuery,
+    ) -> Result<operations::FetchWorkerMachineResponse, Error> {
+        let mut call = Call::new(&operations::FETCH_WORKER_MACHINE);
+        call.path("worker_id", &worker_id.to_string());
+        if let Some(value) = &query.span {
+            call.query("span", &value.to_string());
+        }
+        let reply = self.send(call).await?;
+        match reply.status().as_u16() {
+            200u16 => {
+                Ok(
+                    operations::FetchWorkerMachineResponse::Status200(
+                        reply.json().await?,
+                    ),
+                )
+            }
+            400u16 => {
+                Ok(
+                    operations::FetchWorkerMachineResponse::Status400(
+                        reply.error().await?,
+                    ),
+                )
+            }
+            404u16 => {
+                Ok(
+                    operations::FetchWorkerMachineResponse::Status404(
+                        reply.error().await?,
+                    ),
+                )
+            }
+            400.. => {
+                Ok(operations::FetchWorkerMachineResponse::Default {
                     status: reply.status(),
                     body: reply.error().await?,
                 })
@@ -1884,6 +2040,50 @@ impl Client {
             }
             400.. => {
                 Ok(operations::FetchJobTasksResponse::Default {
+                    status: reply.status(),
+                    body: reply.error().await?,
+                })
+            }
+            _ => Err(reply.unexpected().await),
+        }
+    }
+    /// `GET /api/v3/jobs/{job_id}/frames`
+    ///
+    /// List the frames of a job.
+    ///
+    /// Own addition. The frames that workers reported, by frame number. Stock workers report none. An unknown job gives an empty list.
+    pub async fn fetch_job_frames(
+        &self,
+        job_id: ::uuid::Uuid,
+        query: &operations::FetchJobFramesQuery,
+    ) -> Result<operations::FetchJobFramesResponse, Error> {
+        let mut call = Call::new(&operations::FETCH_JOB_FRAMES);
+        call.path("job_id", &job_id.to_string());
+        if let Some(value) = &query.from {
+            call.query("from", &value.to_string());
+        }
+        if let Some(value) = &query.to {
+            call.query("to", &value.to_string());
+        }
+        if let Some(value) = &query.state {
+            call.query("state", &value.to_string());
+        }
+        if let Some(value) = &query.limit {
+            call.query("limit", &value.to_string());
+        }
+        if let Some(value) = &query.cursor {
+            call.query("cursor", &value.to_string());
+        }
+        let reply = self.send(call).await?;
+        match reply.status().as_u16() {
+            200u16 => {
+                Ok(operations::FetchJobFramesResponse::Status200(reply.json().await?))
+            }
+            400u16 => {
+                Ok(operations::FetchJobFramesResponse::Status400(reply.error().await?))
+            }
+            400.. => {
+                Ok(operations::FetchJobFramesResponse::Default {
                     status: reply.status(),
                     body: reply.error().await?,
                 })

@@ -183,6 +183,28 @@ async fn a_killed_worker_takes_its_program_along_and_finishes_the_task_later() {
 }
 
 #[tokio::test]
+async fn a_killed_worker_leaves_no_process_behind() {
+    let manager = FakeManager::start().await;
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str| directory.path().join(name);
+    // A grandchild in the group that ignores everything, and one that has left group, parent and output.
+    let script = format!(
+        "(trap '' TERM HUP INT; while :; do sleep 1; done) & echo $! > {group}; \
+         setsid sh -c 'echo $$ > {stray}; exec sleep 1000' >/dev/null 2>&1 </dev/null & \
+         while ! test -s {stray}; do sleep 0.05; done; echo started; wait",
+        group = file("group").display(),
+        stray = file("stray").display(),
+    );
+    let worker = Worker::start(&manager, &directory);
+    let task = manager.add_script(&script);
+    manager.until("output", |farm| farm.task(task).log().contains("> started").then_some(())).await;
+    worker.signal(Signal::SIGKILL);
+    worker.end().await;
+    assert_ends(&file("group")).await;
+    assert_ends(&file("stray")).await;
+}
+
+#[tokio::test]
 async fn a_task_that_ended_while_the_manager_was_away_survives_a_killed_worker() {
     let manager = FakeManager::start().await;
     let directory = tempfile::tempdir().unwrap();

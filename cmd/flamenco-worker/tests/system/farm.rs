@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use flamenco_client::Client;
 use flamenco_client::api::operations::{
-    FetchJobResponse, FetchJobTasksResponse, FetchTaskResponse, FetchWorkersResponse, GetJobTypeResponse,
-    SetJobStatusResponse, SubmitJobResponse,
+    FetchJobFramesQuery, FetchJobFramesResponse, FetchJobResponse, FetchJobTasksResponse, FetchTaskResponse,
+    FetchWorkersResponse, GetJobTypeResponse, SetJobStatusResponse, SubmitJobResponse,
 };
 use flamenco_client::api::types::{
-    Job, JobStatus, JobStatusChange, SubmittedJob, TaskStatus, TaskSummary, WorkerStatus, WorkerSummary,
+    Job, JobFrame, JobStatus, JobStatusChange, SubmittedJob, TaskStatus, TaskSummary, WorkerStatus,
+    WorkerSummary,
 };
 use flamenco_store::check::Health;
 use flamenco_store::{Location, Store, recount};
@@ -104,10 +105,15 @@ impl Farm {
 
     /// Starts a worker and waits until it is awake. One that has run before under this name goes on as that worker.
     pub async fn start_worker(&self, name: &str) -> Process {
+        self.start_worker_at(name, self.client.base_url()).await
+    }
+
+    /// The same, with another way to the manager.
+    pub async fn start_worker_at(&self, name: &str, manager: &str) -> Process {
         let home = self.path(name);
         fs::create_dir_all(&home).unwrap();
         let mut command = Command::new(worker_program());
-        command.current_dir(&home).args(["-manager", self.client.base_url()]);
+        command.current_dir(&home).args(["-manager", manager]);
         command.env("FLAMENCO_HOME", &home).env("FLAMENCO_WORKER_NAME", name);
         let worker = Process::start(command, self.path(&format!("{name}.log")));
         until(&format!("{name} is awake"), START, async || {
@@ -238,6 +244,14 @@ impl Farm {
             (whole_frames(&rendering.directory).len() >= frames).then_some(task)
         })
         .await
+    }
+
+    /// The frames of a job that workers reported.
+    pub async fn frames(&self, job: Uuid) -> Vec<JobFrame> {
+        match self.client.fetch_job_frames(job, &FetchJobFramesQuery::default()).await.unwrap() {
+            FetchJobFramesResponse::Status200(page) => page.frames,
+            other => panic!("{:?}", other.problem()),
+        }
     }
 
     /// The log of a task's last run, from the disk.

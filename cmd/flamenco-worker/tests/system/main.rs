@@ -13,6 +13,7 @@ mod discovery;
 mod disk_full;
 mod farm;
 mod first_start;
+mod network;
 mod processes;
 mod render;
 mod scene;

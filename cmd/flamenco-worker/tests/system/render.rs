@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use flamenco_client::api::types::{JobStatus, TaskStatus};
+use flamenco_client::api::types::{FrameState, JobStatus, TaskStatus};
 use serde_json::json;
 
-use crate::farm::{Farm, RENDER};
-use crate::processes::{until_unused, using};
+use crate::farm::{Farm, RENDER, START};
+use crate::processes::{until, until_unused, using};
 use crate::scene::{self, DEMO, SLOW};
 
 #[tokio::test]
@@ -21,6 +21,32 @@ async fn the_demo_job_makes_every_frame_and_the_video() {
 
     scene::check_frames(&rendering.directory, 24, DEMO.size);
     assert_eq!(scene::probe(&rendering.directory.join("scene-1-24.mp4")), (DEMO.size, 24));
+    until("the last frame and picture arrive", START, async || {
+        let pictures = farm.client.fetch_job_last_rendered_info(rendering.id).await.ok()?;
+        let all = farm.frames(rendering.id).await.len() == 24;
+        (all && pictures.status().as_u16() == 200).then_some(())
+    })
+    .await;
+    for (frame, number) in farm.frames(rendering.id).await.into_iter().zip(1..) {
+        let file = rendering.directory.join(format!("{number:06}.png"));
+        assert_eq!((frame.frame, Some(frame.path.as_str())), (number, file.to_str()));
+        assert_eq!((frame.state, frame.attempt), (FrameState::Ok, 1), "{frame:?}");
+        let size = DEMO.size;
+        assert_eq!(
+            (frame.width, frame.height),
+            (Some(i64::from(size.0)), Some(i64::from(size.1))),
+            "{frame:?}"
+        );
+        assert_eq!(
+            frame.file_size,
+            Some(i64::try_from(file.metadata().unwrap().len()).unwrap()),
+            "{frame:?}"
+        );
+        assert!(
+            frame.render_ms.is_some() && frame.save_ms.is_some() && frame.peak_memory > Some(0),
+            "{frame:?}"
+        );
+    }
     let tasks = farm.tasks(rendering.id).await;
     let names: Vec<_> = tasks.iter().map(|task| task.name.as_str()).collect();
     assert_eq!(

@@ -8,10 +8,12 @@ pub mod configuration;
 pub mod database;
 pub mod deletion;
 pub mod file_store;
+pub mod frames;
 pub mod jobs;
 pub mod last_rendered;
 pub mod lists;
 pub mod logs;
+pub mod machines;
 pub mod scheduler;
 pub mod setup;
 pub mod sleep;
@@ -96,6 +98,7 @@ pub struct Inner {
     work: Arc<Notify>,
     roster: Roster,
     pictures: last_rendered::Pictures,
+    machines: machines::Machines,
     /// Woken when jobs were marked for deletion.
     deletions: Notify,
     /// Counts erased jobs.
@@ -187,6 +190,7 @@ impl Farm {
             work,
             roster,
             pictures: last_rendered::Pictures::default(),
+            machines: machines::Machines::default(),
             deletions: Notify::new(),
             erasures: std::sync::atomic::AtomicU64::new(0),
             status: Mutex::new(FarmStatus::Starting),

@@ -23,6 +23,7 @@ macro_rules! same_names {
         }
     };
 }
+pub(super) use same_names;
 
 same_names!(
     job_status,

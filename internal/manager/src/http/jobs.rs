@@ -2,18 +2,19 @@
 
 use flamenco_api::operations::{
     DeleteJobMassResponse, DeleteJobResponse, DeleteJobWhatWouldItDoResponse,
-    FetchGlobalLastRenderedInfoResponse, FetchJobBlocklistResponse, FetchJobLastRenderedInfoResponse,
-    FetchJobResponse, FetchJobTasksQuery, FetchJobTasksResponse, FetchJobsQuery, FetchJobsResponse,
-    FetchTaskLogInfoResponse, FetchTaskLogTailResponse, FetchTaskResponse, GetJobTypeResponse,
-    GetJobTypesResponse, RemoveJobBlocklistResponse, SetJobPriorityResponse, SetJobStatusResponse,
-    SetJobTagResponse, SetTaskStatusResponse, SubmitJobCheckResponse, SubmitJobResponse,
+    FetchGlobalLastRenderedInfoResponse, FetchJobBlocklistResponse, FetchJobFramesQuery,
+    FetchJobFramesResponse, FetchJobLastRenderedInfoResponse, FetchJobResponse, FetchJobTasksQuery,
+    FetchJobTasksResponse, FetchJobsQuery, FetchJobsResponse, FetchTaskLogInfoResponse,
+    FetchTaskLogTailResponse, FetchTaskResponse, GetJobTypeResponse, GetJobTypesResponse,
+    RemoveJobBlocklistResponse, SetJobPriorityResponse, SetJobStatusResponse, SetJobTagResponse,
+    SetTaskStatusResponse, SubmitJobCheckResponse, SubmitJobResponse,
 };
 use flamenco_api::server::JobsApi;
 use flamenco_api::{Problem, types};
 use flamenco_jobscript::JobType;
 use uuid::Uuid;
 
-use super::{Api, Caller, convert, lists, problem};
+use super::{Api, Caller, convert, frames, lists, problem};
 use crate::error::Error;
 use crate::farm::submission::Submission;
 use crate::farm::tags::TagChoice;
@@ -87,6 +88,16 @@ impl JobsApi for Api {
         let page = self.farm.list_tasks(job_id.into(), &filter, &order.paging, convert::task_summary).await?;
         let next_cursor = page.next.map(|place| order.cursor(place)).transpose()?;
         Ok(FetchJobTasksResponse::Status200(types::JobTasksSummary { tasks: page.entries, next_cursor }))
+    }
+
+    async fn fetch_job_frames(
+        &self,
+        _: Caller,
+        job_id: Uuid,
+        query: FetchJobFramesQuery,
+    ) -> Result<FetchJobFramesResponse, Problem> {
+        let found = self.farm.frames(job_id.into(), frames::filter(&query)?).await?;
+        Ok(FetchJobFramesResponse::Status200(frames::page(found)))
     }
 
     async fn fetch_task(&self, _: Caller, task_id: Uuid) -> Result<FetchTaskResponse, Problem> {

@@ -14,6 +14,9 @@ use flamenco_domain::variables::Audience;
 use super::{Api, Caller, convert, setup};
 use crate::error::Error;
 
+/// What clients may use that a stock manager does not have.
+const FEATURES: [&str; 2] = ["frames", "machine"];
+
 const fn audience(audience: types::ManagerVariableAudience) -> Audience {
     match audience {
         types::ManagerVariableAudience::Workers => Audience::Workers,
@@ -29,6 +32,7 @@ impl MetaApi for Api {
             shortversion: versions.short.clone(),
             version: versions.long.clone(),
             git: versions.git.clone(),
+            features: Some(FEATURES.map(str::to_owned).to_vec()),
         }))
     }
 

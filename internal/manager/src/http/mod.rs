@@ -9,9 +9,11 @@ mod convert;
 mod development;
 mod docs;
 mod encoded_word;
+mod frames;
 mod job_files;
 mod jobs;
 mod lists;
+mod machines;
 mod meta;
 mod problem;
 #[cfg(unix)]

@@ -46,7 +46,8 @@ impl From<Error> for Problem {
                 return internal(&error);
             }
         };
-        Self::new(status, error.to_string())
+        let problem = Self::new(status, error.to_string());
+        if status == StatusCode::TOO_MANY_REQUESTS { problem.retry_after(TRY_AGAIN) } else { problem }
     }
 }
 
@@ -173,7 +174,7 @@ mod tests {
             // Until somebody switches the file store on, trying again is of no use.
             assert_eq!(
                 problem.retry_after.is_some(),
-                status == 503 && !problem.message.contains("not active")
+                matches!(status, 429 | 503) && !problem.message.contains("not active")
             );
         }
     }

@@ -20,7 +20,7 @@ use socketioxide::handler::ConnectHandler;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::convert;
+use super::{convert, machines};
 use crate::events::{Next, Subscription};
 use crate::farm::Farm;
 
@@ -84,6 +84,7 @@ fn rooms(kind: SocketIoSubscriptionType, uuid: Option<&str>) -> Result<Vec<Strin
         Kind::AllWorkers => vec!["/workers".to_owned()],
         Kind::AllLastRendered => vec!["/last-rendered".to_owned()],
         Kind::AllWorkerTags => vec!["/workertags".to_owned()],
+        Kind::AllWorkerStats => vec!["/workers/stats".to_owned()],
         Kind::Job => {
             let id = needed()?;
             vec![format!("/jobs/{id}"), format!("/jobs/{id}/last-rendered")]
@@ -138,6 +139,9 @@ async fn emit(io: &SocketIo, event: &Event) {
                 EventWorkerTagUpdate { tag: convert::tag(tag.clone()), was_deleted: deleted.then_some(true) };
             to(io, "/workertags", "/workertags", &update).await;
         }
+        Event::Machines(reports) => {
+            to(io, "/workers/stats", "/workerstats", &machines::machines(reports.clone())).await;
+        }
         Event::WorkAvailable => {}
     }
 }
@@ -165,6 +169,7 @@ mod tests {
             (Kind::AllWorkers, Some(""), vec!["/workers".to_owned()]),
             (Kind::AllLastRendered, None, vec!["/last-rendered".to_owned()]),
             (Kind::AllWorkerTags, Some(id), vec!["/workertags".to_owned()]),
+            (Kind::AllWorkerStats, None, vec!["/workers/stats".to_owned()]),
             (Kind::Job, Some(id), vec![format!("/jobs/{id}"), format!("/jobs/{id}/last-rendered")]),
             (Kind::Tasklog, Some(id), vec![format!("/tasklog/{id}")]),
         ] {

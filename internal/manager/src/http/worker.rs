@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use flamenco_api::operations::{
-    MayWorkerRunResponse, RegisterWorkerResponse, ScheduleTaskQuery, ScheduleTaskResponse, SignOffResponse,
-    SignOnResponse, TaskOutputProducedResponse, TaskUpdateResponse, WorkerStateChangedResponse,
-    WorkerStateResponse,
+    MayWorkerRunResponse, RegisterWorkerResponse, ReportFramesResponse, ReportMachineResponse,
+    ScheduleTaskQuery, ScheduleTaskResponse, SignOffResponse, SignOnResponse, TaskOutputProducedResponse,
+    TaskUpdateResponse, WorkerStateChangedResponse, WorkerStateResponse,
 };
 use flamenco_api::server::{UploadBody, WorkerApi};
 use flamenco_api::{Problem, types};
@@ -17,7 +17,7 @@ use flamenco_domain::worker::WorkerStatus;
 use futures_util::StreamExt;
 use uuid::Uuid;
 
-use super::{Api, Caller, convert};
+use super::{Api, Caller, convert, frames, machines};
 use crate::error::Error;
 use crate::farm::last_rendered::LARGEST;
 use crate::farm::scheduler::{Answer, Assigned};
@@ -160,6 +160,26 @@ impl WorkerApi for Api {
             reason,
             status_change_requested: status_change,
         }))
+    }
+
+    async fn report_frames(
+        &self,
+        caller: Caller,
+        task_id: Uuid,
+        body: types::FrameReports,
+    ) -> Result<ReportFramesResponse, Problem> {
+        let reports = body.frames.into_iter().map(frames::from_report).collect();
+        self.farm.report_frames(caller.worker()?, task_id.into(), reports).await?;
+        Ok(ReportFramesResponse::Status204)
+    }
+
+    async fn report_machine(
+        &self,
+        caller: Caller,
+        body: types::MachineReport,
+    ) -> Result<ReportMachineResponse, Problem> {
+        self.farm.report_machine(caller.worker()?, machines::from_report(body)).await?;
+        Ok(ReportMachineResponse::Status204)
     }
 
     async fn task_output_produced(

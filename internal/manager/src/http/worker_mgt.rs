@@ -1,7 +1,8 @@
 //! Operations of the tag `worker-mgt`: what people do with workers.
 
 use flamenco_api::operations::{
-    CreateWorkerTagResponse, DeleteWorkerResponse, DeleteWorkerTagResponse, FetchWorkerResponse,
+    CreateWorkerTagResponse, DeleteWorkerResponse, DeleteWorkerTagResponse, FetchMachinesResponse,
+    FetchWorkerMachineQuery, FetchWorkerMachineResponse, FetchWorkerResponse,
     FetchWorkerSleepScheduleResponse, FetchWorkerTagResponse, FetchWorkerTagsResponse, FetchWorkersQuery,
     FetchWorkersResponse, RequestWorkerStatusChangeResponse, SetWorkerSleepScheduleResponse,
     SetWorkerTagsResponse, UpdateWorkerTagResponse,
@@ -13,7 +14,7 @@ use flamenco_domain::schedule::SleepSchedule;
 use flamenco_domain::worker::{StatusRequest, Tag};
 use uuid::Uuid;
 
-use super::{Api, Caller, convert, lists, problem};
+use super::{Api, Caller, convert, lists, machines, problem};
 use crate::error::Error;
 
 impl WorkerMgtApi for Api {
@@ -30,6 +31,20 @@ impl WorkerMgtApi for Api {
 
     async fn fetch_worker(&self, _: Caller, worker_id: Uuid) -> Result<FetchWorkerResponse, Problem> {
         Ok(FetchWorkerResponse::Status200(convert::worker(self.farm.worker(worker_id.into()).await?)))
+    }
+
+    async fn fetch_machines(&self, _: Caller) -> Result<FetchMachinesResponse, Problem> {
+        Ok(FetchMachinesResponse::Status200(machines::machines(self.farm.machines())))
+    }
+
+    async fn fetch_worker_machine(
+        &self,
+        _: Caller,
+        worker_id: Uuid,
+        query: FetchWorkerMachineQuery,
+    ) -> Result<FetchWorkerMachineResponse, Problem> {
+        let history = self.farm.machine(worker_id.into(), machines::from_span(query.span)).await?;
+        Ok(FetchWorkerMachineResponse::Status200(machines::history(history)))
     }
 
     async fn delete_worker(&self, _: Caller, worker_id: Uuid) -> Result<DeleteWorkerResponse, Problem> {

@@ -4,6 +4,7 @@ mod checkpoint;
 mod database_check;
 mod farm_status;
 mod job_deleter;
+mod machines;
 mod shaman_gc;
 mod sleep_schedule;
 mod timeouts;
@@ -17,6 +18,7 @@ use crate::farm::Farm;
 pub(crate) fn spawn_all(farm: &Farm, tracker: &TaskTracker, cancel: &CancellationToken) {
     tracker.spawn(timeouts::run(farm.clone(), cancel.clone()));
     tracker.spawn(job_deleter::run(farm.clone(), cancel.clone()));
+    tracker.spawn(machines::run(farm.clone(), cancel.clone()));
     tracker.spawn(sleep_schedule::run(farm.clone(), cancel.clone()));
     tracker.spawn(shaman_gc::run(farm.clone(), cancel.clone()));
     tracker.spawn(checkpoint::run(farm.clone(), cancel.clone()));

@@ -34,7 +34,8 @@ async fn version_and_configuration_are_told(farm: Builder) {
     let version = farm.get("/api/v3/version").await.expect(200).json();
     assert_eq!(
         version,
-        json!({ "name": "Barn", "shortversion": "1.2.3", "version": "1.2.3-test", "git": "abcdef" })
+        json!({ "name": "Barn", "shortversion": "1.2.3", "version": "1.2.3-test", "git": "abcdef",
+            "features": ["frames", "machine"] })
     );
     let configuration = farm.get("/api/v3/configuration").await.expect(200).json();
     assert_eq!(configuration["isFirstRun"], false);

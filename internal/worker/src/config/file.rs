@@ -2,9 +2,20 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 
+/// Every setting there is.
+const KEYS: [&str; 7] = [
+    "worker_name",
+    "manager_url",
+    "task_types",
+    "restart_exit_code",
+    "oom_score_adjust",
+    "command_time_limit",
+    "silence_limit",
+];
 const DEFAULT_TASK_TYPES: [&str; 4] = ["blender", "ffmpeg", "file-management", "misc"];
 
 /// Why the configuration file cannot be used. Each names the file, and where possible line and column.
@@ -47,6 +58,11 @@ struct Typed {
     task_types: Option<Vec<String>>,
     restart_exit_code: Option<i64>,
     oom_score_adjust: Option<i64>,
+    command_time_limit: Option<String>,
+    silence_limit: Option<String>,
+    /// Everything else.
+    #[serde(flatten)]
+    unknown: std::collections::BTreeMap<String, serde_yaml_ng::Value>,
 }
 
 /// Checked. Text is trimmed, and blank text is nothing.
@@ -57,6 +73,10 @@ pub struct File {
     pub task_types: Vec<String>,
     pub restart_exit_code: Option<u8>,
     pub oom_score_adjust: Option<i32>,
+    pub command_time_limit: Option<Duration>,
+    pub silence_limit: Option<Duration>,
+    /// What to warn about.
+    pub warnings: Vec<String>,
 }
 
 /// Reads the file; one that is missing is like an empty one.
@@ -110,13 +130,45 @@ fn parse(path: &Path, text: &str) -> Result<File, FileError> {
             )),
         })
         .transpose()?;
+    let limit = |key: &'static str, typed: Option<String>| match typed.and_then(not_blank) {
+        None => Ok(None),
+        Some(text) => duration(&text).map(Some).ok_or_else(|| {
+            invalid(key, format!("is {text:?}; it must be a time such as 90s, 30m or 1h30m, and more than 0"))
+        }),
+    };
+    let unknown = typed.unknown.keys().map(|key| {
+        let place = format!("{}:{}", path.display(), line_of(text, key));
+        format!("{place}: {key} is no setting of this worker, and is ignored; known are {}", KEYS.join(", "))
+    });
     Ok(File {
+        command_time_limit: limit("command_time_limit", typed.command_time_limit)?,
+        silence_limit: limit("silence_limit", typed.silence_limit)?,
+        warnings: unknown.collect(),
         worker_name: typed.worker_name.and_then(not_blank),
         manager_url: typed.manager_url.and_then(not_blank),
         task_types,
         restart_exit_code,
         oom_score_adjust,
     })
+}
+
+/// A time such as `90s`, `30m`, `1h30m`; more than nothing.
+fn duration(text: &str) -> Option<Duration> {
+    let (mut seconds, mut rest) = (0_u64, text);
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| !c.is_ascii_digit())?;
+        let number: u64 = rest[..end].parse().ok()?;
+        let factor = match rest[end..].chars().next()? {
+            's' => 1,
+            'm' => 60,
+            'h' => 3600,
+            _ => return None,
+        };
+        seconds = seconds.checked_add(number.checked_mul(factor)?)?;
+        rest = &rest[end + 1..];
+    }
+    // Longer than a year is never meant, and would overflow clocks.
+    (1..=31_536_000).contains(&seconds).then(|| Duration::from_secs(seconds))
 }
 
 fn not_blank(text: String) -> Option<String> {
@@ -147,17 +199,26 @@ mod tests {
     }
 
     #[test]
-    fn every_key_is_read_and_others_are_ignored() {
+    fn every_key_is_read_and_others_are_warned_about() {
         let text = "worker_name: node\nmanager_url: http://m/\ntask_types: [blender, ' misc ']\n\
-                    restart_exit_code: 47\noom_score_adjust: -500\nfuture_key: {a: 1}\n";
+                    restart_exit_code: 47\noom_score_adjust: -500\ncommand_time_limit: 1h30m\n\
+                    silence_limit: 90s\nmanager_ulr: {a: 1}\n";
         let expected = File {
             worker_name: Some("node".to_owned()),
             manager_url: Some("http://m/".to_owned()),
             task_types: vec!["blender".to_owned(), "misc".to_owned()],
             restart_exit_code: Some(47),
             oom_score_adjust: Some(-500),
+            command_time_limit: Some(Duration::from_secs(5400)),
+            silence_limit: Some(Duration::from_secs(90)),
+            warnings: Vec::new(),
         };
-        assert_eq!(parse_text(text).unwrap(), expected);
+        let mut parsed = parse_text(text).unwrap();
+        let warnings = std::mem::take(&mut parsed.warnings);
+        assert_eq!(parsed, expected);
+        assert_eq!(warnings.len(), 1);
+        assert!(warnings[0].starts_with("flamenco-worker.yaml:8: manager_ulr"), "{warnings:?}");
+        assert!(warnings[0].contains("manager_url"), "it tells the right name: {warnings:?}");
     }
 
     #[test]
@@ -169,6 +230,10 @@ mod tests {
             ("\nrestart_exit_code: 256\n", "flamenco-worker.yaml:2: restart_exit_code is 256"),
             ("restart_exit_code: -1\n", "0 to 255"),
             ("worker_name: x\noom_score_adjust: 1001\n", "flamenco-worker.yaml:2: oom_score_adjust is 1001"),
+            ("silence_limit: soon\n", "flamenco-worker.yaml:1: silence_limit is \"soon\""),
+            ("silence_limit: 0s\n", "more than 0"),
+            ("command_time_limit: 5\n", "flamenco-worker.yaml:1"),
+            ("command_time_limit: 99999999999999999999h\n", "90s, 30m or 1h30m"),
             ("task_types: []\n", "flamenco-worker.yaml:1: task_types is empty"),
         ];
         for (text, expected) in cases {

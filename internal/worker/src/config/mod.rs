@@ -29,6 +29,13 @@ pub struct Config {
     pub restart_exit_code: Option<u8>,
     /// Linux: how readily the system kills the programs of a task when memory runs out, -1000 to 1000.
     pub oom_score_adjust: Option<i32>,
+    /// A program of a task that runs for longer is stopped, and the task fails.
+    pub command_time_limit: Option<Duration>,
+    /// A program of a task that writes nothing for longer is stopped, and the task fails.
+    pub silence_limit: Option<Duration>,
+    /// The program that ends what a killed worker leaves behind: the worker's own, started with
+    /// [`crate::GUARD_ARGUMENT`]. `None` for no such guard.
+    pub guard: Option<PathBuf>,
     /// Directory of credentials, queue and lock.
     pub home: PathBuf,
     /// Version that the manager shows.
@@ -56,6 +63,10 @@ pub struct Pace {
     pub may_i_run: Duration,
     /// How long a line of a task's log waits for more lines.
     pub log_age: Duration,
+    /// Between two reports of how this machine is doing.
+    pub machine_load: Duration,
+    /// Between two reports of what changes slowly.
+    pub machine_state: Duration,
     /// How long delivering what is queued may take when the worker stops.
     pub flush_at_exit: Duration,
     /// How long signing off may take.
@@ -71,6 +82,8 @@ impl Default for Pace {
             asleep_poll: Duration::from_secs(3),
             may_i_run: Duration::from_secs(5),
             log_age: Duration::from_secs(1),
+            machine_load: Duration::from_secs(5),
+            machine_state: Duration::from_secs(60),
             flush_at_exit: Duration::from_secs(5),
             sign_off: Duration::from_secs(3),
         }
@@ -142,6 +155,10 @@ impl Config {
         };
         let manager_url =
             manager_url::normalise(&address).map_err(|source| ConfigError::ManagerUrl { origin, source })?;
+        // Only now: this is called again when no manager was given and one is found.
+        for warning in &file.warnings {
+            tracing::warn!("{warning}");
+        }
         let restart_exit_code = command_line.restart_exit_code.or(file.restart_exit_code);
         Ok(Self {
             manager_url,
@@ -149,6 +166,9 @@ impl Config {
             task_types: file.task_types,
             restart_exit_code: restart_exit_code.filter(|code| *code != 0),
             oom_score_adjust: file.oom_score_adjust,
+            command_time_limit: file.command_time_limit,
+            silence_limit: file.silence_limit,
+            guard: None,
             home: home::find(environment)?,
             software_version: software_version(),
             register_again: command_line.register_again,

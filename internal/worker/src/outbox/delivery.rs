@@ -6,13 +6,15 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{Entry, FirstAnswer, Outbox, TaskReport};
+use super::{Entry, FirstAnswer, FrameReport, Outbox, TaskReport};
 use crate::backoff::Backoff;
 
 /// How many updates are read from the queue at once.
 const READ_AHEAD: usize = 64;
 /// Pieces of log are merged up to this size, in bytes.
 const MAX_MERGED_LOG: usize = 256 * 1024;
+/// As many frames as the manager takes at once.
+const MAX_MERGED_FRAMES: usize = 500;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
@@ -26,7 +28,12 @@ pub enum Answer {
     /// The manager will never accept this update; the message says why.
     Refused(String),
     /// The manager cannot be reached, is busy, or does not know this worker; worth another attempt.
-    TryLater(String),
+    TryLater {
+        /// Why.
+        reason: String,
+        /// When the manager wants to be asked again, if it said so.
+        after: Option<Duration>,
+    },
 }
 
 /// Delivers until cancelled. `send` makes one request, under its own deadline.
@@ -72,28 +79,35 @@ where
         outbox.storage.discard(ids).await;
         return None;
     };
+    // What is told about frames says nothing about whether the task may run.
+    let concerns_run = report.frames.is_none();
+    let answered = |answer| {
+        if concerns_run {
+            outbox.runs.answered(task, answer);
+        }
+    };
     match send(task, report).await {
         Answer::Accepted => {
             outbox.storage.discard(ids).await;
-            outbox.runs.answered(task, FirstAnswer::Accepted);
+            answered(FirstAnswer::Accepted);
         }
         Answer::NotOurs => {
             let dropped = outbox.storage.drop_task(task).await;
             tracing::warn!(%task, dropped, "the manager says this task is not ours; dropping its updates");
-            outbox.runs.answered(task, FirstAnswer::NotOurs);
+            answered(FirstAnswer::NotOurs);
         }
         Answer::Refused(message) => {
             tracing::warn!(%task, message, "the manager refused a task update; dropping it");
             outbox.storage.discard(ids).await;
-            outbox.runs.answered(task, FirstAnswer::Refused(message));
+            answered(FirstAnswer::Refused(message));
         }
-        Answer::TryLater(reason) => {
-            let pause = backoff.next_jittered();
+        Answer::TryLater { reason, after } => {
+            let pause = backoff.next_jittered().max(after.unwrap_or_default().min(LONGEST_PAUSE));
             tracing::warn!(
                 %task, reason, queued = outbox.len(), retry_in = ?pause,
                 "cannot deliver task updates; keeping them"
             );
-            outbox.runs.answered(task, FirstAnswer::Unreachable);
+            answered(FirstAnswer::Unreachable);
             return Some(pause);
         }
     }
@@ -112,6 +126,10 @@ struct Delivery {
 fn next_delivery(entries: &[Entry]) -> Option<Delivery> {
     let (first, rest) = entries.split_first()?;
     let mut delivery = Delivery { ids: vec![first.id], task: first.task, report: first.report.clone() };
+    if let Some(frames) = delivery.report.as_mut().and_then(|report| report.frames.as_mut()) {
+        delivery.ids.extend(merge_frames(frames, first.task, rest));
+        return Some(delivery);
+    }
     let Some(TaskReport { log: Some(log), .. }) = delivery.report.as_mut().filter(|r| r.is_log_only()) else {
         return Some(delivery);
     };
@@ -132,6 +150,21 @@ fn next_delivery(entries: &[Entry]) -> Option<Delivery> {
         }
     }
     Some(delivery)
+}
+
+/// Adds the frames of the entries that follow, as long as they are about the same task; says which entries those are.
+fn merge_frames(frames: &mut Vec<FrameReport>, task: Uuid, rest: &[Entry]) -> Vec<i64> {
+    let mut ids = Vec::new();
+    for entry in rest {
+        match entry.report.as_ref().and_then(|report| report.frames.as_ref()) {
+            Some(more) if entry.task == task && frames.len() + more.len() <= MAX_MERGED_FRAMES => {
+                frames.extend(more.iter().cloned());
+                ids.push(entry.id);
+            }
+            _ => break,
+        }
+    }
+    ids
 }
 
 #[cfg(test)]

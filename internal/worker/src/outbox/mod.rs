@@ -16,6 +16,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -36,6 +37,41 @@ pub struct TaskReport {
     pub steps_completed: Option<i64>,
     #[serde(rename = "taskStatus", skip_serializing_if = "Option::is_none")]
     pub task_status: Option<ReportedStatus>,
+    /// Frames that the task rendered. They go to the manager in a request of their own, with nothing else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frames: Option<Vec<FrameReport>>,
+}
+
+/// One picture of a frame that a task rendered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FrameReport {
+    pub frame: i64,
+    /// Empty for a frame that failed before it had a name.
+    pub path: String,
+    pub state: FrameState,
+    pub rendered_at: DateTime<Utc>,
+    /// It was there before this run, and was left as it is.
+    pub existing: bool,
+    pub render_ms: Option<i64>,
+    pub save_ms: Option<i64>,
+    /// In bytes.
+    pub peak_memory: Option<i64>,
+    /// In bytes.
+    pub file_size: Option<i64>,
+    pub width: Option<i64>,
+    pub height: Option<i64>,
+}
+
+/// What became of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FrameState {
+    Ok,
+    Empty,
+    Broken,
+    Black,
+    Missing,
+    Failed,
 }
 
 impl TaskReport {
@@ -45,6 +81,7 @@ impl TaskReport {
             && self.activity.is_none()
             && self.steps_completed.is_none()
             && self.task_status.is_none()
+            && self.frames.is_none()
     }
 }
 

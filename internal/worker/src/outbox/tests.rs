@@ -114,7 +114,7 @@ async fn a_lost_connection_keeps_everything_in_order() {
     let manager = Manager::default();
     manager
         .take(&outbox, |attempt, _, _| match attempt {
-            0 => Answer::TryLater("connection refused".to_owned()),
+            0 => Answer::TryLater { reason: "connection refused".to_owned(), after: None },
             _ => Answer::Accepted,
         })
         .await;
@@ -265,7 +265,7 @@ async fn a_pause_ends_when_there_is_hurry() {
     };
     let started = std::time::Instant::now();
     let rule = |attempt, _, _: &TaskReport| match attempt {
-        0 => Answer::TryLater("connection refused".to_owned()),
+        0 => Answer::TryLater { reason: "connection refused".to_owned(), after: None },
         _ => Answer::Accepted,
     };
     tokio::select! {
@@ -274,4 +274,75 @@ async fn a_pause_ends_when_there_is_hurry() {
     }
     assert_eq!(manager.received().len(), 1);
     assert!(started.elapsed() < Duration::from_millis(800), "{:?}", started.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_manager_that_is_away_for_hours_costs_nothing_but_time() {
+    let directory = tempfile::tempdir().unwrap();
+    let outbox = open(&directory);
+    let frames = |number| TaskReport {
+        frames: Some(vec![FrameReport {
+            frame: number,
+            path: format!("{number}.png"),
+            state: FrameState::Ok,
+            rendered_at: DateTime::UNIX_EPOCH,
+            existing: false,
+            render_ms: None,
+            save_ms: None,
+            peak_memory: None,
+            file_size: None,
+            width: None,
+            height: None,
+        }]),
+        ..TaskReport::default()
+    };
+    let reports = [log("a\n"), frames(1), frames(2), status(ReportedStatus::Completed)];
+    for report in &reports {
+        outbox.push(task(1), report).await;
+    }
+    let (away, start) = (Duration::from_secs(6 * 3600), tokio::time::Instant::now());
+    let (attempts, received) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let send = |_, report: TaskReport| {
+        attempts.fetch_add(1, Ordering::Relaxed);
+        std::future::ready(if start.elapsed() < away {
+            Answer::TryLater { reason: "connection refused".to_owned(), after: None }
+        } else {
+            received.lock().unwrap().push(report);
+            Answer::Accepted
+        })
+    };
+    let cancel = CancellationToken::new();
+    tokio::select! {
+        () = deliver(&outbox, send, &cancel) => {}
+        () = outbox.drained() => {}
+    }
+    assert!(start.elapsed() < away + Duration::from_secs(40), "{:?}", start.elapsed());
+    let attempts = attempts.into_inner();
+    assert!((650..900).contains(&attempts), "about every 30 s: {attempts}");
+    let both = TaskReport {
+        frames: Some([frames(1), frames(2)].into_iter().flat_map(|report| report.frames.unwrap()).collect()),
+        ..TaskReport::default()
+    };
+    let received = received.into_inner().unwrap();
+    assert_eq!(received, [log("a\n"), both, status(ReportedStatus::Completed)], "frames share a request");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_manager_that_says_when_to_come_again_is_obeyed() {
+    let directory = tempfile::tempdir().unwrap();
+    let outbox = open(&directory);
+    outbox.push(task(1), &log("x")).await;
+    let start = tokio::time::Instant::now();
+    let manager = Manager::default();
+    let later =
+        |seconds| Answer::TryLater { reason: String::new(), after: Some(Duration::from_secs(seconds)) };
+    let rule = |attempt, _, _: &TaskReport| match attempt {
+        0 => later(12),
+        // Nobody stays away for a day because somebody says so.
+        1 => later(86_400),
+        _ => Answer::Accepted,
+    };
+    manager.take(&outbox, rule).await;
+    let took = start.elapsed().as_secs();
+    assert!((42..46).contains(&took), "12 s and then 30 s: {took}");
 }

@@ -14,7 +14,9 @@ use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
 
-use super::Launch;
+use super::mark;
+use super::supervision::Watch;
+use super::{Launch, Supervision};
 
 /// How often a group that was asked to end is looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(25);
@@ -28,15 +30,20 @@ pub struct Group {
     id: Pid,
     /// The group is known to be gone, or was given up: nothing to kill any more.
     over: bool,
+    /// What its processes carry in their environment.
+    mark: String,
+    _watch: Watch,
 }
 
 impl Group {
     /// Starts a program as the leader of a new group, with no input and with both outputs in one pipe.
-    pub fn start(launch: &Launch) -> std::io::Result<(Self, Output)> {
+    pub fn start(launch: &Launch, supervision: &Supervision) -> std::io::Result<(Self, Output)> {
+        let mark = supervision.new_mark();
         let (reader, writer) = std::io::pipe()?;
         let mut command = std::process::Command::new(&launch.exe);
         command
             .args(&launch.args)
+            .env(mark::VARIABLE, &mark)
             .stdin(Stdio::null())
             .stdout(writer.try_clone()?)
             .stderr(writer)
@@ -48,7 +55,8 @@ impl Group {
         drop(command);
         let pid = child.id().ok_or_else(|| std::io::Error::other("the new process has no id"))?;
         let id = Pid::from_raw(i32::try_from(pid).map_err(std::io::Error::other)?);
-        let group = Self { child, id, over: false };
+        let watch = supervision.watch(id.as_raw());
+        let group = Self { child, id, over: false, mark, _watch: watch };
         if let Some(score) = launch.oom_score_adjust {
             set_oom_score(pid, score);
         }
@@ -83,6 +91,13 @@ impl Group {
             tracing::warn!(pid = self.pid(), %error, "cannot wait for the killed program");
         }
         true
+    }
+
+    /// Kills what the program started and what has left its group, and says how many there were.
+    pub async fn sweep(&self) -> usize {
+        let mark = self.mark.clone();
+        // The task only ends early when the worker does.
+        tokio::task::spawn_blocking(move || mark::kill_marked(&mark)).await.unwrap_or_default()
     }
 
     /// To be called when the run is over. What is left of the group is killed.

@@ -10,19 +10,25 @@
 //! the other.
 
 mod group;
+mod guard;
 mod lines;
+mod mark;
+mod supervision;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::reporter::Reporter;
 use crate::runner::shell_words;
 use group::{Group, Output};
+pub use guard::{GUARD_ARGUMENT, guard_processes};
 use lines::LineSplitter;
+pub use supervision::{Supervision, TimeLimits, Watched};
 
 /// How long a program has between SIGTERM and SIGKILL.
 const TERMINATE_GRACE: Duration = Duration::from_secs(5);
@@ -53,6 +59,8 @@ pub enum ProcessError {
     Signal { exe: PathBuf, signal: i32, hint: &'static str },
     #[error("cannot follow {exe}: {source}", exe = .exe.display())]
     Wait { exe: PathBuf, source: std::io::Error },
+    #[error("{exe} was stopped: {reason}", exe = .exe.display())]
+    TimeLimit { exe: PathBuf, reason: String },
     #[error("{exe} was stopped", exe = .exe.display())]
     Cancelled { exe: PathBuf },
 }
@@ -64,9 +72,10 @@ pub enum ProcessError {
 /// blocking one): on Linux the program is told to die with the thread that started it.
 ///
 /// # Errors
-/// When the program cannot be started, fails, or was cancelled.
+/// When the program cannot be started, fails, runs into a time limit, or was cancelled.
 pub async fn run(
     launch: &Launch,
+    supervision: &Supervision,
     reporter: &Reporter,
     cancel: &CancellationToken,
     mut on_line: impl FnMut(&str),
@@ -75,28 +84,42 @@ pub async fn run(
     if cancel.is_cancelled() {
         return Err(ProcessError::Cancelled { exe: launch.exe.clone() });
     }
-    let (mut group, mut output) =
-        Group::start(launch).map_err(|source| ProcessError::Start { exe: launch.exe.clone(), source })?;
-    let mut log = OutputLog { pid: group.pid(), reporter, splitter: LineSplitter::default() };
+    let (mut group, mut output) = Group::start(launch, supervision)
+        .map_err(|source| ProcessError::Start { exe: launch.exe.clone(), source })?;
+    let heard = Heard::now();
+    let limit = time_limit(supervision.limits, &heard);
+    let mut log = OutputLog { pid: group.pid(), reporter, splitter: LineSplitter::default(), heard: &heard };
 
     let follow = async {
         let status = follow_until_exit(&mut group, &mut output, &mut log, &mut on_line).await;
         (status, drain(&mut output, &mut log, &mut on_line).await)
     };
+    let exe = launch.exe.clone();
     let outcome = tokio::select! {
-        outcome = follow => Some(outcome),
-        () = cancel.cancelled() => None,
+        outcome = follow => Ok(outcome),
+        () = cancel.cancelled() => Err(ProcessError::Cancelled { exe }),
+        reason = limit => Err(ProcessError::TimeLimit { exe, reason }),
     };
-    let Some((status, output_ended)) = outcome else {
-        stop(&mut group, &mut output, &mut log, &mut on_line).await;
-        return Err(ProcessError::Cancelled { exe: launch.exe.clone() });
+    let (status, output_ended) = match outcome {
+        Ok(outcome) => outcome,
+        Err(stopped) => {
+            if let ProcessError::TimeLimit { reason, .. } = &stopped {
+                reporter.log(&format!("stopping the program: {reason}"));
+            }
+            stop(&mut group, &mut output, &mut log, &mut on_line).await;
+            return Err(stopped);
+        }
     };
     if !output_ended {
         reporter.log("the program has ended, but processes it started hold its output; stopping them");
         group.terminate(TERMINATE_GRACE).await;
     }
-    log.finish(&mut on_line);
     group.finished();
+    let strays = group.sweep().await;
+    if strays > 0 {
+        reporter.log(&format!("killed {strays} process(es) that the program had left running"));
+    }
+    log.finish(&mut on_line);
     let status = status.map_err(|source| ProcessError::Wait { exe: launch.exe.clone(), source })?;
     judge(&launch.exe, status, reporter)
 }
@@ -152,7 +175,8 @@ async fn stop(
             () = reading => false,
         }
     };
-    // What the dying program wrote last is still in the pipe; a leftover outside the group may hold it open.
+    group.sweep().await;
+    // What the dying program wrote last is still in the pipe.
     let rest = async {
         while output.is_open() {
             let bytes = output.read().await;
@@ -160,13 +184,52 @@ async fn stop(
         }
     };
     if timeout(LAST_WORDS_GRACE, rest).await.is_err() {
-        tracing::warn!(pid = log.pid, "a process outside the program's group still holds its output");
+        tracing::warn!(pid = log.pid, "a process that cannot be found still holds the program's output");
     }
     log.finish(on_line);
     let how = if forced { "it did not end when asked to, and was killed" } else { "it ended when asked to" };
     log.reporter.log(&format!("pid={} stopped: {how}", log.pid));
     tracing::info!(pid = log.pid, "stopped the program: {how}");
     group.finished();
+}
+
+/// When a program was started, and when it last wrote something.
+struct Heard {
+    start: Instant,
+    /// Milliseconds after the start.
+    last: AtomicU64,
+}
+
+impl Heard {
+    fn now() -> Self {
+        Self { start: Instant::now(), last: AtomicU64::new(0) }
+    }
+
+    fn note(&self) {
+        let millis = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last.store(millis, Ordering::Relaxed);
+    }
+
+    fn last(&self) -> Instant {
+        self.start + Duration::from_millis(self.last.load(Ordering::Relaxed))
+    }
+}
+
+/// Returns when a limit is exceeded, and says which. `heard` is when the program last wrote something.
+async fn time_limit(limits: TimeLimits, heard: &Heard) -> String {
+    loop {
+        let total = limits.total.map(|limit| heard.start + limit);
+        let silence = limits.silence.map(|limit| heard.last() + limit);
+        let Some(next) = total.into_iter().chain(silence).min() else { std::future::pending().await };
+        sleep_until(next).await;
+        let now = Instant::now();
+        if let Some(limit) = limits.total.filter(|limit| now >= heard.start + *limit) {
+            return format!("it ran for longer than the command_time_limit of this worker, {limit:?}");
+        }
+        if let Some(limit) = limits.silence.filter(|limit| now >= heard.last() + *limit) {
+            return format!("it wrote nothing for longer than the silence_limit of this worker, {limit:?}");
+        }
+    }
 }
 
 fn announce(launch: &Launch, reporter: &Reporter) {
@@ -200,10 +263,12 @@ struct OutputLog<'a> {
     pid: u32,
     reporter: &'a Reporter,
     splitter: LineSplitter,
+    heard: &'a Heard,
 }
 
 impl OutputLog<'_> {
     fn take(&mut self, bytes: &[u8], on_line: &mut impl FnMut(&str)) {
+        self.heard.note();
         let mut lines = Vec::new();
         self.splitter.feed(bytes, &mut lines);
         self.emit(&lines, on_line);

@@ -14,6 +14,11 @@ struct Ran {
 
 /// Runs a shell script; with `cancel_at`, cancels as soon as it prints that line.
 async fn run_script(script: &str, cancel_at: Option<&str>) -> Ran {
+    run_limited(script, cancel_at, TimeLimits::default()).await
+}
+
+async fn run_limited(script: &str, cancel_at: Option<&str>, limits: TimeLimits) -> Ran {
+    let supervision = Supervision::new(None, limits);
     let home = tempfile::tempdir().unwrap();
     let outbox = Outbox::open(&home.path().join("outbox.sqlite")).unwrap();
     let reporter = Reporter::new(uuid::Uuid::nil(), outbox, LogLimits::default());
@@ -25,7 +30,7 @@ async fn run_script(script: &str, cancel_at: Option<&str>) -> Ran {
     };
     let mut lines = Vec::new();
     let mut started = Instant::now();
-    let running = run(&launch, &reporter, &cancel, |line| {
+    let running = run(&launch, &supervision, &reporter, &cancel, |line| {
         lines.push(line.to_owned());
         if cancel_at == Some(line) {
             started = Instant::now();
@@ -106,10 +111,46 @@ async fn a_grandchild_that_holds_the_output_does_not_hang_the_run() {
 }
 
 #[tokio::test]
-async fn a_grandchild_outside_the_group_does_not_hang_a_cancelled_run() {
-    let ran = run_script("setsid sleep 7 & echo ready; wait", Some("ready")).await;
+async fn a_grandchild_outside_the_group_dies_with_a_cancelled_run() {
+    let ran = run_script("setsid sleep 1000 & echo $!; echo ready; wait", Some("ready")).await;
     assert!(matches!(ran.result, Err(ProcessError::Cancelled { .. })));
     assert!(ran.took < Duration::from_secs(5), "{:?}", ran.took);
+    assert_ends(&ran.lines[0]).await;
+}
+
+#[tokio::test]
+async fn a_daemon_is_not_left_behind() {
+    // It has another group, another parent, and no output of ours.
+    let script = "setsid sh -c 'echo $$ >&2; exec >/dev/null 2>&1 </dev/null; sleep 1000' & sleep 0.3";
+    let ran = run_script(script, None).await;
+    assert!(ran.result.is_ok(), "{:?}", ran.result);
+    assert_ends(&ran.lines[0]).await;
+}
+
+#[tokio::test]
+async fn time_limits_end_a_program() {
+    let half = Some(Duration::from_millis(500));
+    let chatty = "while :; do echo x; sleep 0.1; done";
+    for (script, limits, expected) in [
+        (chatty, TimeLimits { total: half, silence: None }, Some("command_time_limit")),
+        ("echo x; sleep 1000", TimeLimits { total: None, silence: half }, Some("silence_limit")),
+        (
+            "for i in 1 2 3 4 5 6 7 8; do echo x; sleep 0.1; done",
+            TimeLimits { total: None, silence: half },
+            None,
+        ),
+        ("exec >&- 2>&-; sleep 1000", TimeLimits { total: None, silence: half }, Some("silence_limit")),
+    ] {
+        let ran = run_limited(script, None, limits).await;
+        match (expected, &ran.result) {
+            (None, Ok(())) => {}
+            (Some(name), Err(error @ ProcessError::TimeLimit { .. })) => {
+                assert!(error.to_string().contains(name), "{error}");
+                assert!(ran.took < Duration::from_secs(4), "{:?}", ran.took);
+            }
+            other => panic!("{script}: {other:?}"),
+        }
+    }
 }
 
 #[tokio::test]

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::blender_output::{self, RenderEvent};
+use super::frame_tracker::{FrameTracker, Moment};
+use super::frames::{self, FrameSink};
 use super::params::Params;
 use super::picture;
 use super::shell_words;
@@ -43,10 +45,14 @@ pub async fn render(
     let RenderParams { exe, args } = RenderParams::parse(params)?;
     let exe = if has_separator(&exe) { PathBuf::from(exe) } else { find_programs::blender(&exe) };
     let mut progress = RenderProgress { total_steps, ..RenderProgress::default() };
-    run_blender(&exe, &args, context, &mut progress).await?;
-    if remove_broken(std::mem::take(&mut progress.skipped), context).await > 0 {
-        run_blender(&exe, &args, context, &mut progress).await?;
-    }
+    let run = async |sink: FrameSink| {
+        run_blender(&exe, &args, context, &mut progress, &sink).await?;
+        if remove_broken(std::mem::take(&mut progress.skipped), context).await > 0 {
+            run_blender(&exe, &args, context, &mut progress, &sink).await?;
+        }
+        Ok(())
+    };
+    frames::reporting(context, run).await?;
     if let Some(warning) = progress.warning() {
         tracing::warn!(warning);
         context.reporter.log(warning);
@@ -59,19 +65,23 @@ async fn run_blender(
     args: &[String],
     context: &Context<'_>,
     progress: &mut RenderProgress,
+    sink: &FrameSink,
 ) -> Result<(), CommandError> {
     let observe = |line: &str| {
         let Some(event) = blender_output::parse(line) else { return };
+        sink.send(progress.frames.observe(&event, Moment::now()));
         if let Some(activity) = progress.observe(&event) {
             context.reporter.set_activity(activity);
         }
-        if progress.total_steps > 0
-            && matches!(event, RenderEvent::FrameDone(_) | RenderEvent::FrameSkipped(_))
-        {
+        if progress.total_steps > 0 && !matches!(event, RenderEvent::Frame { .. }) {
             context.reporter.set_steps(context.steps_before + progress.steps());
         }
     };
-    context.run_program(exe, args.to_vec(), observe).await
+    let result = context.run_program(exe, args.to_vec(), observe).await;
+    // A run that was cut off says nothing about the frame that it was at.
+    let failed = matches!(&result, Err(error) if !matches!(error, CommandError::Cancelled));
+    sink.send(progress.frames.end(failed, Moment::now()));
+    result
 }
 
 /// Removes the pictures that are only half there, of those that Blender did not render because they exist. Says how
@@ -100,8 +110,7 @@ async fn remove_broken(skipped: Vec<PathBuf>, context: &Context<'_>) -> usize {
 #[derive(Debug, Default)]
 struct RenderProgress {
     total_steps: i64,
-    frames_done: i64,
-    pictures_saved: usize,
+    frames: FrameTracker,
     current_frame: Option<i64>,
     /// Pictures of frames that were left out.
     skipped: Vec<PathBuf>,
@@ -111,37 +120,30 @@ impl RenderProgress {
     /// Takes note of an event; returns the new activity text if it changed.
     fn observe(&mut self, event: &RenderEvent) -> Option<String> {
         match event {
-            RenderEvent::Saved(path) => {
-                self.pictures_saved += 1;
-                tracing::info!(path, "Blender saved a picture");
-                return None;
-            }
-            RenderEvent::Frame(number) => {
+            RenderEvent::Saved(path) => tracing::info!(path, "Blender saved a picture"),
+            RenderEvent::CannotSave(path) => tracing::warn!(path, "Blender cannot save a picture"),
+            RenderEvent::Frame { number, .. } => {
                 if self.current_frame == Some(*number) {
                     return None;
                 }
                 self.current_frame = Some(*number);
             }
-            RenderEvent::FrameDone(duration) => {
-                self.frames_done += 1;
-                tracing::info!(frame = self.current_frame, duration, "frame rendered");
+            RenderEvent::FrameDone { total, .. } => {
+                tracing::info!(frame = self.current_frame, ?total, "frame rendered");
             }
-            RenderEvent::FrameSkipped(path) => {
-                self.frames_done += 1;
-                self.skipped.push(path.into());
-            }
+            RenderEvent::FrameSkipped(path) => self.skipped.push(path.into()),
         }
         Some(self.activity())
     }
 
     /// Steps of this command so far, never more than it has.
     fn steps(&self) -> i64 {
-        self.frames_done.min(self.total_steps)
+        self.frames.done().min(self.total_steps)
     }
 
     fn activity(&self) -> String {
         let frame = self.current_frame.map(|frame| format!("Rendering frame {frame}, "));
-        let done = match (self.total_steps, self.frames_done) {
+        let done = match (self.total_steps, self.frames.done()) {
             (total, done) if total > 0 => format!("{} of {total} frames done", done.min(total)),
             (_, 1) => "1 frame done".to_owned(),
             (_, done) => format!("{done} frames done"),
@@ -150,7 +152,7 @@ impl RenderProgress {
     }
 
     fn warning(&self) -> Option<&'static str> {
-        let nothing = self.total_steps > 0 && self.frames_done == 0 && self.pictures_saved == 0;
+        let nothing = self.total_steps > 0 && self.frames.done() == 0;
         nothing.then_some(
             "WARNING: Blender ended without an error, but saved no frame and skipped none. Look above for errors, \
              and check the frame range and the output path.",
@@ -228,19 +230,30 @@ mod tests {
         assert_eq!(parse(json!({"exe": "b", "blendfile": "", "exeArgs": 47})).unwrap().args, [""; 0]);
     }
 
+    fn done() -> RenderEvent {
+        RenderEvent::FrameDone { total: std::time::Duration::from_secs(1), saving: None }
+    }
+
+    fn observe(progress: &mut RenderProgress, event: RenderEvent) -> (Option<String>, i64) {
+        progress.frames.observe(&event, Moment::now());
+        (progress.observe(&event), progress.steps())
+    }
+
     #[test]
     fn steps_and_activity_follow_the_frames() {
         let mut progress = RenderProgress { total_steps: 2, ..RenderProgress::default() };
-        let mut observe = |event| (progress.observe(&event), progress.steps());
+        let mut observe = |event| observe(&mut progress, event);
         let text = |text: &str| Some(text.to_owned());
-        assert_eq!(observe(RenderEvent::Frame(7)), (text("Rendering frame 7, 0 of 2 frames done"), 0));
-        assert_eq!(observe(RenderEvent::Frame(7)), (None, 0));
-        assert_eq!(observe(RenderEvent::Saved("x".to_owned())), (None, 0));
-        let done = RenderEvent::FrameDone("00:01".to_owned());
-        assert_eq!(observe(done.clone()), (text("Rendering frame 7, 1 of 2 frames done"), 1));
+        let frame = || RenderEvent::Frame { number: 7, peak_memory: None };
+        assert_eq!(observe(frame()), (text("Rendering frame 7, 0 of 2 frames done"), 0));
+        assert_eq!(observe(frame()), (None, 0));
+        let saved = |path: &str| RenderEvent::Saved(path.to_owned());
+        assert_eq!(observe(saved("7_L.png")), (text("Rendering frame 7, 1 of 2 frames done"), 1));
+        assert_eq!(observe(saved("7_R.png")).1, 1, "another file of the same frame");
+        assert_eq!(observe(done()).1, 1, "it was counted when its first picture was saved");
         assert_eq!(observe(RenderEvent::FrameSkipped(String::new())).1, 2);
         assert_eq!(
-            observe(done),
+            observe(done()),
             (text("Rendering frame 7, 2 of 2 frames done"), 2),
             "never more than there are"
         );
@@ -251,11 +264,10 @@ mod tests {
         let new = |total_steps| RenderProgress { total_steps, ..RenderProgress::default() };
         assert!(new(3).warning().is_some());
         assert!(new(0).warning().is_none(), "a command that counts no frames may do anything");
-        let mut saved = new(3);
-        saved.observe(&RenderEvent::Saved("x".to_owned()));
-        assert!(saved.warning().is_none());
-        let mut skipped = new(3);
-        skipped.observe(&RenderEvent::FrameSkipped(String::new()));
-        assert!(skipped.warning().is_none());
+        for event in [RenderEvent::Saved("x".to_owned()), RenderEvent::FrameSkipped(String::new()), done()] {
+            let mut progress = new(3);
+            observe(&mut progress, event);
+            assert!(progress.warning().is_none());
+        }
     }
 }

@@ -6,6 +6,8 @@ mod blender_output;
 mod copy_file;
 mod error;
 mod ffmpeg;
+mod frame_tracker;
+mod frames;
 mod move_directory;
 mod params;
 mod picture;
@@ -19,7 +21,9 @@ use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
 use crate::find_programs::Programs;
-use crate::process::{self, Launch};
+use crate::manager_api::Manager;
+use crate::pictures::Pictures;
+use crate::process::{self, Launch, Supervision};
 use crate::reporter::Reporter;
 pub use error::CommandError;
 use params::Params;
@@ -47,6 +51,9 @@ pub struct Context<'a> {
     pub cancel: &'a CancellationToken,
     pub programs: &'a Programs,
     pub oom_score_adjust: Option<i32>,
+    pub supervision: &'a Supervision,
+    pub manager: &'a Manager,
+    pub pictures: &'a Pictures,
     /// Steps that the commands before this one completed.
     pub steps_before: i64,
 }
@@ -60,7 +67,7 @@ impl Context<'_> {
         on_line: impl FnMut(&str),
     ) -> Result<(), CommandError> {
         let launch = Launch { exe: exe.to_owned(), args, oom_score_adjust: self.oom_score_adjust };
-        Ok(process::run(&launch, self.reporter, self.cancel, on_line).await?)
+        Ok(process::run(&launch, self.supervision, self.reporter, self.cancel, on_line).await?)
     }
 }
 

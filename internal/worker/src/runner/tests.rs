@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::*;
 use crate::log_buffer::LogLimits;
 use crate::outbox::{Outbox, TaskReport};
+use crate::process::TimeLimits;
 use crate::reporter::Reporter;
 
 /// A command that ran, and everything it reported.
@@ -45,7 +46,9 @@ async fn run_with(name: &str, parameters: Value, total_step_count: i64, cancel: 
     let home = tempfile::tempdir().unwrap();
     let outbox = Outbox::open(&home.path().join("outbox.sqlite")).unwrap();
     let reporter = Reporter::new(uuid::Uuid::nil(), outbox.clone(), LogLimits::default());
-    let programs = Programs::default();
+    let (programs, pictures) = (Programs::default(), Pictures::default());
+    // Nobody is there, so it offers nothing.
+    let manager = Manager::new("http://127.0.0.1:9/", "1.2.3").unwrap();
     let command = Command {
         name: name.to_owned(),
         parameters: parameters.as_object().unwrap().clone(),
@@ -56,6 +59,9 @@ async fn run_with(name: &str, parameters: Value, total_step_count: i64, cancel: 
         cancel: &cancel,
         programs: &programs,
         oom_score_adjust: None,
+        supervision: &Supervision::new(None, TimeLimits::default()),
+        manager: &manager,
+        pictures: &pictures,
         steps_before: 0,
     };
     let result = run(&command, &context).await;

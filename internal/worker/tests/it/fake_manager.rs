@@ -59,6 +59,14 @@ pub struct Farm {
     pub faults: HashMap<&'static str, VecDeque<Fault>>,
     /// Log lines that contain this are refused with 400.
     pub refused_log: Option<String>,
+    /// What this manager says it offers beyond the common protocol. A stock one says nothing.
+    pub features: Option<Vec<&'static str>>,
+    /// Frames that were reported, as they came.
+    pub frames: Vec<(Uuid, Value)>,
+    /// Pictures that were sent.
+    pub pictures: Vec<(Uuid, Vec<u8>)>,
+    /// Reports about the machine.
+    pub machine: Vec<Value>,
     /// Hold requests for a task open, as our manager does and a stock one does not.
     pub holds: bool,
 }
@@ -226,6 +234,10 @@ impl FakeManager {
             .route("/api/v3/worker/state-changed", post(state_changed))
             .route("/api/v3/worker/task", post(schedule_task))
             .route("/api/v3/worker/task/{task}", post(task_update))
+            .route("/api/v3/worker/task/{task}/frames", post(frames))
+            .route("/api/v3/worker/task/{task}/output-produced", post(output_produced))
+            .route("/api/v3/worker/machine", post(machine))
+            .route("/api/v3/version", get(version))
             .route("/api/v3/worker/task/{task}/may-i-run", get(may_i_run))
             .layer(middleware::from_fn_with_state(self.clone(), intercept))
             .with_state(self.clone())
@@ -234,8 +246,12 @@ impl FakeManager {
 
 /// Takes note of every request, checks who asks, and makes things go wrong.
 async fn intercept(State(manager): State<FakeManager>, request: Request, next: Next) -> Response {
-    let operation = match request.uri().path().strip_prefix("/api/v3/worker/").unwrap() {
+    let operation = match request.uri().path().trim_start_matches("/api/v3/worker/") {
+        "/api/v3/version" => "version",
         path if path.ends_with("/may-i-run") => "may-i-run",
+        path if path.ends_with("/frames") => "frames",
+        path if path.ends_with("/output-produced") => "picture",
+        "machine" => "machine",
         path if path.starts_with("task/") => "task-update",
         "register-worker" => "register",
         "sign-on" => "sign-on",
@@ -255,7 +271,7 @@ async fn intercept(State(manager): State<FakeManager>, request: Request, next: N
         Some(Fault::Slow(delay)) => sleep(delay).await,
         _ => {}
     }
-    if operation != "register" && !is_known(&manager.farm(), request.headers()) {
+    if !matches!(operation, "register" | "version") && !is_known(&manager.farm(), request.headers()) {
         return (StatusCode::FORBIDDEN, Json(json!({"message": "unknown worker"}))).into_response();
     }
     let response = next.run(request).await;
@@ -398,6 +414,41 @@ async fn task_update(
         }
         _ => answer_error(409, "not your task"),
     }
+}
+
+async fn version(State(manager): State<FakeManager>) -> Json<Value> {
+    let mut version = json!({"name": "Fake", "version": "3.9", "shortversion": "3.9", "git": "v3.9"});
+    if let Some(features) = &manager.farm().features {
+        version["features"] = json!(features);
+    }
+    Json(version)
+}
+
+async fn frames(
+    State(manager): State<FakeManager>,
+    Path(id): Path<Uuid>,
+    Json(body): Json<Value>,
+) -> StatusCode {
+    let frames = body["frames"].as_array().unwrap().iter().cloned();
+    manager.farm().frames.extend(frames.map(|frame| (id, frame)));
+    StatusCode::NO_CONTENT
+}
+
+async fn output_produced(
+    State(manager): State<FakeManager>,
+    Path(id): Path<Uuid>,
+    headers: HeaderMap,
+    body: axum::body::Bytes,
+) -> StatusCode {
+    assert_eq!(headers[header::CONTENT_TYPE], "image/jpeg");
+    assert_eq!(headers[header::CONTENT_LENGTH].to_str().unwrap(), body.len().to_string());
+    manager.farm().pictures.push((id, body.to_vec()));
+    StatusCode::ACCEPTED
+}
+
+async fn machine(State(manager): State<FakeManager>, Json(body): Json<Value>) -> StatusCode {
+    manager.farm().machine.push(body);
+    StatusCode::NO_CONTENT
 }
 
 async fn may_i_run(State(manager): State<FakeManager>, Path(id): Path<Uuid>) -> Json<Value> {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod connection;
+mod extras;
 mod fake_manager;
 mod life;
 mod tasks;
@@ -29,6 +30,9 @@ fn config(manager: &FakeManager, home: &Path) -> Config {
         task_types: vec!["misc".to_owned()],
         restart_exit_code: None,
         oom_score_adjust: None,
+        command_time_limit: None,
+        silence_limit: None,
+        guard: None,
         home: home.to_owned(),
         software_version: "1.2.3".to_owned(),
         register_again: false,

@@ -26,6 +26,8 @@ pub static OPERATIONS: &[Operation] = &[
     TASK_UPDATE,
     MAY_WORKER_RUN,
     TASK_OUTPUT_PRODUCED,
+    REPORT_FRAMES,
+    REPORT_MACHINE,
     FETCH_WORKERS,
     FETCH_WORKER,
     DELETE_WORKER,
@@ -33,6 +35,8 @@ pub static OPERATIONS: &[Operation] = &[
     SET_WORKER_TAGS,
     FETCH_WORKER_SLEEP_SCHEDULE,
     SET_WORKER_SLEEP_SCHEDULE,
+    FETCH_MACHINES,
+    FETCH_WORKER_MACHINE,
     FETCH_WORKER_TAGS,
     CREATE_WORKER_TAG,
     FETCH_WORKER_TAG,
@@ -53,6 +57,7 @@ pub static OPERATIONS: &[Operation] = &[
     SET_JOB_PRIORITY,
     SET_JOB_TAG,
     FETCH_JOB_TASKS,
+    FETCH_JOB_FRAMES,
     FETCH_JOB_BLOCKLIST,
     REMOVE_JOB_BLOCKLIST,
     FETCH_TASK,
@@ -224,6 +229,22 @@ pub const TASK_OUTPUT_PRODUCED: Operation = Operation {
     path: "/api/v3/worker/task/{task_id}/output-produced",
     worker_auth: true,
 };
+/// `POST /api/v3/worker/task/{task_id}/frames`
+pub const REPORT_FRAMES: Operation = Operation {
+    id: "reportFrames",
+    tag: "worker",
+    method: "POST",
+    path: "/api/v3/worker/task/{task_id}/frames",
+    worker_auth: true,
+};
+/// `POST /api/v3/worker/machine`
+pub const REPORT_MACHINE: Operation = Operation {
+    id: "reportMachine",
+    tag: "worker",
+    method: "POST",
+    path: "/api/v3/worker/machine",
+    worker_auth: true,
+};
 /// `GET /api/v3/worker-mgt/workers`
 pub const FETCH_WORKERS: Operation = Operation {
     id: "fetchWorkers",
@@ -278,6 +299,22 @@ pub const SET_WORKER_SLEEP_SCHEDULE: Operation = Operation {
     tag: "worker-mgt",
     method: "POST",
     path: "/api/v3/worker-mgt/workers/{worker_id}/sleep-schedule",
+    worker_auth: false,
+};
+/// `GET /api/v3/worker-mgt/machines`
+pub const FETCH_MACHINES: Operation = Operation {
+    id: "fetchMachines",
+    tag: "worker-mgt",
+    method: "GET",
+    path: "/api/v3/worker-mgt/machines",
+    worker_auth: false,
+};
+/// `GET /api/v3/worker-mgt/workers/{worker_id}/machine`
+pub const FETCH_WORKER_MACHINE: Operation = Operation {
+    id: "fetchWorkerMachine",
+    tag: "worker-mgt",
+    method: "GET",
+    path: "/api/v3/worker-mgt/workers/{worker_id}/machine",
     worker_auth: false,
 };
 /// `GET /api/v3/worker-mgt/tags`
@@ -438,6 +475,14 @@ pub const FETCH_JOB_TASKS: Operation = Operation {
     tag: "jobs",
     method: "GET",
     path: "/api/v3/jobs/{job_id}/tasks",
+    worker_auth: false,
+};
+/// `GET /api/v3/jobs/{job_id}/frames`
+pub const FETCH_JOB_FRAMES: Operation = Operation {
+    id: "fetchJobFrames",
+    tag: "jobs",
+    method: "GET",
+    path: "/api/v3/jobs/{job_id}/frames",
     worker_auth: false,
 };
 /// `GET /api/v3/jobs/{job_id}/blocklist`
@@ -1424,7 +1469,11 @@ pub enum TaskOutputProducedResponse {
     /// The body has a `Content-Type` that this operation does not accept.
     Status415(types::Error),
     /// The queue is full. Leave this picture out and send the next one later.
-    Status429(types::Error),
+    Status429 {
+        body: types::Error,
+        /// After how many seconds to try again.
+        retry_after: Option<i64>,
+    },
     /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
@@ -1440,7 +1489,7 @@ impl TaskOutputProducedResponse {
             Self::Status411(..) => ::http::StatusCode::LENGTH_REQUIRED,
             Self::Status413(..) => ::http::StatusCode::PAYLOAD_TOO_LARGE,
             Self::Status415(..) => ::http::StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Status429(..) => ::http::StatusCode::TOO_MANY_REQUESTS,
+            Self::Status429 { .. } => ::http::StatusCode::TOO_MANY_REQUESTS,
             Self::Default { status, .. } => *status,
         }
     }
@@ -1468,8 +1517,152 @@ impl TaskOutputProducedResponse {
             Self::Status415(body) => {
                 Some(crate::Problem::received(self.status(), Some(&body.message), None))
             }
-            Self::Status429(body) => {
+            Self::Status429 { body, retry_after, .. } => {
+                Some(
+                    crate::Problem::received(
+                        self.status(),
+                        Some(&body.message),
+                        *retry_after,
+                    ),
+                )
+            }
+            Self::Default { body, .. } => {
                 Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            _ => None,
+        }
+    }
+}
+/// The answers of `reportFrames`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ReportFramesResponse {
+    /// Stored.
+    Status204,
+    /// Something about the request is wrong. The message says what and what was expected.
+    Status400(types::Error),
+    /// The credentials are missing or wrong, or the worker was deleted. Register again.
+    Status403(types::SecurityError),
+    /// What the path names does not exist.
+    Status404(types::Error),
+    /// The body is larger than this operation accepts.
+    Status413(types::Error),
+    /// The body has a `Content-Type` that this operation does not accept.
+    Status415(types::Error),
+    /// The manager cannot do this at the moment, for example because the disk is full. Nothing was changed, try again later.
+    Status503 {
+        body: types::Error,
+        /// After how many seconds to try again.
+        retry_after: Option<i64>,
+    },
+    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    Default { status: ::http::StatusCode, body: types::Error },
+}
+impl ReportFramesResponse {
+    /// The status code of this answer.
+    pub fn status(&self) -> ::http::StatusCode {
+        match self {
+            Self::Status204 => ::http::StatusCode::NO_CONTENT,
+            Self::Status400(..) => ::http::StatusCode::BAD_REQUEST,
+            Self::Status403(..) => ::http::StatusCode::FORBIDDEN,
+            Self::Status404(..) => ::http::StatusCode::NOT_FOUND,
+            Self::Status413(..) => ::http::StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Status415(..) => ::http::StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Status503 { .. } => ::http::StatusCode::SERVICE_UNAVAILABLE,
+            Self::Default { status, .. } => *status,
+        }
+    }
+    /// What went wrong, if the status is 400 or above.
+    pub fn problem(&self) -> Option<crate::Problem> {
+        match self {
+            Self::Status400(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Status403(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Status404(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Status413(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Status415(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Status503 { body, retry_after, .. } => {
+                Some(
+                    crate::Problem::received(
+                        self.status(),
+                        Some(&body.message),
+                        *retry_after,
+                    ),
+                )
+            }
+            Self::Default { body, .. } => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            _ => None,
+        }
+    }
+}
+/// The answers of `reportMachine`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ReportMachineResponse {
+    /// Taken note of.
+    Status204,
+    /// Something about the request is wrong. The message says what and what was expected.
+    Status400(types::Error),
+    /// The credentials are missing or wrong, or the worker was deleted. Register again.
+    Status403(types::SecurityError),
+    /// The body is larger than this operation accepts.
+    Status413(types::Error),
+    /// The body has a `Content-Type` that this operation does not accept.
+    Status415(types::Error),
+    /// The manager cannot do this at the moment, for example because the disk is full. Nothing was changed, try again later.
+    Status503 {
+        body: types::Error,
+        /// After how many seconds to try again.
+        retry_after: Option<i64>,
+    },
+    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    Default { status: ::http::StatusCode, body: types::Error },
+}
+impl ReportMachineResponse {
+    /// The status code of this answer.
+    pub fn status(&self) -> ::http::StatusCode {
+        match self {
+            Self::Status204 => ::http::StatusCode::NO_CONTENT,
+            Self::Status400(..) => ::http::StatusCode::BAD_REQUEST,
+            Self::Status403(..) => ::http::StatusCode::FORBIDDEN,
+            Self::Status413(..) => ::http::StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Status415(..) => ::http::StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Status503 { .. } => ::http::StatusCode::SERVICE_UNAVAILABLE,
+            Self::Default { status, .. } => *status,
+        }
+    }
+    /// What went wrong, if the status is 400 or above.
+    pub fn problem(&self) -> Option<crate::Problem> {
+        match self {
+            Self::Status400(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Status403(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Status413(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Status415(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Status503 { body, retry_after, .. } => {
+                Some(
+                    crate::Problem::received(
+                        self.status(),
+                        Some(&body.message),
+                        *retry_after,
+                    ),
+                )
             }
             Self::Default { body, .. } => {
                 Some(crate::Problem::received(self.status(), Some(&body.message), None))
@@ -1873,6 +2066,77 @@ impl SetWorkerSleepScheduleResponse {
                         *retry_after,
                     ),
                 )
+            }
+            Self::Default { body, .. } => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            _ => None,
+        }
+    }
+}
+/// The answers of `fetchMachines`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FetchMachinesResponse {
+    /// The last reports.
+    Status200(types::WorkerMachines),
+    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    Default { status: ::http::StatusCode, body: types::Error },
+}
+impl FetchMachinesResponse {
+    /// The status code of this answer.
+    pub fn status(&self) -> ::http::StatusCode {
+        match self {
+            Self::Status200(..) => ::http::StatusCode::OK,
+            Self::Default { status, .. } => *status,
+        }
+    }
+    /// What went wrong, if the status is 400 or above.
+    pub fn problem(&self) -> Option<crate::Problem> {
+        match self {
+            Self::Default { body, .. } => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            _ => None,
+        }
+    }
+}
+/// Query parameters of `fetchWorkerMachine`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+pub struct FetchWorkerMachineQuery {
+    /// How far back the history goes; `recent` if left out.
+    #[serde(rename = "span", default, skip_serializing_if = "Option::is_none")]
+    pub span: Option<types::MachineSpan>,
+}
+/// The answers of `fetchWorkerMachine`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FetchWorkerMachineResponse {
+    /// The machine.
+    Status200(types::MachineHistory),
+    /// Something about the request is wrong. The message says what and what was expected.
+    Status400(types::Error),
+    /// What the path names does not exist.
+    Status404(types::Error),
+    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    Default { status: ::http::StatusCode, body: types::Error },
+}
+impl FetchWorkerMachineResponse {
+    /// The status code of this answer.
+    pub fn status(&self) -> ::http::StatusCode {
+        match self {
+            Self::Status200(..) => ::http::StatusCode::OK,
+            Self::Status400(..) => ::http::StatusCode::BAD_REQUEST,
+            Self::Status404(..) => ::http::StatusCode::NOT_FOUND,
+            Self::Default { status, .. } => *status,
+        }
+    }
+    /// What went wrong, if the status is 400 or above.
+    pub fn problem(&self) -> Option<crate::Problem> {
+        match self {
+            Self::Status400(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Status404(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
             }
             Self::Default { body, .. } => {
                 Some(crate::Problem::received(self.status(), Some(&body.message), None))
@@ -2910,6 +3174,57 @@ pub enum FetchJobTasksResponse {
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchJobTasksResponse {
+    /// The status code of this answer.
+    pub fn status(&self) -> ::http::StatusCode {
+        match self {
+            Self::Status200(..) => ::http::StatusCode::OK,
+            Self::Status400(..) => ::http::StatusCode::BAD_REQUEST,
+            Self::Default { status, .. } => *status,
+        }
+    }
+    /// What went wrong, if the status is 400 or above.
+    pub fn problem(&self) -> Option<crate::Problem> {
+        match self {
+            Self::Status400(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Default { body, .. } => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            _ => None,
+        }
+    }
+}
+/// Query parameters of `fetchJobFrames`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+pub struct FetchJobFramesQuery {
+    /// The first frame number that is wanted.
+    #[serde(rename = "from", default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<i64>,
+    /// The last frame number that is wanted.
+    #[serde(rename = "to", default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<i64>,
+    /// Only frames in this state.
+    #[serde(rename = "state", default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<types::FrameState>,
+    /// Own addition. How many entries the answer has at most. When there are more, `next_cursor` says where to go on. Without it, the answer has them all.
+    #[serde(rename = "limit", default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+    /// Own addition. The `next_cursor` of the page before, with the other parameters as they were then. Entries that come or go meanwhile do not shift the pages.
+    #[serde(rename = "cursor", default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+/// The answers of `fetchJobFrames`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FetchJobFramesResponse {
+    /// A page of frames.
+    Status200(types::JobFrames),
+    /// Something about the request is wrong. The message says what and what was expected.
+    Status400(types::Error),
+    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    Default { status: ::http::StatusCode, body: types::Error },
+}
+impl FetchJobFramesResponse {
     /// The status code of this answer.
     pub fn status(&self) -> ::http::StatusCode {
         match self {

@@ -297,6 +297,35 @@ pub trait WorkerApi: Backend {
         let _ = (caller, task_id, body);
         ready(Err(Problem::not_implemented(&operations::TASK_OUTPUT_PRODUCED)))
     }
+    /// `POST /api/v3/worker/task/{task_id}/frames`
+    ///
+    /// Report frames that the task rendered.
+    ///
+    /// Own addition; offered when `getVersion` lists the feature `frames`. Stores one row for each frame and file of the task. Reporting the same again changes nothing, and a later rendering of a frame replaces what is stored, so a worker may repeat a request whose answer got lost. Also accepted after the task has ended or was given to another worker: what was rendered was rendered.
+    fn report_frames(
+        &self,
+        caller: Self::Caller,
+        task_id: ::uuid::Uuid,
+        body: types::FrameReports,
+    ) -> impl Future<Output = Result<operations::ReportFramesResponse, Problem>> + Send {
+        let _ = (caller, task_id, body);
+        ready(Err(Problem::not_implemented(&operations::REPORT_FRAMES)))
+    }
+    /// `POST /api/v3/worker/machine`
+    ///
+    /// Report how the worker's machine is doing.
+    ///
+    /// Own addition; offered when `getVersion` lists the feature `machine`. A small report every 5 seconds with what changes quickly, now and then with the rest. It is no sign of life, and one that got lost is not repeated.
+    fn report_machine(
+        &self,
+        caller: Self::Caller,
+        body: types::MachineReport,
+    ) -> impl Future<
+        Output = Result<operations::ReportMachineResponse, Problem>,
+    > + Send {
+        let _ = (caller, body);
+        ready(Err(Problem::not_implemented(&operations::REPORT_MACHINE)))
+    }
 }
 /// The operations of the tag `worker-mgt`. One that is not implemented answers 501.
 pub trait WorkerMgtApi: Backend {
@@ -401,6 +430,36 @@ pub trait WorkerMgtApi: Backend {
     > + Send {
         let _ = (caller, worker_id, body);
         ready(Err(Problem::not_implemented(&operations::SET_WORKER_SLEEP_SCHEDULE)))
+    }
+    /// `GET /api/v3/worker-mgt/machines`
+    ///
+    /// Fetch how the machines of all workers are doing.
+    ///
+    /// Own addition. The last report of every worker that has sent one in the last 15 minutes. Workers that never send any, as stock workers, are not in the list.
+    fn fetch_machines(
+        &self,
+        caller: Self::Caller,
+    ) -> impl Future<
+        Output = Result<operations::FetchMachinesResponse, Problem>,
+    > + Send {
+        let _ = (caller,);
+        ready(Err(Problem::not_implemented(&operations::FETCH_MACHINES)))
+    }
+    /// `GET /api/v3/worker-mgt/workers/{worker_id}/machine`
+    ///
+    /// Fetch the machine of a worker, and how it has been doing.
+    ///
+    /// Own addition. What the machine is, its last report, and its history, oldest first. Of the current minute and hour only what was stored so far is part of the history.
+    fn fetch_worker_machine(
+        &self,
+        caller: Self::Caller,
+        worker_id: ::uuid::Uuid,
+        query: operations::FetchWorkerMachineQuery,
+    ) -> impl Future<
+        Output = Result<operations::FetchWorkerMachineResponse, Problem>,
+    > + Send {
+        let _ = (caller, worker_id, query);
+        ready(Err(Problem::not_implemented(&operations::FETCH_WORKER_MACHINE)))
     }
     /// `GET /api/v3/worker-mgt/tags`
     ///
@@ -693,6 +752,22 @@ pub trait JobsApi: Backend {
         let _ = (caller, job_id, query);
         ready(Err(Problem::not_implemented(&operations::FETCH_JOB_TASKS)))
     }
+    /// `GET /api/v3/jobs/{job_id}/frames`
+    ///
+    /// List the frames of a job.
+    ///
+    /// Own addition. The frames that workers reported, by frame number. Stock workers report none. An unknown job gives an empty list.
+    fn fetch_job_frames(
+        &self,
+        caller: Self::Caller,
+        job_id: ::uuid::Uuid,
+        query: operations::FetchJobFramesQuery,
+    ) -> impl Future<
+        Output = Result<operations::FetchJobFramesResponse, Problem>,
+    > + Send {
+        let _ = (caller, job_id, query);
+        ready(Err(Problem::not_implemented(&operations::FETCH_JOB_FRAMES)))
+    }
     /// `GET /api/v3/jobs/{job_id}/blocklist`
     ///
     /// List which workers are blocked from which tasks of a job.
@@ -912,6 +987,7 @@ pub fn router<B: MetaApi + WorkerApi + WorkerMgtApi + JobsApi + ShamanApi>(
                 .get(fetch_job_blocklist::<B>)
                 .delete(remove_job_blocklist::<B>),
         )
+        .route("/api/v3/jobs/{job_id}/frames", methods("GET").get(fetch_job_frames::<B>))
         .route(
             "/api/v3/jobs/{job_id}/last-rendered",
             methods("GET").get(fetch_job_last_rendered_info::<B>),
@@ -959,6 +1035,7 @@ pub fn router<B: MetaApi + WorkerApi + WorkerMgtApi + JobsApi + ShamanApi>(
             methods("POST").post(set_task_status::<B>),
         )
         .route("/api/v3/version", methods("GET").get(get_version::<B>))
+        .route("/api/v3/worker-mgt/machines", methods("GET").get(fetch_machines::<B>))
         .route(
             "/api/v3/worker-mgt/tag/{tag_id}",
             methods("GET, PUT, DELETE")
@@ -976,6 +1053,10 @@ pub fn router<B: MetaApi + WorkerApi + WorkerMgtApi + JobsApi + ShamanApi>(
             methods("GET, DELETE").get(fetch_worker::<B>).delete(delete_worker::<B>),
         )
         .route(
+            "/api/v3/worker-mgt/workers/{worker_id}/machine",
+            methods("GET").get(fetch_worker_machine::<B>),
+        )
+        .route(
             "/api/v3/worker-mgt/workers/{worker_id}/setstatus",
             methods("POST").post(request_worker_status_change::<B>),
         )
@@ -989,6 +1070,7 @@ pub fn router<B: MetaApi + WorkerApi + WorkerMgtApi + JobsApi + ShamanApi>(
                 .get(fetch_worker_sleep_schedule::<B>)
                 .post(set_worker_sleep_schedule::<B>),
         )
+        .route("/api/v3/worker/machine", methods("POST").post(report_machine::<B>))
         .route(
             "/api/v3/worker/register-worker",
             methods("POST").post(register_worker::<B>),
@@ -1002,6 +1084,10 @@ pub fn router<B: MetaApi + WorkerApi + WorkerMgtApi + JobsApi + ShamanApi>(
         )
         .route("/api/v3/worker/task", methods("POST").post(schedule_task::<B>))
         .route("/api/v3/worker/task/{task_id}", methods("POST").post(task_update::<B>))
+        .route(
+            "/api/v3/worker/task/{task_id}/frames",
+            methods("POST").post(report_frames::<B>),
+        )
         .route(
             "/api/v3/worker/task/{task_id}/may-i-run",
             methods("GET").get(may_worker_run::<B>),
@@ -1346,6 +1432,55 @@ async fn task_output_produced<B: WorkerApi>(
         })
         .await
 }
+async fn report_frames<B: WorkerApi>(
+    State(backend): State<B>,
+    request: Request,
+) -> Response {
+    answer(async {
+            let (call, caller) = Call::begin(
+                    &backend,
+                    &operations::REPORT_FRAMES,
+                    request,
+                )
+                .await?;
+            let task_id = call.path("task_id", parse::uuid)?;
+            let body = call
+                .json::<
+                    types::FrameReports,
+                >(backend.json_body_limit(&operations::REPORT_FRAMES))
+                .await?;
+            crate::validate::run(|check| {
+                let body = &body;
+                check.value(&body);
+            })?;
+            backend.report_frames(caller, task_id, body).await
+        })
+        .await
+}
+async fn report_machine<B: WorkerApi>(
+    State(backend): State<B>,
+    request: Request,
+) -> Response {
+    answer(async {
+            let (call, caller) = Call::begin(
+                    &backend,
+                    &operations::REPORT_MACHINE,
+                    request,
+                )
+                .await?;
+            let body = call
+                .json::<
+                    types::MachineReport,
+                >(backend.json_body_limit(&operations::REPORT_MACHINE))
+                .await?;
+            crate::validate::run(|check| {
+                let body = &body;
+                check.value(&body);
+            })?;
+            backend.report_machine(caller, body).await
+        })
+        .await
+}
 async fn fetch_workers<B: WorkerMgtApi>(
     State(backend): State<B>,
     request: Request,
@@ -1509,6 +1644,40 @@ async fn set_worker_sleep_schedule<B: WorkerMgtApi>(
                 >(backend.json_body_limit(&operations::SET_WORKER_SLEEP_SCHEDULE))
                 .await?;
             backend.set_worker_sleep_schedule(caller, worker_id, body).await
+        })
+        .await
+}
+async fn fetch_machines<B: WorkerMgtApi>(
+    State(backend): State<B>,
+    request: Request,
+) -> Response {
+    answer(async {
+            let (_, caller) = Call::begin(&backend, &operations::FETCH_MACHINES, request)
+                .await?;
+            backend.fetch_machines(caller).await
+        })
+        .await
+}
+async fn fetch_worker_machine<B: WorkerMgtApi>(
+    State(backend): State<B>,
+    request: Request,
+) -> Response {
+    answer(async {
+            let (call, caller) = Call::begin(
+                    &backend,
+                    &operations::FETCH_WORKER_MACHINE,
+                    request,
+                )
+                .await?;
+            let worker_id = call.path("worker_id", parse::uuid)?;
+            let query = operations::FetchWorkerMachineQuery {
+                span: call
+                    .query(
+                        "span",
+                        |text| parse::choice(text, &["recent", "day", "month"]),
+                    )?,
+            };
+            backend.fetch_worker_machine(caller, worker_id, query).await
         })
         .await
 }
@@ -1921,6 +2090,40 @@ async fn fetch_job_tasks<B: JobsApi>(
                 updated_before: call.query("updated_before", parse::time)?,
             };
             backend.fetch_job_tasks(caller, job_id, query).await
+        })
+        .await
+}
+async fn fetch_job_frames<B: JobsApi>(
+    State(backend): State<B>,
+    request: Request,
+) -> Response {
+    answer(async {
+            let (call, caller) = Call::begin(
+                    &backend,
+                    &operations::FETCH_JOB_FRAMES,
+                    request,
+                )
+                .await?;
+            let job_id = call.path("job_id", parse::uuid)?;
+            let query = operations::FetchJobFramesQuery {
+                from: call.query("from", |text| parse::integer(text, None, None))?,
+                to: call.query("to", |text| parse::integer(text, None, None))?,
+                state: call
+                    .query(
+                        "state",
+                        |text| parse::choice(
+                            text,
+                            &["ok", "empty", "broken", "black", "missing", "failed"],
+                        ),
+                    )?,
+                limit: call
+                    .query(
+                        "limit",
+                        |text| parse::integer(text, Some(1i64), Some(1000i64)),
+                    )?,
+                cursor: call.query("cursor", |text| parse::text(text, None, None))?,
+            };
+            backend.fetch_job_frames(caller, job_id, query).await
         })
         .await
 }
@@ -2472,8 +2675,80 @@ impl IntoResponse for operations::TaskOutputProducedResponse {
             Self::Status415(body) => {
                 reply::json(::http::StatusCode::UNSUPPORTED_MEDIA_TYPE, &body)
             }
-            Self::Status429(body) => {
-                reply::json(::http::StatusCode::TOO_MANY_REQUESTS, &body)
+            Self::Status429 { body, retry_after } => {
+                let mut response = reply::json(
+                    ::http::StatusCode::TOO_MANY_REQUESTS,
+                    &body,
+                );
+                if let Some(retry_after) = retry_after {
+                    reply::header(
+                        &mut response,
+                        "retry-after",
+                        &retry_after.to_string(),
+                    );
+                }
+                response
+            }
+            Self::Default { status, body } => reply::json(status, &body),
+        }
+    }
+}
+impl IntoResponse for operations::ReportFramesResponse {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Status204 => reply::empty(::http::StatusCode::NO_CONTENT),
+            Self::Status400(body) => reply::json(::http::StatusCode::BAD_REQUEST, &body),
+            Self::Status403(body) => reply::json(::http::StatusCode::FORBIDDEN, &body),
+            Self::Status404(body) => reply::json(::http::StatusCode::NOT_FOUND, &body),
+            Self::Status413(body) => {
+                reply::json(::http::StatusCode::PAYLOAD_TOO_LARGE, &body)
+            }
+            Self::Status415(body) => {
+                reply::json(::http::StatusCode::UNSUPPORTED_MEDIA_TYPE, &body)
+            }
+            Self::Status503 { body, retry_after } => {
+                let mut response = reply::json(
+                    ::http::StatusCode::SERVICE_UNAVAILABLE,
+                    &body,
+                );
+                if let Some(retry_after) = retry_after {
+                    reply::header(
+                        &mut response,
+                        "retry-after",
+                        &retry_after.to_string(),
+                    );
+                }
+                response
+            }
+            Self::Default { status, body } => reply::json(status, &body),
+        }
+    }
+}
+impl IntoResponse for operations::ReportMachineResponse {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Status204 => reply::empty(::http::StatusCode::NO_CONTENT),
+            Self::Status400(body) => reply::json(::http::StatusCode::BAD_REQUEST, &body),
+            Self::Status403(body) => reply::json(::http::StatusCode::FORBIDDEN, &body),
+            Self::Status413(body) => {
+                reply::json(::http::StatusCode::PAYLOAD_TOO_LARGE, &body)
+            }
+            Self::Status415(body) => {
+                reply::json(::http::StatusCode::UNSUPPORTED_MEDIA_TYPE, &body)
+            }
+            Self::Status503 { body, retry_after } => {
+                let mut response = reply::json(
+                    ::http::StatusCode::SERVICE_UNAVAILABLE,
+                    &body,
+                );
+                if let Some(retry_after) = retry_after {
+                    reply::header(
+                        &mut response,
+                        "retry-after",
+                        &retry_after.to_string(),
+                    );
+                }
+                response
             }
             Self::Default { status, body } => reply::json(status, &body),
         }
@@ -2624,6 +2899,24 @@ impl IntoResponse for operations::SetWorkerSleepScheduleResponse {
                 }
                 response
             }
+            Self::Default { status, body } => reply::json(status, &body),
+        }
+    }
+}
+impl IntoResponse for operations::FetchMachinesResponse {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Status200(body) => reply::json(::http::StatusCode::OK, &body),
+            Self::Default { status, body } => reply::json(status, &body),
+        }
+    }
+}
+impl IntoResponse for operations::FetchWorkerMachineResponse {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Status200(body) => reply::json(::http::StatusCode::OK, &body),
+            Self::Status400(body) => reply::json(::http::StatusCode::BAD_REQUEST, &body),
+            Self::Status404(body) => reply::json(::http::StatusCode::NOT_FOUND, &body),
             Self::Default { status, body } => reply::json(status, &body),
         }
     }
@@ -3003,6 +3296,15 @@ impl IntoResponse for operations::SetJobTagResponse {
     }
 }
 impl IntoResponse for operations::FetchJobTasksResponse {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Status200(body) => reply::json(::http::StatusCode::OK, &body),
+            Self::Status400(body) => reply::json(::http::StatusCode::BAD_REQUEST, &body),
+            Self::Default { status, body } => reply::json(status, &body),
+        }
+    }
+}
+impl IntoResponse for operations::FetchJobFramesResponse {
     fn into_response(self) -> Response {
         match self {
             Self::Status200(body) => reply::json(::http::StatusCode::OK, &body),

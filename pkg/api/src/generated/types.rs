@@ -485,6 +485,70 @@ pub struct Command {
     ///How many steps the command reports while it runs. 0 when it reports none.
     pub total_step_count: i64,
 }
+/**What the worker uses a disk for:
+
+* `root`: the system.
+* `temp`: temporary files.
+* `output`: where the last picture was saved.
+*/
+#[derive(
+    ::serde::Deserialize,
+    ::serde::Serialize,
+    Clone,
+    Copy,
+    Debug,
+    Eq,
+    Hash,
+    Ord,
+    PartialEq,
+    PartialOrd
+)]
+pub enum DiskPurpose {
+    #[serde(rename = "root")]
+    Root,
+    #[serde(rename = "temp")]
+    Temp,
+    #[serde(rename = "output")]
+    Output,
+}
+impl ::std::fmt::Display for DiskPurpose {
+    fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+        match *self {
+            Self::Root => f.write_str("root"),
+            Self::Temp => f.write_str("temp"),
+            Self::Output => f.write_str("output"),
+        }
+    }
+}
+impl ::std::str::FromStr for DiskPurpose {
+    type Err = self::error::ConversionError;
+    fn from_str(
+        value: &str,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        match value {
+            "root" => Ok(Self::Root),
+            "temp" => Ok(Self::Temp),
+            "output" => Ok(Self::Output),
+            _ => Err("invalid value".into()),
+        }
+    }
+}
+impl ::std::convert::TryFrom<&str> for DiskPurpose {
+    type Error = self::error::ConversionError;
+    fn try_from(
+        value: &str,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        value.parse()
+    }
+}
+impl ::std::convert::TryFrom<::std::string::String> for DiskPurpose {
+    type Error = self::error::ConversionError;
+    fn try_from(
+        value: ::std::string::String,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        value.parse()
+    }
+}
 ///What went wrong. The request changed nothing.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct Error {
@@ -702,6 +766,15 @@ pub struct FarmStatusReport {
 ///Name and version of the manager.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct FlamencoVersion {
+    /**Own addition. What this manager offers beyond Flamenco 3.9, by name. A client uses such an operation only when its
+name is listed here; a manager without the list has none of them. Names that a client does not know mean
+nothing to it.
+
+* `frames`: workers may report every frame with `reportFrames`.
+* `machine`: workers may report how their machine is doing with `reportMachine`.
+*/
+    #[serde(default, skip_serializing_if = "::std::option::Option::is_none")]
+    pub features: ::std::option::Option<::std::vec::Vec<::std::string::String>>,
     ///The revision of the source code that the manager was built from.
     pub git: ::std::string::String,
     ///The name that this manager was given in its configuration.
@@ -710,6 +783,137 @@ pub struct FlamencoVersion {
     pub shortversion: ::std::string::String,
     ///The version in full. Builds between releases add the revision they were made from.
     pub version: ::std::string::String,
+}
+///One file of a frame that a task rendered. A frame may have several, for example one for each view.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct FrameReport {
+    ///The file was there before this run of the task, and was left as it is. How it was rendered is not changed then.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub existing: ::std::option::Option<bool>,
+    ///Size of the file in bytes.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub file_size: ::std::option::Option<i64>,
+    ///Frame number; it may be negative.
+    pub frame: i64,
+    ///Height of the picture in pixels.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub height: ::std::option::Option<i64>,
+    ///The file as the worker sees it. Empty for a frame that failed.
+    pub path: ::std::string::String,
+    ///Most memory that the renderer used for it, in bytes, as it tells.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub peak_memory: ::std::option::Option<i64>,
+    ///How long rendering took without saving, in milliseconds, if known.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub render_ms: ::std::option::Option<i64>,
+    ///When it was saved, or found to have failed.
+    pub rendered_at: ::chrono::DateTime<::chrono::offset::Utc>,
+    ///How long saving took, in milliseconds, if known.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub save_ms: ::std::option::Option<i64>,
+    pub state: FrameState,
+    ///Width of the picture in pixels.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub width: ::std::option::Option<i64>,
+}
+///Frames that a task rendered.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct FrameReports {
+    ///The frames.
+    #[serde(deserialize_with = "crate::null::as_empty")]
+    pub frames: ::std::vec::Vec<FrameReport>,
+}
+/**What became of a frame:
+
+* `ok`: the picture is there and can be read.
+* `empty`: the file has no content.
+* `broken`: only part of the picture is there, or it cannot be read.
+* `black`: every pixel is black or transparent.
+* `missing`: the renderer says that it saved the file, but there is none.
+* `failed`: it was begun, and rendering ended with an error before it was saved.
+*/
+#[derive(
+    ::serde::Deserialize,
+    ::serde::Serialize,
+    Clone,
+    Copy,
+    Debug,
+    Eq,
+    Hash,
+    Ord,
+    PartialEq,
+    PartialOrd
+)]
+pub enum FrameState {
+    #[serde(rename = "ok")]
+    Ok,
+    #[serde(rename = "empty")]
+    Empty,
+    #[serde(rename = "broken")]
+    Broken,
+    #[serde(rename = "black")]
+    Black,
+    #[serde(rename = "missing")]
+    Missing,
+    #[serde(rename = "failed")]
+    Failed,
+}
+impl ::std::fmt::Display for FrameState {
+    fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+        match *self {
+            Self::Ok => f.write_str("ok"),
+            Self::Empty => f.write_str("empty"),
+            Self::Broken => f.write_str("broken"),
+            Self::Black => f.write_str("black"),
+            Self::Missing => f.write_str("missing"),
+            Self::Failed => f.write_str("failed"),
+        }
+    }
+}
+impl ::std::str::FromStr for FrameState {
+    type Err = self::error::ConversionError;
+    fn from_str(
+        value: &str,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        match value {
+            "ok" => Ok(Self::Ok),
+            "empty" => Ok(Self::Empty),
+            "broken" => Ok(Self::Broken),
+            "black" => Ok(Self::Black),
+            "missing" => Ok(Self::Missing),
+            "failed" => Ok(Self::Failed),
+            _ => Err("invalid value".into()),
+        }
+    }
+}
+impl ::std::convert::TryFrom<&str> for FrameState {
+    type Error = self::error::ConversionError;
+    fn try_from(
+        value: &str,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        value.parse()
+    }
+}
+impl ::std::convert::TryFrom<::std::string::String> for FrameState {
+    type Error = self::error::ConversionError;
+    fn try_from(
+        value: ::std::string::String,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        value.parse()
+    }
+}
+///How a graphics processor is doing.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+pub struct GpuLoad {
+    ///Its memory in use, in bytes.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub memory_used: ::std::option::Option<i64>,
+    ///Its temperature in degrees Celsius.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub temperature: ::std::option::Option<f64>,
+    ///How busy it is, 0 to 100.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub use_percent: ::std::option::Option<f64>,
 }
 ///A job.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
@@ -797,6 +1001,58 @@ pub struct JobBlocklistEntry {
 pub struct JobDeletionInfo {
     ///Whether the job has a Shaman checkout that is erased as well.
     pub shaman_checkout: bool,
+}
+///One file of a frame.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct JobFrame {
+    ///How often it was rendered.
+    pub attempt: i64,
+    ///Size of the file in bytes.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub file_size: ::std::option::Option<i64>,
+    ///Frame number; it may be negative.
+    pub frame: i64,
+    ///Height of the picture in pixels.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub height: ::std::option::Option<i64>,
+    ///Identifies it as long as the job exists.
+    pub id: i64,
+    ///Name of the file.
+    pub name: ::std::string::String,
+    ///The file as the worker sees it. Empty for a frame that failed.
+    pub path: ::std::string::String,
+    ///Most memory that the renderer used for it, in bytes, as it tells.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub peak_memory: ::std::option::Option<i64>,
+    ///How long rendering took without saving, in milliseconds, if known.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub render_ms: ::std::option::Option<i64>,
+    ///When it was saved, or found to have failed.
+    pub rendered_at: ::chrono::DateTime<::chrono::offset::Utc>,
+    ///How long saving took, in milliseconds, if known.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub save_ms: ::std::option::Option<i64>,
+    pub state: FrameState,
+    ///The task that rendered it.
+    pub task: ::uuid::Uuid,
+    ///Width of the picture in pixels.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub width: ::std::option::Option<i64>,
+    ///The worker that rendered it last.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub worker: ::std::option::Option<::uuid::Uuid>,
+    ///Name of that worker.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub worker_name: ::std::option::Option<::std::string::String>,
+}
+///A page of the frames of a job.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct JobFrames {
+    ///The frames, by number.
+    #[serde(deserialize_with = "crate::null::as_empty")]
+    pub frames: ::std::vec::Vec<JobFrame>,
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub next_cursor: ::std::option::Option<NextCursor>,
 }
 ///Where an image is, in several sizes. Its addresses are `base`, a slash, and one of the `suffixes`. A newer image has the same addresses, so add something that changes to get round caches.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
@@ -1193,6 +1449,244 @@ impl ::std::convert::TryFrom<::std::string::String> for LifeCycleEventType {
     ) -> ::std::result::Result<Self, self::error::ConversionError> {
         value.parse()
     }
+}
+///A disk.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct MachineDisk {
+    ///A directory on it.
+    pub path: ::std::string::String,
+    pub purpose: DiskPurpose,
+    ///Bytes there are.
+    pub total: i64,
+    ///Bytes in use.
+    pub used: i64,
+}
+///A graphics processor.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct MachineGpu {
+    ///Version of its driver.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub driver: ::std::option::Option<::std::string::String>,
+    ///Its memory in bytes.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub memory: ::std::option::Option<i64>,
+    ///Its name.
+    pub name: ::std::string::String,
+}
+///What the machine is; sent once after each sign-on.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct MachineHardware {
+    ///Processor architecture.
+    pub architecture: ::std::string::String,
+    ///Versions of Blender that the worker found.
+    #[serde(default, skip_serializing_if = "::std::option::Option::is_none")]
+    pub blender_versions: ::std::option::Option<::std::vec::Vec<::std::string::String>>,
+    ///Processor cores, if the system tells.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub cores: ::std::option::Option<i64>,
+    ///Name of the processor.
+    pub cpu_model: ::std::string::String,
+    ///Graphics processors that the system tells about.
+    #[serde(default, skip_serializing_if = "::std::option::Option::is_none")]
+    pub gpus: ::std::option::Option<::std::vec::Vec<MachineGpu>>,
+    ///Memory in bytes.
+    pub memory_total: i64,
+    ///The operating system with its version.
+    pub os: ::std::string::String,
+    ///Threads that run at the same time.
+    pub threads: i64,
+}
+///A machine, and how it has been doing.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct MachineHistory {
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub hardware: ::std::option::Option<MachineHardware>,
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub latest: ::std::option::Option<WorkerMachine>,
+    ///The history, oldest first.
+    #[serde(deserialize_with = "crate::null::as_empty")]
+    pub samples: ::std::vec::Vec<MachineSample>,
+}
+///What changes quickly; sent every 5 seconds.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct MachineLoad {
+    ///Use of each processor, 0 to 100.
+    #[serde(default, skip_serializing_if = "::std::option::Option::is_none")]
+    pub cores_percent: ::std::option::Option<::std::vec::Vec<f64>>,
+    ///Use of all processors together, 0 to 100.
+    pub cpu_percent: f64,
+    ///Graphics processors, in the order of the hardware.
+    #[serde(default, skip_serializing_if = "::std::option::Option::is_none")]
+    pub gpus: ::std::option::Option<::std::vec::Vec<GpuLoad>>,
+    ///Load average over 1 minute; not on Windows.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub load_1: ::std::option::Option<f64>,
+    ///The same over 15 minutes.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub load_15: ::std::option::Option<f64>,
+    ///The same over 5 minutes.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub load_5: ::std::option::Option<f64>,
+    ///Memory there is, in bytes.
+    pub memory_total: i64,
+    ///Memory in use, in bytes.
+    pub memory_used: i64,
+    ///Bytes received per second, without the loopback interface.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub network_in: ::std::option::Option<i64>,
+    ///Bytes sent per second, without the loopback interface.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub network_out: ::std::option::Option<i64>,
+    ///Swap space there is, in bytes.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub swap_total: ::std::option::Option<i64>,
+    ///Swap space in use, in bytes.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub swap_used: ::std::option::Option<i64>,
+    ///Use of processors by the program of the running task and what it started, 100 for each that is fully used.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub task_cpu_percent: ::std::option::Option<f64>,
+    ///Memory of the same, in bytes.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub task_memory: ::std::option::Option<i64>,
+}
+///How the machine of a worker is doing.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct MachineReport {
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub hardware: ::std::option::Option<MachineHardware>,
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub load: ::std::option::Option<MachineLoad>,
+    ///What the worker's clock shows.
+    pub now: ::chrono::DateTime<::chrono::offset::Utc>,
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub state: ::std::option::Option<MachineState>,
+}
+///How a machine was doing at a moment, or over a minute or an hour.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct MachineSample {
+    ///When it was, or when the period began.
+    pub at: ::chrono::DateTime<::chrono::offset::Utc>,
+    ///Mean use of the processors, 0 to 100.
+    pub cpu_percent: f64,
+    ///Highest use of the processors, 0 to 100.
+    pub cpu_percent_max: f64,
+    ///How full the fullest disk was, 0 to 100.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub disk_percent: ::std::option::Option<f64>,
+    ///Mean memory in use of all GPUs, in bytes.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub gpu_memory_used: ::std::option::Option<i64>,
+    ///Mean use of the busiest GPU, 0 to 100.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub gpu_percent: ::std::option::Option<f64>,
+    ///Mean load average over 1 minute; not on Windows.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub load_1: ::std::option::Option<f64>,
+    ///Memory there is, in bytes.
+    pub memory_total: i64,
+    ///Mean memory in use, in bytes.
+    pub memory_used: i64,
+    ///Most memory in use, in bytes.
+    pub memory_used_max: i64,
+    ///Bytes received per second, mean.
+    pub network_in: i64,
+    ///Bytes sent per second, mean.
+    pub network_out: i64,
+    ///Mean swap space in use, in bytes.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub swap_used: ::std::option::Option<i64>,
+    ///Mean use of processors by the running task, 100 for each that is fully used.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub task_cpu_percent: ::std::option::Option<f64>,
+    ///Most memory of the running task, in bytes.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub task_memory: ::std::option::Option<i64>,
+}
+/**How far back a history goes:
+
+* `recent`: 15 minutes, every report.
+* `day`: 24 hours, by the minute.
+* `month`: 30 days, by the hour.
+*/
+#[derive(
+    ::serde::Deserialize,
+    ::serde::Serialize,
+    Clone,
+    Copy,
+    Debug,
+    Eq,
+    Hash,
+    Ord,
+    PartialEq,
+    PartialOrd
+)]
+pub enum MachineSpan {
+    #[serde(rename = "recent")]
+    Recent,
+    #[serde(rename = "day")]
+    Day,
+    #[serde(rename = "month")]
+    Month,
+}
+impl ::std::fmt::Display for MachineSpan {
+    fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+        match *self {
+            Self::Recent => f.write_str("recent"),
+            Self::Day => f.write_str("day"),
+            Self::Month => f.write_str("month"),
+        }
+    }
+}
+impl ::std::str::FromStr for MachineSpan {
+    type Err = self::error::ConversionError;
+    fn from_str(
+        value: &str,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        match value {
+            "recent" => Ok(Self::Recent),
+            "day" => Ok(Self::Day),
+            "month" => Ok(Self::Month),
+            _ => Err("invalid value".into()),
+        }
+    }
+}
+impl ::std::convert::TryFrom<&str> for MachineSpan {
+    type Error = self::error::ConversionError;
+    fn try_from(
+        value: &str,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        value.parse()
+    }
+}
+impl ::std::convert::TryFrom<::std::string::String> for MachineSpan {
+    type Error = self::error::ConversionError;
+    fn try_from(
+        value: ::std::string::String,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        value.parse()
+    }
+}
+///What changes slowly; sent every 60 seconds.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+pub struct MachineState {
+    ///Disks that matter to the worker.
+    #[serde(default, skip_serializing_if = "::std::option::Option::is_none")]
+    pub disks: ::std::option::Option<::std::vec::Vec<MachineDisk>>,
+    ///Temperatures that the system tells.
+    #[serde(default, skip_serializing_if = "::std::option::Option::is_none")]
+    pub temperatures: ::std::option::Option<::std::vec::Vec<MachineTemperature>>,
+    ///How long the machine has been running, in seconds.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub uptime_s: ::std::option::Option<i64>,
+}
+///A temperature.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct MachineTemperature {
+    ///Degrees Celsius.
+    pub celsius: f64,
+    ///What the system calls the sensor.
+    pub label: ::std::string::String,
 }
 ///The few settings that every client needs.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
@@ -1647,6 +2141,7 @@ impl ::std::convert::TryFrom<::std::string::String> for SocketIoSubscriptionOper
 * `tasklog`: what is appended to the log of one task (`/tasklog`).
 * `allLastRendered`: images of all jobs (`/last-rendered`).
 * `allWorkerTags`: changes of the tags (`/workertags`).
+* `allWorkerStats`: own addition; how the machines of the workers are doing (`/workerstats`, a `WorkerMachines`).
 */
 #[derive(
     ::serde::Deserialize,
@@ -1673,6 +2168,8 @@ pub enum SocketIoSubscriptionType {
     AllLastRendered,
     #[serde(rename = "allWorkerTags")]
     AllWorkerTags,
+    #[serde(rename = "allWorkerStats")]
+    AllWorkerStats,
 }
 impl ::std::fmt::Display for SocketIoSubscriptionType {
     fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
@@ -1683,6 +2180,7 @@ impl ::std::fmt::Display for SocketIoSubscriptionType {
             Self::Tasklog => f.write_str("tasklog"),
             Self::AllLastRendered => f.write_str("allLastRendered"),
             Self::AllWorkerTags => f.write_str("allWorkerTags"),
+            Self::AllWorkerStats => f.write_str("allWorkerStats"),
         }
     }
 }
@@ -1698,6 +2196,7 @@ impl ::std::str::FromStr for SocketIoSubscriptionType {
             "tasklog" => Ok(Self::Tasklog),
             "allLastRendered" => Ok(Self::AllLastRendered),
             "allWorkerTags" => Ok(Self::AllWorkerTags),
+            "allWorkerStats" => Ok(Self::AllWorkerStats),
             _ => Err("invalid value".into()),
         }
     }
@@ -2107,6 +2606,27 @@ pub struct WorkerList {
     #[serde(deserialize_with = "crate::null::as_empty")]
     pub workers: ::std::vec::Vec<WorkerSummary>,
 }
+///The last report of a worker.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct WorkerMachine {
+    ///How far the worker's clock is ahead of the manager's, in milliseconds; as exact as the network is quick.
+    pub clock_offset_ms: i64,
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub load: ::std::option::Option<MachineLoad>,
+    ///When it came.
+    pub received_at: ::chrono::DateTime<::chrono::offset::Utc>,
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub state: ::std::option::Option<MachineState>,
+    ///The worker.
+    pub worker: ::uuid::Uuid,
+}
+///How the machines of several workers are doing. Also the Socket.IO event `/workerstats`, which holds those that have reported since the event before; it comes at most every 2 seconds.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct WorkerMachines {
+    ///The last report of each worker.
+    #[serde(deserialize_with = "crate::null::as_empty")]
+    pub workers: ::std::vec::Vec<WorkerMachine>,
+}
 ///A worker that wants to be known.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct WorkerRegistration {
@@ -2448,5 +2968,692 @@ impl crate::validate::Validate for JobPriorityChange {
                     check.integer(self.priority, Some(0i64), Some(100i64));
                 },
             );
+    }
+}
+impl crate::validate::Validate for FrameReports {
+    fn validate(&self, check: &mut crate::validate::Check) {
+        check
+            .field(
+                "frames",
+                |check| {
+                    check.count(self.frames.len(), None, Some(500u64));
+                    check
+                        .items(
+                            self.frames.iter(),
+                            |check, item| {
+                                check.value(&item);
+                            },
+                        );
+                },
+            );
+    }
+}
+impl crate::validate::Validate for FrameReport {
+    fn validate(&self, check: &mut crate::validate::Check) {
+        check
+            .field(
+                "path",
+                |check| {
+                    check.text(&self.path, None, Some(2000u64));
+                },
+            );
+        if let Some(item) = &self.render_ms {
+            check
+                .field(
+                    "render_ms",
+                    |check| {
+                        check.integer(*item, Some(0i64), None);
+                    },
+                );
+        }
+        if let Some(item) = &self.save_ms {
+            check
+                .field(
+                    "save_ms",
+                    |check| {
+                        check.integer(*item, Some(0i64), None);
+                    },
+                );
+        }
+        if let Some(item) = &self.peak_memory {
+            check
+                .field(
+                    "peak_memory",
+                    |check| {
+                        check.integer(*item, Some(0i64), None);
+                    },
+                );
+        }
+        if let Some(item) = &self.file_size {
+            check
+                .field(
+                    "file_size",
+                    |check| {
+                        check.integer(*item, Some(0i64), None);
+                    },
+                );
+        }
+        if let Some(item) = &self.width {
+            check
+                .field(
+                    "width",
+                    |check| {
+                        check.integer(*item, Some(0i64), None);
+                    },
+                );
+        }
+        if let Some(item) = &self.height {
+            check
+                .field(
+                    "height",
+                    |check| {
+                        check.integer(*item, Some(0i64), None);
+                    },
+                );
+        }
+    }
+}
+impl crate::validate::Validate for JobFrames {
+    fn validate(&self, check: &mut crate::validate::Check) {
+        check
+            .field(
+                "frames",
+                |check| {
+                    check
+                        .items(
+                            self.frames.iter(),
+                            |check, item| {
+                                check.value(&item);
+                            },
+                        );
+                },
+            );
+    }
+}
+impl crate::validate::Validate for JobFrame {
+    fn validate(&self, check: &mut crate::validate::Check) {
+        check
+            .field(
+                "attempt",
+                |check| {
+                    check.integer(self.attempt, Some(1i64), None);
+                },
+            );
+        if let Some(item) = &self.render_ms {
+            check
+                .field(
+                    "render_ms",
+                    |check| {
+                        check.integer(*item, Some(0i64), None);
+                    },
+                );
+        }
+        if let Some(item) = &self.save_ms {
+            check
+                .field(
+                    "save_ms",
+                    |check| {
+                        check.integer(*item, Some(0i64), None);
+                    },
+                );
+        }
+        if let Some(item) = &self.peak_memory {
+            check
+                .field(
+                    "peak_memory",
+                    |check| {
+                        check.integer(*item, Some(0i64), None);
+                    },
+                );
+        }
+        if let Some(item) = &self.file_size {
+            check
+                .field(
+                    "file_size",
+                    |check| {
+                        check.integer(*item, Some(0i64), None);
+                    },
+                );
+        }
+        if let Some(item) = &self.width {
+            check
+                .field(
+                    "width",
+                    |check| {
+                        check.integer(*item, Some(0i64), None);
+                    },
+                );
+        }
+        if let Some(item) = &self.height {
+            check
+                .field(
+                    "height",
+                    |check| {
+                        check.integer(*item, Some(0i64), None);
+                    },
+                );
+        }
+    }
+}
+impl crate::validate::Validate for MachineReport {
+    fn validate(&self, check: &mut crate::validate::Check) {
+        if let Some(item) = &self.hardware {
+            check
+                .field(
+                    "hardware",
+                    |check| {
+                        check.value(&item);
+                    },
+                );
+        }
+        if let Some(item) = &self.load {
+            check
+                .field(
+                    "load",
+                    |check| {
+                        check.value(&item);
+                    },
+                );
+        }
+        if let Some(item) = &self.state {
+            check
+                .field(
+                    "state",
+                    |check| {
+                        check.value(&item);
+                    },
+                );
+        }
+    }
+}
+impl crate::validate::Validate for MachineHardware {
+    fn validate(&self, check: &mut crate::validate::Check) {
+        if let Some(item) = &self.cores {
+            check
+                .field(
+                    "cores",
+                    |check| {
+                        check.integer(*item, Some(0i64), None);
+                    },
+                );
+        }
+        check
+            .field(
+                "threads",
+                |check| {
+                    check.integer(self.threads, Some(0i64), None);
+                },
+            );
+        check
+            .field(
+                "memory_total",
+                |check| {
+                    check.integer(self.memory_total, Some(0i64), None);
+                },
+            );
+        if let Some(item) = &self.gpus {
+            check
+                .field(
+                    "gpus",
+                    |check| {
+                        check.count(item.len(), None, Some(64u64));
+                        check
+                            .items(
+                                item.iter(),
+                                |check, item| {
+                                    check.value(&item);
+                                },
+                            );
+                    },
+                );
+        }
+        if let Some(item) = &self.blender_versions {
+            check
+                .field(
+                    "blender_versions",
+                    |check| {
+                        check.count(item.len(), None, Some(64u64));
+                    },
+                );
+        }
+    }
+}
+impl crate::validate::Validate for MachineGpu {
+    fn validate(&self, check: &mut crate::validate::Check) {
+        if let Some(item) = &self.memory {
+            check
+                .field(
+                    "memory",
+                    |check| {
+                        check.integer(*item, Some(0i64), None);
+                    },
+                );
+        }
+    }
+}
+impl crate::validate::Validate for MachineLoad {
+    fn validate(&self, check: &mut crate::validate::Check) {
+        check
+            .field(
+                "cpu_percent",
+                |check| {
+                    check.number(self.cpu_percent, Some(0f64), None);
+                },
+            );
+        if let Some(item) = &self.cores_percent {
+            check
+                .field(
+                    "cores_percent",
+                    |check| {
+                        check.count(item.len(), None, Some(4096u64));
+                    },
+                );
+        }
+        if let Some(item) = &self.load_1 {
+            check
+                .field(
+                    "load_1",
+                    |check| {
+                        check.number(*item, Some(0f64), None);
+                    },
+                );
+        }
+        if let Some(item) = &self.load_5 {
+            check
+                .field(
+                    "load_5",
+                    |check| {
+                        check.number(*item, Some(0f64), None);
+                    },
+                );
+        }
+        if let Some(item) = &self.load_15 {
+            check
+                .field(
+                    "load_15",
+                    |check| {
+                        check.number(*item, Some(0f64), None);
+                    },
+                );
+        }
+        check
+            .field(
+                "memory_used",
+                |check| {
+                    check.integer(self.memory_used, Some(0i64), None);
+                },
+            );
+        check
+            .field(
+                "memory_total",
+                |check| {
+                    check.integer(self.memory_total, Some(0i64), None);
+                },
+            );
+        if let Some(item) = &self.swap_used {
+            check
+                .field(
+                    "swap_used",
+                    |check| {
+                        check.integer(*item, Some(0i64), None);
+                    },
+                );
+        }
+        if let Some(item) = &self.swap_total {
+            check
+                .field(
+                    "swap_total",
+                    |check| {
+                        check.integer(*item, Some(0i64), None);
+                    },
+                );
+        }
+        if let Some(item) = &self.network_in {
+            check
+                .field(
+                    "network_in",
+                    |check| {
+                        check.integer(*item, Some(0i64), None);
+                    },
+                );
+        }
+        if let Some(item) = &self.network_out {
+            check
+                .field(
+                    "network_out",
+                    |check| {
+                        check.integer(*item, Some(0i64), None);
+                    },
+                );
+        }
+        if let Some(item) = &self.gpus {
+            check
+                .field(
+                    "gpus",
+                    |check| {
+                        check.count(item.len(), None, Some(64u64));
+                        check
+                            .items(
+                                item.iter(),
+                                |check, item| {
+                                    check.value(&item);
+                                },
+                            );
+                    },
+                );
+        }
+        if let Some(item) = &self.task_cpu_percent {
+            check
+                .field(
+                    "task_cpu_percent",
+                    |check| {
+                        check.number(*item, Some(0f64), None);
+                    },
+                );
+        }
+        if let Some(item) = &self.task_memory {
+            check
+                .field(
+                    "task_memory",
+                    |check| {
+                        check.integer(*item, Some(0i64), None);
+                    },
+                );
+        }
+    }
+}
+impl crate::validate::Validate for GpuLoad {
+    fn validate(&self, check: &mut crate::validate::Check) {
+        if let Some(item) = &self.use_percent {
+            check
+                .field(
+                    "use_percent",
+                    |check| {
+                        check.number(*item, Some(0f64), None);
+                    },
+                );
+        }
+        if let Some(item) = &self.memory_used {
+            check
+                .field(
+                    "memory_used",
+                    |check| {
+                        check.integer(*item, Some(0i64), None);
+                    },
+                );
+        }
+        if let Some(item) = &self.temperature {
+            check
+                .field(
+                    "temperature",
+                    |check| {
+                        check.number(*item, Some(-273f64), None);
+                    },
+                );
+        }
+    }
+}
+impl crate::validate::Validate for MachineState {
+    fn validate(&self, check: &mut crate::validate::Check) {
+        if let Some(item) = &self.disks {
+            check
+                .field(
+                    "disks",
+                    |check| {
+                        check.count(item.len(), None, Some(64u64));
+                        check
+                            .items(
+                                item.iter(),
+                                |check, item| {
+                                    check.value(&item);
+                                },
+                            );
+                    },
+                );
+        }
+        if let Some(item) = &self.uptime_s {
+            check
+                .field(
+                    "uptime_s",
+                    |check| {
+                        check.integer(*item, Some(0i64), None);
+                    },
+                );
+        }
+        if let Some(item) = &self.temperatures {
+            check
+                .field(
+                    "temperatures",
+                    |check| {
+                        check.count(item.len(), None, Some(256u64));
+                        check
+                            .items(
+                                item.iter(),
+                                |check, item| {
+                                    check.value(&item);
+                                },
+                            );
+                    },
+                );
+        }
+    }
+}
+impl crate::validate::Validate for MachineDisk {
+    fn validate(&self, check: &mut crate::validate::Check) {
+        check
+            .field(
+                "used",
+                |check| {
+                    check.integer(self.used, Some(0i64), None);
+                },
+            );
+        check
+            .field(
+                "total",
+                |check| {
+                    check.integer(self.total, Some(0i64), None);
+                },
+            );
+    }
+}
+impl crate::validate::Validate for MachineTemperature {
+    fn validate(&self, check: &mut crate::validate::Check) {
+        check
+            .field(
+                "celsius",
+                |check| {
+                    check.number(self.celsius, Some(-273f64), None);
+                },
+            );
+    }
+}
+impl crate::validate::Validate for WorkerMachines {
+    fn validate(&self, check: &mut crate::validate::Check) {
+        check
+            .field(
+                "workers",
+                |check| {
+                    check
+                        .items(
+                            self.workers.iter(),
+                            |check, item| {
+                                check.value(&item);
+                            },
+                        );
+                },
+            );
+    }
+}
+impl crate::validate::Validate for WorkerMachine {
+    fn validate(&self, check: &mut crate::validate::Check) {
+        if let Some(item) = &self.load {
+            check
+                .field(
+                    "load",
+                    |check| {
+                        check.value(&item);
+                    },
+                );
+        }
+        if let Some(item) = &self.state {
+            check
+                .field(
+                    "state",
+                    |check| {
+                        check.value(&item);
+                    },
+                );
+        }
+    }
+}
+impl crate::validate::Validate for MachineHistory {
+    fn validate(&self, check: &mut crate::validate::Check) {
+        if let Some(item) = &self.hardware {
+            check
+                .field(
+                    "hardware",
+                    |check| {
+                        check.value(&item);
+                    },
+                );
+        }
+        if let Some(item) = &self.latest {
+            check
+                .field(
+                    "latest",
+                    |check| {
+                        check.value(&item);
+                    },
+                );
+        }
+        check
+            .field(
+                "samples",
+                |check| {
+                    check
+                        .items(
+                            self.samples.iter(),
+                            |check, item| {
+                                check.value(&item);
+                            },
+                        );
+                },
+            );
+    }
+}
+impl crate::validate::Validate for MachineSample {
+    fn validate(&self, check: &mut crate::validate::Check) {
+        check
+            .field(
+                "cpu_percent",
+                |check| {
+                    check.number(self.cpu_percent, Some(0f64), None);
+                },
+            );
+        check
+            .field(
+                "cpu_percent_max",
+                |check| {
+                    check.number(self.cpu_percent_max, Some(0f64), None);
+                },
+            );
+        check
+            .field(
+                "memory_used",
+                |check| {
+                    check.integer(self.memory_used, Some(0i64), None);
+                },
+            );
+        check
+            .field(
+                "memory_used_max",
+                |check| {
+                    check.integer(self.memory_used_max, Some(0i64), None);
+                },
+            );
+        check
+            .field(
+                "memory_total",
+                |check| {
+                    check.integer(self.memory_total, Some(0i64), None);
+                },
+            );
+        if let Some(item) = &self.swap_used {
+            check
+                .field(
+                    "swap_used",
+                    |check| {
+                        check.integer(*item, Some(0i64), None);
+                    },
+                );
+        }
+        if let Some(item) = &self.load_1 {
+            check
+                .field(
+                    "load_1",
+                    |check| {
+                        check.number(*item, Some(0f64), None);
+                    },
+                );
+        }
+        check
+            .field(
+                "network_in",
+                |check| {
+                    check.integer(self.network_in, Some(0i64), None);
+                },
+            );
+        check
+            .field(
+                "network_out",
+                |check| {
+                    check.integer(self.network_out, Some(0i64), None);
+                },
+            );
+        if let Some(item) = &self.gpu_percent {
+            check
+                .field(
+                    "gpu_percent",
+                    |check| {
+                        check.number(*item, Some(0f64), None);
+                    },
+                );
+        }
+        if let Some(item) = &self.gpu_memory_used {
+            check
+                .field(
+                    "gpu_memory_used",
+                    |check| {
+                        check.integer(*item, Some(0i64), None);
+                    },
+                );
+        }
+        if let Some(item) = &self.task_cpu_percent {
+            check
+                .field(
+                    "task_cpu_percent",
+                    |check| {
+                        check.number(*item, Some(0f64), None);
+                    },
+                );
+        }
+        if let Some(item) = &self.task_memory {
+            check
+                .field(
+                    "task_memory",
+                    |check| {
+                        check.integer(*item, Some(0i64), None);
+                    },
+                );
+        }
+        if let Some(item) = &self.disk_percent {
+            check
+                .field(
+                    "disk_percent",
+                    |check| {
+                        check.number(*item, Some(0f64), None);
+                    },
+                );
+        }
     }
 }

@@ -406,6 +406,52 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v3/worker/task/{task_id}/frames": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The task.
+                 * @example 0c8a3f1e-9b52-4f0e-9c1b-6d6a2f7e4b10
+                 */
+                task_id: components["parameters"]["task_id"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Report frames that the task rendered.
+         * @description Own addition; offered when `getVersion` lists the feature `frames`. Stores one row for each frame and file of the task. Reporting the same again changes nothing, and a later rendering of a frame replaces what is stored, so a worker may repeat a request whose answer got lost. Also accepted after the task has ended or was given to another worker: what was rendered was rendered.
+         */
+        post: operations["reportFrames"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v3/worker/machine": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Report how the worker's machine is doing.
+         * @description Own addition; offered when `getVersion` lists the feature `machine`. A small report every 5 seconds with what changes quickly, now and then with the rest. It is no sign of life, and one that got lost is not repeated.
+         */
+        post: operations["reportMachine"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v3/worker-mgt/workers": {
         parameters: {
             query?: never;
@@ -532,6 +578,52 @@ export interface paths {
          * @description Stores the schedule and, when it is active, requests the status that it wants now. Days and times are checked; a schedule that makes no sense is answered with 400.
          */
         post: operations["setWorkerSleepSchedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v3/worker-mgt/machines": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Fetch how the machines of all workers are doing.
+         * @description Own addition. The last report of every worker that has sent one in the last 15 minutes. Workers that never send any, as stock workers, are not in the list.
+         */
+        get: operations["fetchMachines"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v3/worker-mgt/workers/{worker_id}/machine": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The worker.
+                 * @example 7b9e4f0a-2f6d-4c0e-8f7a-0d5b6a1c9e33
+                 */
+                worker_id: components["parameters"]["worker_id"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Fetch the machine of a worker, and how it has been doing.
+         * @description Own addition. What the machine is, its last report, and its history, oldest first. Of the current minute and hour only what was stored so far is part of the history.
+         */
+        get: operations["fetchWorkerMachine"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -912,6 +1004,32 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v3/jobs/{job_id}/frames": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The job.
+                 * @example 2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11
+                 */
+                job_id: components["parameters"]["job_id"];
+            };
+            cookie?: never;
+        };
+        /**
+         * List the frames of a job.
+         * @description Own addition. The frames that workers reported, by frame number. Stock workers report none. An unknown job gives an empty list.
+         */
+        get: operations["fetchJobFrames"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v3/jobs/{job_id}/blocklist": {
         parameters: {
             query?: never;
@@ -1175,6 +1293,19 @@ export interface components {
              * @example 1f3c9d2
              */
             git: string;
+            /**
+             * @description Own addition. What this manager offers beyond Flamenco 3.9, by name. A client uses such an operation only when its
+             *     name is listed here; a manager without the list has none of them. Names that a client does not know mean
+             *     nothing to it.
+             *
+             *     * `frames`: workers may report every frame with `reportFrames`.
+             *     * `machine`: workers may report how their machine is doing with `reportMachine`.
+             * @example [
+             *       "frames",
+             *       "machine"
+             *     ]
+             */
+            features?: string[];
         };
         /** @description The state of the farm as a whole. */
         FarmStatusReport: {
@@ -2530,6 +2661,507 @@ export interface components {
         ShamanSingleFileStatus: {
             status: components["schemas"]["ShamanFileStatus"];
         };
+        /**
+         * @description What became of a frame:
+         *
+         *     * `ok`: the picture is there and can be read.
+         *     * `empty`: the file has no content.
+         *     * `broken`: only part of the picture is there, or it cannot be read.
+         *     * `black`: every pixel is black or transparent.
+         *     * `missing`: the renderer says that it saved the file, but there is none.
+         *     * `failed`: it was begun, and rendering ended with an error before it was saved.
+         * @example ok
+         * @enum {string}
+         */
+        FrameState: "ok" | "empty" | "broken" | "black" | "missing" | "failed";
+        /** @description Frames that a task rendered. */
+        FrameReports: {
+            /** @description The frames. */
+            frames: components["schemas"]["FrameReport"][];
+        };
+        /** @description One file of a frame that a task rendered. A frame may have several, for example one for each view. */
+        FrameReport: {
+            /**
+             * @description Frame number; it may be negative.
+             * @example 2
+             */
+            frame: number;
+            /**
+             * @description The file as the worker sees it. Empty for a frame that failed.
+             * @example /mnt/farm/render/000002.png
+             */
+            path: string;
+            state: components["schemas"]["FrameState"];
+            /**
+             * Format: date-time
+             * @description When it was saved, or found to have failed.
+             * @example 2026-02-03T14:05:31Z
+             */
+            rendered_at: string;
+            /**
+             * @description The file was there before this run of the task, and was left as it is. How it was rendered is not changed then.
+             * @example false
+             */
+            existing?: boolean;
+            /**
+             * @description How long rendering took without saving, in milliseconds, if known.
+             * @example 1520
+             */
+            render_ms?: number;
+            /**
+             * @description How long saving took, in milliseconds, if known.
+             * @example 40
+             */
+            save_ms?: number;
+            /**
+             * @description Most memory that the renderer used for it, in bytes, as it tells.
+             * @example 138412032
+             */
+            peak_memory?: number;
+            /**
+             * @description Size of the file in bytes.
+             * @example 245760
+             */
+            file_size?: number;
+            /**
+             * @description Width of the picture in pixels.
+             * @example 1920
+             */
+            width?: number;
+            /**
+             * @description Height of the picture in pixels.
+             * @example 1080
+             */
+            height?: number;
+        };
+        /** @description A page of the frames of a job. */
+        JobFrames: {
+            /** @description The frames, by number. */
+            frames: components["schemas"]["JobFrame"][];
+            next_cursor?: components["schemas"]["NextCursor"];
+        };
+        /** @description One file of a frame. */
+        JobFrame: {
+            /**
+             * @description Identifies it as long as the job exists.
+             * @example 4711
+             */
+            id: number;
+            /**
+             * Format: uuid
+             * @description The task that rendered it.
+             * @example 0c8a3f1e-9b52-4f0e-9c1b-6d6a2f7e4b10
+             */
+            task: string;
+            /**
+             * Format: uuid
+             * @description The worker that rendered it last.
+             * @example 7b9e4f0a-2f6d-4c0e-8f7a-0d5b6a1c9e33
+             */
+            worker?: string;
+            /**
+             * @description Name of that worker.
+             * @example render-07
+             */
+            worker_name?: string;
+            /**
+             * @description Frame number; it may be negative.
+             * @example 2
+             */
+            frame: number;
+            /**
+             * @description Name of the file.
+             * @example 000002.png
+             */
+            name: string;
+            /**
+             * @description The file as the worker sees it. Empty for a frame that failed.
+             * @example /mnt/farm/render/000002.png
+             */
+            path: string;
+            state: components["schemas"]["FrameState"];
+            /**
+             * @description How often it was rendered.
+             * @example 1
+             */
+            attempt: number;
+            /**
+             * Format: date-time
+             * @description When it was saved, or found to have failed.
+             * @example 2026-02-03T14:05:31Z
+             */
+            rendered_at: string;
+            /**
+             * @description How long rendering took without saving, in milliseconds, if known.
+             * @example 1520
+             */
+            render_ms?: number;
+            /**
+             * @description How long saving took, in milliseconds, if known.
+             * @example 40
+             */
+            save_ms?: number;
+            /**
+             * @description Most memory that the renderer used for it, in bytes, as it tells.
+             * @example 138412032
+             */
+            peak_memory?: number;
+            /**
+             * @description Size of the file in bytes.
+             * @example 245760
+             */
+            file_size?: number;
+            /**
+             * @description Width of the picture in pixels.
+             * @example 1920
+             */
+            width?: number;
+            /**
+             * @description Height of the picture in pixels.
+             * @example 1080
+             */
+            height?: number;
+        };
+        /** @description How the machine of a worker is doing. */
+        MachineReport: {
+            /**
+             * Format: date-time
+             * @description What the worker's clock shows.
+             * @example 2026-02-03T14:05:31Z
+             */
+            now: string;
+            hardware?: components["schemas"]["MachineHardware"];
+            load?: components["schemas"]["MachineLoad"];
+            state?: components["schemas"]["MachineState"];
+        };
+        /** @description What the machine is; sent once after each sign-on. */
+        MachineHardware: {
+            /**
+             * @description Processor architecture.
+             * @example x86_64
+             */
+            architecture: string;
+            /**
+             * @description Name of the processor.
+             * @example AMD EPYC 7543
+             */
+            cpu_model: string;
+            /**
+             * @description Processor cores, if the system tells.
+             * @example 16
+             */
+            cores?: number;
+            /**
+             * @description Threads that run at the same time.
+             * @example 32
+             */
+            threads: number;
+            /**
+             * @description Memory in bytes.
+             * @example 34359738368
+             */
+            memory_total: number;
+            /**
+             * @description The operating system with its version.
+             * @example Linux (Debian GNU/Linux 12)
+             */
+            os: string;
+            /** @description Graphics processors that the system tells about. */
+            gpus?: components["schemas"]["MachineGpu"][];
+            /**
+             * @description Versions of Blender that the worker found.
+             * @example [
+             *       "Blender 4.5.0"
+             *     ]
+             */
+            blender_versions?: string[];
+        };
+        /** @description A graphics processor. */
+        MachineGpu: {
+            /**
+             * @description Its name.
+             * @example NVIDIA RTX A5000
+             */
+            name: string;
+            /**
+             * @description Its memory in bytes.
+             * @example 25757220864
+             */
+            memory?: number;
+            /**
+             * @description Version of its driver.
+             * @example 550.54.14
+             */
+            driver?: string;
+        };
+        /** @description What changes quickly; sent every 5 seconds. */
+        MachineLoad: {
+            /**
+             * @description Use of all processors together, 0 to 100.
+             * @example 87.5
+             */
+            cpu_percent: number;
+            /**
+             * @description Use of each processor, 0 to 100.
+             * @example [
+             *       90,
+             *       85
+             *     ]
+             */
+            cores_percent?: number[];
+            /**
+             * @description Load average over 1 minute; not on Windows.
+             * @example 7.5
+             */
+            load_1?: number;
+            /**
+             * @description The same over 5 minutes.
+             * @example 6.5
+             */
+            load_5?: number;
+            /**
+             * @description The same over 15 minutes.
+             * @example 4.5
+             */
+            load_15?: number;
+            /**
+             * @description Memory in use, in bytes.
+             * @example 8589934592
+             */
+            memory_used: number;
+            /**
+             * @description Memory there is, in bytes.
+             * @example 34359738368
+             */
+            memory_total: number;
+            /**
+             * @description Swap space in use, in bytes.
+             * @example 0
+             */
+            swap_used?: number;
+            /**
+             * @description Swap space there is, in bytes.
+             * @example 8589934592
+             */
+            swap_total?: number;
+            /**
+             * @description Bytes received per second, without the loopback interface.
+             * @example 1200
+             */
+            network_in?: number;
+            /**
+             * @description Bytes sent per second, without the loopback interface.
+             * @example 52000
+             */
+            network_out?: number;
+            /** @description Graphics processors, in the order of the hardware. */
+            gpus?: components["schemas"]["GpuLoad"][];
+            /**
+             * @description Use of processors by the program of the running task and what it started, 100 for each that is fully used.
+             * @example 780
+             */
+            task_cpu_percent?: number;
+            /**
+             * @description Memory of the same, in bytes.
+             * @example 6442450944
+             */
+            task_memory?: number;
+        };
+        /** @description How a graphics processor is doing. */
+        GpuLoad: {
+            /**
+             * @description How busy it is, 0 to 100.
+             * @example 55
+             */
+            use_percent?: number;
+            /**
+             * @description Its memory in use, in bytes.
+             * @example 4294967296
+             */
+            memory_used?: number;
+            /**
+             * @description Its temperature in degrees Celsius.
+             * @example 61
+             */
+            temperature?: number;
+        };
+        /** @description What changes slowly; sent every 60 seconds. */
+        MachineState: {
+            /** @description Disks that matter to the worker. */
+            disks?: components["schemas"]["MachineDisk"][];
+            /**
+             * @description How long the machine has been running, in seconds.
+             * @example 86400
+             */
+            uptime_s?: number;
+            /** @description Temperatures that the system tells. */
+            temperatures?: components["schemas"]["MachineTemperature"][];
+        };
+        /**
+         * @description What the worker uses a disk for:
+         *
+         *     * `root`: the system.
+         *     * `temp`: temporary files.
+         *     * `output`: where the last picture was saved.
+         * @example root
+         * @enum {string}
+         */
+        DiskPurpose: "root" | "temp" | "output";
+        /** @description A disk. */
+        MachineDisk: {
+            purpose: components["schemas"]["DiskPurpose"];
+            /**
+             * @description A directory on it.
+             * @example /mnt/farm/render
+             */
+            path: string;
+            /**
+             * @description Bytes in use.
+             * @example 751619276800
+             */
+            used: number;
+            /**
+             * @description Bytes there are.
+             * @example 1099511627776
+             */
+            total: number;
+        };
+        /** @description A temperature. */
+        MachineTemperature: {
+            /**
+             * @description What the system calls the sensor.
+             * @example coretemp Package id 0
+             */
+            label: string;
+            /**
+             * @description Degrees Celsius.
+             * @example 61
+             */
+            celsius: number;
+        };
+        /** @description How the machines of several workers are doing. Also the Socket.IO event `/workerstats`, which holds those that have reported since the event before; it comes at most every 2 seconds. */
+        WorkerMachines: {
+            /** @description The last report of each worker. */
+            workers: components["schemas"]["WorkerMachine"][];
+        };
+        /** @description The last report of a worker. */
+        WorkerMachine: {
+            /**
+             * Format: uuid
+             * @description The worker.
+             * @example 7b9e4f0a-2f6d-4c0e-8f7a-0d5b6a1c9e33
+             */
+            worker: string;
+            /**
+             * Format: date-time
+             * @description When it came.
+             * @example 2026-02-03T14:05:31Z
+             */
+            received_at: string;
+            /**
+             * @description How far the worker's clock is ahead of the manager's, in milliseconds; as exact as the network is quick.
+             * @example 12
+             */
+            clock_offset_ms: number;
+            load?: components["schemas"]["MachineLoad"];
+            state?: components["schemas"]["MachineState"];
+        };
+        /**
+         * @description How far back a history goes:
+         *
+         *     * `recent`: 15 minutes, every report.
+         *     * `day`: 24 hours, by the minute.
+         *     * `month`: 30 days, by the hour.
+         * @example recent
+         * @enum {string}
+         */
+        MachineSpan: "recent" | "day" | "month";
+        /** @description A machine, and how it has been doing. */
+        MachineHistory: {
+            hardware?: components["schemas"]["MachineHardware"];
+            latest?: components["schemas"]["WorkerMachine"];
+            /** @description The history, oldest first. */
+            samples: components["schemas"]["MachineSample"][];
+        };
+        /** @description How a machine was doing at a moment, or over a minute or an hour. */
+        MachineSample: {
+            /**
+             * Format: date-time
+             * @description When it was, or when the period began.
+             * @example 2026-02-03T14:05:31Z
+             */
+            at: string;
+            /**
+             * @description Mean use of the processors, 0 to 100.
+             * @example 87.5
+             */
+            cpu_percent: number;
+            /**
+             * @description Highest use of the processors, 0 to 100.
+             * @example 99
+             */
+            cpu_percent_max: number;
+            /**
+             * @description Mean memory in use, in bytes.
+             * @example 8589934592
+             */
+            memory_used: number;
+            /**
+             * @description Most memory in use, in bytes.
+             * @example 8589934592
+             */
+            memory_used_max: number;
+            /**
+             * @description Memory there is, in bytes.
+             * @example 34359738368
+             */
+            memory_total: number;
+            /**
+             * @description Mean swap space in use, in bytes.
+             * @example 0
+             */
+            swap_used?: number;
+            /**
+             * @description Mean load average over 1 minute; not on Windows.
+             * @example 7.5
+             */
+            load_1?: number;
+            /**
+             * @description Bytes received per second, mean.
+             * @example 1200
+             */
+            network_in: number;
+            /**
+             * @description Bytes sent per second, mean.
+             * @example 52000
+             */
+            network_out: number;
+            /**
+             * @description Mean use of the busiest GPU, 0 to 100.
+             * @example 55
+             */
+            gpu_percent?: number;
+            /**
+             * @description Mean memory in use of all GPUs, in bytes.
+             * @example 4294967296
+             */
+            gpu_memory_used?: number;
+            /**
+             * @description Mean use of processors by the running task, 100 for each that is fully used.
+             * @example 780
+             */
+            task_cpu_percent?: number;
+            /**
+             * @description Most memory of the running task, in bytes.
+             * @example 6442450944
+             */
+            task_memory?: number;
+            /**
+             * @description How full the fullest disk was, 0 to 100.
+             * @example 71
+             */
+            disk_percent?: number;
+        };
         /** @description What a client sends with the Socket.IO event `/subscription`. The acknowledgement is the text `ok`, or else says what is wrong. Changes of the farm's status and the life cycle of the manager come without a subscription. */
         SocketIOSubscription: {
             op: components["schemas"]["SocketIOSubscriptionOperation"];
@@ -2558,10 +3190,11 @@ export interface components {
          *     * `tasklog`: what is appended to the log of one task (`/tasklog`).
          *     * `allLastRendered`: images of all jobs (`/last-rendered`).
          *     * `allWorkerTags`: changes of the tags (`/workertags`).
+         *     * `allWorkerStats`: own addition; how the machines of the workers are doing (`/workerstats`, a `WorkerMachines`).
          * @example allJobs
          * @enum {string}
          */
-        SocketIOSubscriptionType: "allJobs" | "allWorkers" | "job" | "tasklog" | "allLastRendered" | "allWorkerTags";
+        SocketIOSubscriptionType: "allJobs" | "allWorkers" | "job" | "tasklog" | "allLastRendered" | "allWorkerTags" | "allWorkerStats";
         /** @description Socket.IO event `/jobs`: a job was submitted, has changed, or was deleted. An event without `previous_status` is no change of status. */
         EventJobUpdate: {
             /**
@@ -3059,7 +3692,11 @@ export interface operations {
                      *       "version": "3.9.0",
                      *       "shortversion": "3.9.0",
                      *       "name": "Flamenco",
-                     *       "git": "1f3c9d2"
+                     *       "git": "1f3c9d2",
+                     *       "features": [
+                     *         "frames",
+                     *         "machine"
+                     *       ]
                      *     }
                      */
                     "application/json": components["schemas"]["FlamencoVersion"];
@@ -3898,6 +4535,11 @@ export interface operations {
             /** @description The queue is full. Leave this picture out and send the next one later. */
             429: {
                 headers: {
+                    /**
+                     * @description After how many seconds to try again.
+                     * @example 1
+                     */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3910,6 +4552,99 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            default: components["responses"]["Failure"];
+        };
+    };
+    reportFrames: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The task.
+                 * @example 0c8a3f1e-9b52-4f0e-9c1b-6d6a2f7e4b10
+                 */
+                task_id: components["parameters"]["task_id"];
+            };
+            cookie?: never;
+        };
+        /** @description The frames, at most 500. */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "frames": [
+                 *         {
+                 *           "frame": 2,
+                 *           "path": "/mnt/farm/render/000002.png",
+                 *           "state": "ok",
+                 *           "rendered_at": "2026-02-03T14:05:31Z",
+                 *           "render_ms": 1520,
+                 *           "save_ms": 40,
+                 *           "peak_memory": 138412032,
+                 *           "file_size": 245760,
+                 *           "width": 1920,
+                 *           "height": 1080
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["FrameReports"];
+            };
+        };
+        responses: {
+            /** @description Stored. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            403: components["responses"]["AccessDenied"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Failure"];
+        };
+    };
+    reportMachine: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description What there is to report. Every part but the time is optional. */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "now": "2026-02-03T14:05:31Z",
+                 *       "load": {
+                 *         "cpu_percent": 87.5,
+                 *         "memory_used": 8589934592,
+                 *         "memory_total": 34359738368
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["MachineReport"];
+            };
+        };
+        responses: {
+            /** @description Taken note of. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            403: components["responses"]["AccessDenied"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            503: components["responses"]["Busy"];
             default: components["responses"]["Failure"];
         };
     };
@@ -4281,6 +5016,91 @@ export interface operations {
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             503: components["responses"]["Busy"];
+            default: components["responses"]["Failure"];
+        };
+    };
+    fetchMachines: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The last reports. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "workers": [
+                     *         {
+                     *           "worker": "7b9e4f0a-2f6d-4c0e-8f7a-0d5b6a1c9e33",
+                     *           "received_at": "2026-02-03T14:05:31Z",
+                     *           "clock_offset_ms": 12,
+                     *           "load": {
+                     *             "cpu_percent": 87.5,
+                     *             "memory_used": 8589934592,
+                     *             "memory_total": 34359738368
+                     *           }
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["WorkerMachines"];
+                };
+            };
+            default: components["responses"]["Failure"];
+        };
+    };
+    fetchWorkerMachine: {
+        parameters: {
+            query?: {
+                /** @description How far back the history goes; `recent` if left out. */
+                span?: components["schemas"]["MachineSpan"];
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The worker.
+                 * @example 7b9e4f0a-2f6d-4c0e-8f7a-0d5b6a1c9e33
+                 */
+                worker_id: components["parameters"]["worker_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The machine. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "samples": [
+                     *         {
+                     *           "at": "2026-02-03T14:05:00Z",
+                     *           "cpu_percent": 87.5,
+                     *           "cpu_percent_max": 99,
+                     *           "memory_used": 8589934592,
+                     *           "memory_used_max": 8589934592,
+                     *           "memory_total": 34359738368,
+                     *           "network_in": 1200,
+                     *           "network_out": 52000
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["MachineHistory"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            404: components["responses"]["NotFound"];
             default: components["responses"]["Failure"];
         };
     };
@@ -5288,6 +6108,81 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["JobTasksSummary"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            default: components["responses"]["Failure"];
+        };
+    };
+    fetchJobFrames: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The first frame number that is wanted.
+                 * @example 1
+                 */
+                from?: number;
+                /**
+                 * @description The last frame number that is wanted.
+                 * @example 250
+                 */
+                to?: number;
+                /** @description Only frames in this state. */
+                state?: components["schemas"]["FrameState"];
+                /**
+                 * @description Own addition. How many entries the answer has at most. When there are more, `next_cursor` says where to go on. Without it, the answer has them all.
+                 * @example 100
+                 */
+                limit?: components["parameters"]["limit"];
+                /**
+                 * @description Own addition. The `next_cursor` of the page before, with the other parameters as they were then. Entries that come or go meanwhile do not shift the pages.
+                 * @example WyJ1cGRhdGVkIiwiZGVzYyIsMTc3MDEyNzUzMTAwMDAwMCw0MV0
+                 */
+                cursor?: components["parameters"]["cursor"];
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The job.
+                 * @example 2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11
+                 */
+                job_id: components["parameters"]["job_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of frames. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "frames": [
+                     *         {
+                     *           "id": 4711,
+                     *           "task": "0c8a3f1e-9b52-4f0e-9c1b-6d6a2f7e4b10",
+                     *           "worker": "7b9e4f0a-2f6d-4c0e-8f7a-0d5b6a1c9e33",
+                     *           "worker_name": "render-07",
+                     *           "frame": 2,
+                     *           "name": "000002.png",
+                     *           "path": "/mnt/farm/render/000002.png",
+                     *           "state": "ok",
+                     *           "attempt": 1,
+                     *           "rendered_at": "2026-02-03T14:05:31Z",
+                     *           "render_ms": 1520,
+                     *           "save_ms": 40,
+                     *           "peak_memory": 138412032,
+                     *           "file_size": 245760,
+                     *           "width": 1920,
+                     *           "height": 1080
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["JobFrames"];
                 };
             };
             400: components["responses"]["BadRequest"];

@@ -1,0 +1,158 @@
+//! Real output of Blender 3.4.1 (Debian), and of the modules `bpy` 4.5.0 and 5.0.1, made by `fixtures/capture.py`.
+
+use super::super::blender_output::parse;
+use super::*;
+
+/// What a fixture tells, every line 10 ms after the one before: frames done, and the frames.
+fn follow(output: &str, failed: bool) -> (i64, Vec<TrackedFrame>) {
+    let start = Moment { steady: Instant::now(), wall: DateTime::UNIX_EPOCH };
+    let (mut tracker, mut frames, mut at) = (FrameTracker::default(), Vec::new(), start);
+    for line in output.lines() {
+        at.steady += Duration::from_millis(10);
+        at.wall += chrono::TimeDelta::milliseconds(10);
+        if let Some(event) = parse(line) {
+            frames.extend(tracker.observe(&event, at));
+        }
+    }
+    frames.extend(tracker.end(failed, at));
+    (tracker.done(), frames)
+}
+
+macro_rules! fixture {
+    ($version:literal, $case:literal) => {
+        include_str!(concat!("../fixtures/", $version, "/", $case, ".txt"))
+    };
+}
+
+macro_rules! all_versions {
+    ($case:literal) => {
+        [
+            ("3.4.1", fixture!("blender-3.4.1", $case)),
+            ("4.5.0", fixture!("bpy-4.5.0", $case)),
+            ("5.0.1", fixture!("bpy-5.0.1", $case)),
+        ]
+    };
+}
+
+fn outcomes(frames: &[TrackedFrame]) -> Vec<(i64, &str, Outcome)> {
+    frames
+        .iter()
+        .map(|frame| (frame.number.unwrap_or(i64::MAX), frame.path.as_str(), frame.outcome))
+        .collect()
+}
+
+#[test]
+fn an_animation() {
+    for (version, output) in all_versions!("cycles").into_iter().chain(all_versions!("workbench")) {
+        let (done, frames) = follow(output, false);
+        assert_eq!(done, 2, "{version}");
+        let expected =
+            [(1, "/render/frame-0001.png", Outcome::Saved), (2, "/render/frame-0002.png", Outcome::Saved)];
+        assert_eq!(outcomes(&frames), expected, "{version}");
+    }
+}
+
+#[test]
+fn times_and_memory_as_blender_tells_them() {
+    let millis = |duration: Option<Duration>| duration.map(|duration| duration.as_millis());
+    let (_, frames) = follow(fixture!("blender-3.4.1", "cycles"), false);
+    assert!(frames.iter().all(|frame| frame.render.is_some() && frame.saving.is_some()), "{frames:?}");
+    assert!(
+        millis(frames[0].saving).unwrap() > millis(frames[1].saving).unwrap(),
+        "the first loads libraries"
+    );
+    let peak = frames[0].peak_memory.unwrap();
+    assert!((9 << 20..20 << 20).contains(&peak), "{peak}");
+    let (_, frames) = follow(fixture!("bpy-4.5.0", "cycles"), false);
+    assert!(frames.iter().all(|frame| frame.render.is_some() && frame.peak_memory.is_some()), "{frames:?}");
+    // This one prints only that pictures were saved: what can be measured from outside is the second frame.
+    let (_, frames) = follow(fixture!("bpy-5.0.1", "cycles"), false);
+    assert_eq!(frames[0].render, None);
+    assert!(frames[1].render.is_some());
+}
+
+#[test]
+fn negative_frames() {
+    for (version, output) in all_versions!("exr") {
+        let (done, frames) = follow(output, false);
+        assert_eq!(done, 2, "{version}");
+        let numbers: Vec<_> = frames.iter().filter_map(|frame| frame.number).collect();
+        assert_eq!(numbers, [-1, 0], "{version}: {frames:?}");
+    }
+}
+
+#[test]
+fn two_views_are_one_frame_with_two_files() {
+    for (version, output) in all_versions!("stereo") {
+        let (done, frames) = follow(output, false);
+        assert_eq!(done, 1, "{version}");
+        let expected = [
+            (1, "/render/frame-0001_L.png", Outcome::Saved),
+            (1, "/render/frame-0001_R.png", Outcome::Saved),
+        ];
+        assert_eq!(outcomes(&frames), expected, "{version}");
+    }
+}
+
+#[test]
+fn frames_that_exist_are_left_out() {
+    for (version, output) in [all_versions!("skip")[0], all_versions!("skip")[1]] {
+        let (done, frames) = follow(output, false);
+        assert_eq!(done, 3, "{version}");
+        let existing = Outcome::Existing;
+        let expected = [
+            (1, "/render/frame-0001.png", existing),
+            (2, "/render/frame-0002.png", existing),
+            (3, "/render/frame-0003.png", Outcome::Saved),
+        ];
+        assert_eq!(outcomes(&frames), expected, "{version}");
+    }
+    // The module of Blender 5 does not mention what it leaves out.
+    let (done, frames) = follow(fixture!("bpy-5.0.1", "skip"), false);
+    assert_eq!((done, outcomes(&frames)), (1, vec![(3, "/render/frame-0003.png", Outcome::Saved)]));
+}
+
+#[test]
+fn files_of_the_compositor_belong_to_the_frame() {
+    for (version, output) in all_versions!("nodes") {
+        let (done, frames) = follow(output, false);
+        assert_eq!(done, 1, "{version}");
+        assert_eq!(frames.len(), 2, "{version}: {frames:?}");
+        assert!(frames.iter().all(|frame| frame.number == Some(1)), "{version}: {frames:?}");
+        assert!(frames[0].path.starts_with("/render/nodes/"), "{version}: {frames:?}");
+    }
+}
+
+#[test]
+fn a_still_has_its_number_from_the_progress() {
+    for (version, output) in [all_versions!("still")[0], all_versions!("still")[1]] {
+        let (done, frames) = follow(output, false);
+        assert_eq!(
+            (done, outcomes(&frames)),
+            (1, vec![(7, "/render/still.png", Outcome::Saved)]),
+            "{version}"
+        );
+    }
+    let (done, frames) = follow(fixture!("bpy-5.0.1", "still"), false);
+    assert_eq!((done, frames.len(), frames[0].number), (1, 1, None), "nothing says which frame this is");
+}
+
+#[test]
+fn what_cannot_be_saved_has_failed() {
+    for (version, output) in all_versions!("unwritable") {
+        let (_, frames) = follow(output, true);
+        let expected = [(1, "/proc/nowhere/frame-0001.png", Outcome::Failed)];
+        assert_eq!(outcomes(&frames), expected, "{version}");
+    }
+}
+
+#[test]
+fn a_crash_in_the_middle_of_a_frame_fails_it() {
+    let half: String =
+        fixture!("blender-3.4.1", "cycles").lines().take(60).map(|line| format!("{line}\n")).collect();
+    let (done, frames) = follow(&half, true);
+    assert_eq!((done, frames.len()), (1, 2), "{frames:?}");
+    assert_eq!(outcomes(&frames)[1], (2, "", Outcome::Failed));
+    let (_, frames) = follow(&half, false);
+    assert_eq!(frames.len(), 1, "the end without an error is none");
+}

@@ -1,0 +1,205 @@
+//! What is told about the frames that a task rendered: looks at their files, reports them, and offers their pictures.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use chrono::{DateTime, Utc};
+use tokio::sync::mpsc;
+
+use super::frame_tracker::{Outcome, TrackedFrame};
+use super::picture;
+use super::{CommandError, Context};
+use crate::manager_api::Feature;
+use crate::outbox::{FrameReport, FrameState};
+use crate::pictures::{Picture, decode};
+
+/// Frames that wait to be looked at. Blender waits for none of this: beyond that they are left out.
+const WAITING: usize = 4096;
+/// The longest path that the manager takes, in characters.
+const LONGEST_PATH: usize = 2000;
+/// Frames that go into one report.
+const BATCH: usize = 100;
+
+/// Takes frames from whoever reads Blender's output, without ever waiting.
+#[derive(Debug)]
+pub struct FrameSink(mpsc::Sender<TrackedFrame>);
+
+impl FrameSink {
+    pub fn send(&self, frames: Vec<TrackedFrame>) {
+        for frame in frames {
+            if let Err(error) = self.0.try_send(frame) {
+                tracing::warn!(%error, "frames come faster than they can be looked at; leaving one out");
+            }
+        }
+    }
+}
+
+/// Runs `work` with a sink for frames beside it; ends when the work is done and every frame is on its way.
+pub async fn reporting<F>(
+    context: &Context<'_>,
+    work: impl FnOnce(FrameSink) -> F,
+) -> Result<(), CommandError>
+where
+    F: Future<Output = Result<(), CommandError>>,
+{
+    let (sender, receiver) = mpsc::channel(WAITING);
+    let (result, ()) = tokio::join!(work(FrameSink(sender)), report(context, receiver));
+    result
+}
+
+async fn report(context: &Context<'_>, mut frames: mpsc::Receiver<TrackedFrame>) {
+    let mut batch = Vec::new();
+    while frames.recv_many(&mut batch, BATCH).await > 0 {
+        let tracked = std::mem::take(&mut batch);
+        let looked_at = tokio::task::spawn_blocking(|| tracked.into_iter().map(look_at).collect::<Vec<_>>());
+        // The task only ends early when the worker does.
+        let looked_at = looked_at.await.unwrap_or_default();
+        let reports: Vec<_> = looked_at.iter().filter_map(|(_, report)| report.clone()).collect();
+        if context.manager.offers(Feature::Frames) && !reports.is_empty() {
+            context.reporter.frames(reports).await;
+        }
+        let task = context.reporter.task();
+        for (frame, report) in looked_at {
+            let path = PathBuf::from(frame.path);
+            if frame.outcome != Outcome::Saved {
+                continue;
+            }
+            if let Some(folder) = path.parent() {
+                context.supervision.watched.set_output(folder.to_owned());
+            }
+            if report.as_ref().is_none_or(|report| report.state == FrameState::Ok) {
+                context.pictures.offer(Picture { task, path, report });
+            }
+        }
+    }
+}
+
+/// What a file tells about its frame. Blocks.
+fn look_at(frame: TrackedFrame) -> (TrackedFrame, Option<FrameReport>) {
+    let millis =
+        |time: Option<std::time::Duration>| time.and_then(|time| i64::try_from(time.as_millis()).ok());
+    let file =
+        if frame.path.is_empty() { FileFacts::default() } else { FileFacts::of(Path::new(&frame.path)) };
+    let state = if frame.outcome == Outcome::Failed { FrameState::Failed } else { file.state() };
+    let rendered_at = match frame.outcome {
+        Outcome::Existing => file.modified.unwrap_or(frame.at),
+        Outcome::Saved | Outcome::Failed => frame.at,
+    };
+    let number = frame.number.filter(|_| frame.path.chars().count() <= LONGEST_PATH);
+    let report = number.map(|number| FrameReport {
+        frame: number,
+        path: frame.path.clone(),
+        state,
+        rendered_at,
+        existing: frame.outcome == Outcome::Existing,
+        render_ms: millis(frame.render),
+        save_ms: millis(frame.saving),
+        peak_memory: frame.peak_memory,
+        file_size: file.size,
+        width: file.dimensions.map(|(width, _)| i64::from(width)),
+        height: file.dimensions.map(|(_, height)| i64::from(height)),
+    });
+    (frame, report)
+}
+
+/// What is seen of a file without reading it whole.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct FileFacts {
+    /// `None` when there is no file.
+    size: Option<i64>,
+    modified: Option<DateTime<Utc>>,
+    is_cut_short: bool,
+    dimensions: Option<(u32, u32)>,
+}
+
+impl FileFacts {
+    fn of(path: &Path) -> Self {
+        let Ok(metadata) = path.metadata() else { return Self::default() };
+        let dimensions = decode::dimensions(path);
+        let is_damaged = dimensions.as_ref().is_err_and(decode::PictureError::is_damage);
+        Self {
+            size: i64::try_from(metadata.len()).ok(),
+            modified: metadata.modified().ok().and_then(to_utc),
+            is_cut_short: is_damaged || picture::is_cut_short(path).unwrap_or(false),
+            dimensions: dimensions.ok(),
+        }
+    }
+
+    fn state(&self) -> FrameState {
+        match self.size {
+            None => FrameState::Missing,
+            Some(0) => FrameState::Empty,
+            Some(_) if self.is_cut_short => FrameState::Broken,
+            Some(_) => FrameState::Ok,
+        }
+    }
+}
+
+fn to_utc(time: SystemTime) -> Option<DateTime<Utc>> {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    DateTime::from_timestamp(i64::try_from(since.as_secs()).ok()?, since.subsec_nanos())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn frame(path: &Path, outcome: Outcome) -> TrackedFrame {
+        TrackedFrame {
+            number: Some(3),
+            path: path.to_str().unwrap().to_owned(),
+            outcome,
+            at: DateTime::UNIX_EPOCH,
+            render: Some(Duration::from_millis(1500)),
+            saving: None,
+            peak_memory: Some(7),
+        }
+    }
+
+    #[test]
+    fn the_file_tells_the_state() {
+        let folder = tempfile::tempdir().unwrap();
+        let png = std::fs::read(
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("src/runner/fixtures/pictures/transparent.png"),
+        )
+        .unwrap();
+        for (name, content, state, size) in [
+            ("whole.png", Some(&png[..]), FrameState::Ok, Some((24, 16))),
+            ("half.png", Some(&png[..png.len() / 2]), FrameState::Broken, Some((24, 16))),
+            ("start.png", Some(&png[..12]), FrameState::Broken, None),
+            ("empty.png", Some(&b""[..]), FrameState::Empty, None),
+            ("other.xyz", Some(&b"what only somebody else can read"[..]), FrameState::Ok, None),
+            ("missing.png", None, FrameState::Missing, None),
+        ] {
+            let path = folder.path().join(name);
+            content.map(|content| std::fs::write(&path, content).unwrap());
+            let report = look_at(frame(&path, Outcome::Saved)).1.unwrap();
+            assert_eq!(report.state, state, "{name}");
+            assert_eq!(report.width.zip(report.height), size, "{name}");
+            assert_eq!(
+                report.file_size,
+                content.map(|content| i64::try_from(content.len()).unwrap()),
+                "{name}"
+            );
+            assert_eq!((report.frame, report.render_ms, report.save_ms), (3, Some(1500), None), "{name}");
+            assert_eq!(report.rendered_at, DateTime::<Utc>::UNIX_EPOCH, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_existing_frame_has_the_time_of_its_file() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let report = look_at(frame(file.path(), Outcome::Existing)).1.unwrap();
+        assert!(
+            report.existing && report.rendered_at > DateTime::UNIX_EPOCH + chrono::TimeDelta::days(10_000)
+        );
+    }
+
+    #[test]
+    fn a_failed_frame_has_no_file() {
+        let report = look_at(frame(Path::new(""), Outcome::Failed)).1.unwrap();
+        assert_eq!((report.state, report.path.as_str(), report.file_size), (FrameState::Failed, "", None));
+    }
+}

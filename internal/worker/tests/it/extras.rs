@@ -1,0 +1,288 @@
+//! What goes beside the tasks: frames, pictures, and how the machine is doing. And that a manager which does not offer
+//! to take it is not bothered.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::sleep;
+use uuid::Uuid;
+
+use crate::fake_manager::{FakeManager, Fault};
+use crate::{TestWorker, config, start};
+
+/// A picture that Blender 3.4.1 rendered.
+const PICTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/runner/fixtures/pictures/transparent.png");
+
+fn offer(manager: &FakeManager) {
+    manager.farm().features = Some(vec!["frames", "machine", "something-new"]);
+}
+
+/// A script in the place of Blender that prints what Blender prints, and saves frames.
+fn add_render(manager: &FakeManager, script: &str) -> Uuid {
+    let parameters = json!({"exe": "/bin/sh", "argsBefore": ["-c", script], "blendfile": ""});
+    manager.add_task(&[("blender-render", parameters)])
+}
+
+fn frame(folder: &Path, number: u32) -> String {
+    let path = folder.join(format!("{number:04}.png"));
+    format!(
+        "echo 'Fra:{number} Mem:9.00M (Peak 2.00M) | Time:00:00.01 | x'; cp {PICTURE} {path}; \
+         echo \"Saved: '{path}'\"; echo ' Time: 00:01.50 (Saving: 00:00.25)'; ",
+        path = path.display()
+    )
+}
+
+#[tokio::test]
+async fn frames_are_reported_with_what_is_known() {
+    let manager = FakeManager::start().await;
+    offer(&manager);
+    let (home, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let worker = TestWorker::start(config(&manager, home.path()));
+    let path = |name: &str| out.path().join(name).display().to_string();
+    let script = format!(
+        "{first} echo 'skipping existing frame \"{first_path}\"'; : > {empty}; echo \"Saved: '{empty}'\"; \
+         echo 'Time: 00:00.10'; echo \"Saved: '{missing}'\"; echo 'Time: 00:00.10'; echo 'Fra:9 Mem:1M (Peak 3.00M) |'; \
+         exit 1",
+        first = frame(out.path(), 1),
+        first_path = path("0001.png"),
+        empty = path("0002.png"),
+        missing = path("0003.png"),
+    );
+    let task = add_render(&manager, &script);
+    manager.until_ended(task).await;
+    manager.until("all frames", |farm| (farm.frames.len() >= 5).then_some(())).await;
+    let frames: Vec<Value> = manager.farm().frames.iter().map(|(_, frame)| frame.clone()).collect();
+    assert!(manager.farm().frames.iter().all(|(id, _)| *id == task));
+    let told: Vec<_> = frames
+        .iter()
+        .map(|frame| {
+            json!([frame["frame"], frame["state"], frame["path"], frame["existing"], frame["render_ms"]])
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            json!([1, "ok", path("0001.png"), null, 1250]),
+            json!([1, "ok", path("0001.png"), true, null]),
+            json!([2, "empty", path("0002.png"), null, 100]),
+            json!([3, "missing", path("0003.png"), null, 100]),
+            json!([9, "failed", "", null, null]),
+        ]
+    );
+    let size = std::fs::metadata(PICTURE).unwrap().len();
+    let first = &frames[0];
+    assert_eq!(
+        json!([first["save_ms"], first["peak_memory"], first["file_size"], first["width"], first["height"]]),
+        json!([250, 2_097_152, size, 24, 16])
+    );
+    assert_eq!(frames[4]["peak_memory"], 3_145_728);
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn every_picture_is_sent_the_newest_first_when_the_manager_is_busy() {
+    let manager = FakeManager::start().await;
+    let (home, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    manager.fail_next("picture", [Fault::Status(429)]);
+    let worker = TestWorker::start(config(&manager, home.path()));
+    // Each has a size of its own, by which it is known again.
+    let mut script = String::new();
+    for number in 1..=4_u32 {
+        let path = out.path().join(format!("{number:04}.png"));
+        image::RgbImage::from_pixel(number * 10, 8, image::Rgb([200, 100, 50])).save(&path).unwrap();
+        let saved = format!("echo \"Saved: '{}'\"; echo 'Time: 00:00.10'; ", path.display());
+        script += &saved;
+        if number == 1 {
+            script += "sleep 0.4; ";
+        }
+    }
+    let task = add_render(&manager, &script);
+    manager.until_ended(task).await;
+    manager.until("all pictures", |farm| (farm.pictures.len() == 4).then_some(())).await;
+    let widths: Vec<u32> = manager
+        .farm()
+        .pictures
+        .iter()
+        .map(|(_, jpeg)| image::load_from_memory_with_format(jpeg, image::ImageFormat::Jpeg).unwrap().width())
+        .collect();
+    assert_eq!(widths, [40, 30, 20, 10]);
+    assert_eq!(manager.farm().count("picture"), 5);
+    assert_eq!(manager.farm().task(task).statuses(), ["active", "completed"]);
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_picture_that_cannot_be_read_corrects_its_frame_and_harms_nothing() {
+    let manager = FakeManager::start().await;
+    offer(&manager);
+    let (home, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let worker = TestWorker::start(config(&manager, home.path()));
+    let save = |name: &str, content: &[u8]| {
+        let path = out.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        format!("echo \"Saved: '{}'\"; echo 'Time: 00:00.10'; ", path.display())
+    };
+    let exr = std::fs::read(Path::new(PICTURE).with_file_name("half.exr")).unwrap();
+    let black = out.path().join("black.png");
+    image::RgbImage::new(4, 4).save(&black).unwrap();
+    let black = std::fs::read(black).unwrap();
+    let script = [
+        save("0001.exr", &exr[..exr.len() - 50]),
+        save("0002.png", &black),
+        save("0003.mov", b"\0\0\0\x14ftypqt  \0\0\0\0qt  "),
+        save("0004.exr", &exr),
+    ];
+    let task = add_render(&manager, &script.concat());
+    manager.until_ended(task).await;
+    // The newest goes first, so the broken one is looked at last.
+    let last = |number: i64| {
+        manager.farm().frames.iter().rev().find(|(_, frame)| frame["frame"] == number).unwrap().1["state"]
+            .clone()
+    };
+    manager
+        .until("corrected", |farm| {
+            let has = |state: &str| farm.frames.iter().any(|(_, frame)| frame["state"] == state);
+            (has("broken") && has("black")).then_some(())
+        })
+        .await;
+    assert_eq!([1, 2, 3, 4].map(last), ["broken", "black", "ok", "ok"].map(Value::from));
+    manager.until("both pictures", |farm| (farm.pictures.len() == 2).then_some(())).await;
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn frames_of_a_task_without_a_network_arrive_later() {
+    let manager = FakeManager::start().await;
+    offer(&manager);
+    let (home, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let worker = TestWorker::start(config(&manager, home.path()));
+    let go = out.path().join("go");
+    let frames: String = (1..=20).map(|number| frame(out.path(), number)).collect();
+    let task = add_render(
+        &manager,
+        &format!("echo started; while ! test -e {}; do sleep 0.05; done; {frames}", go.display()),
+    );
+    manager.until("output", |farm| farm.task(task).log().contains("> started").then_some(())).await;
+    manager.cut();
+    std::fs::write(&go, "").unwrap();
+    while !out.path().join("0020.png").exists() {
+        sleep(Duration::from_millis(20)).await;
+    }
+    sleep(Duration::from_millis(300)).await;
+    assert!(manager.farm().frames.is_empty());
+    manager.restore();
+    manager.until_ended(task).await;
+    manager.until("all pictures", |farm| (farm.pictures.len() == 20).then_some(())).await;
+    let numbers: Vec<_> =
+        manager.farm().frames.iter().map(|(_, frame)| frame["frame"].as_i64().unwrap()).collect();
+    assert_eq!(numbers, (1..=20).collect::<Vec<_>>());
+    assert!(manager.farm().task(task).log().matches("Saved: '").count() == 20, "and every line of the log");
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_manager_that_refuses_frames_still_gets_the_rest() {
+    let manager = FakeManager::start().await;
+    offer(&manager);
+    let (home, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    manager.fail_next("frames", [Fault::Status(404), Fault::Status(503)]);
+    let worker = TestWorker::start(config(&manager, home.path()));
+    let refused = add_render(&manager, &frame(out.path(), 1));
+    manager.until_ended(refused).await;
+    let late = add_render(&manager, &frame(out.path(), 2));
+    manager.until_ended(late).await;
+    manager
+        .until("the second frame", |farm| farm.frames.iter().any(|(id, _)| *id == late).then_some(()))
+        .await;
+    let farm = manager.farm();
+    assert_eq!(farm.frames.len(), 1);
+    assert_eq!(farm.task(refused).statuses(), ["active", "completed"]);
+    drop(farm);
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_stock_manager_is_only_told_what_it_knows() {
+    let (manager, home, worker) = start().await;
+    let out = tempfile::tempdir().unwrap();
+    let task = add_render(&manager, &frame(out.path(), 1));
+    manager.until_ended(task).await;
+    manager.until("the picture", |farm| (farm.pictures.len() == 1).then_some(())).await;
+    sleep(Duration::from_millis(300)).await;
+    let farm = manager.farm();
+    assert_eq!((farm.count("frames"), farm.count("machine")), (0, 0));
+    drop(farm);
+    worker.stop().await;
+    drop(home);
+}
+
+#[tokio::test]
+async fn the_machine_is_reported_to_who_wants_it() {
+    let manager = FakeManager::start().await;
+    offer(&manager);
+    let home = tempfile::tempdir().unwrap();
+    let mut config = config(&manager, home.path());
+    config.pace.machine_load = Duration::from_millis(50);
+    config.pace.machine_state = Duration::from_millis(600);
+    // One gets lost: it is not repeated, only followed by the next.
+    manager.fail_next("machine", [Fault::Status(500)]);
+    let worker = TestWorker::start(config);
+    let busy = manager.add_script("i=0; while [ $i -lt 400000 ]; do i=$((i+1)); done; sleep 0.5");
+    let busy_report = manager
+        .until("a report about the task", |farm| {
+            farm.machine.iter().find(|report| report["load"]["task_memory"].is_i64()).cloned()
+        })
+        .await;
+    assert!(busy_report["load"]["task_cpu_percent"].is_number(), "{busy_report}");
+    manager.until_ended(busy).await;
+    manager
+        .until("the hardware", |farm| {
+            farm.machine.iter().any(|report| report["hardware"].is_object()).then_some(())
+        })
+        .await;
+    manager
+        .until("two reports of the disks", |farm| {
+            (farm.machine.iter().filter(|report| report["state"].is_object()).count() >= 2).then_some(())
+        })
+        .await;
+    let farm = manager.farm();
+    let reports = &farm.machine;
+    let first = &reports[0];
+    let with_hardware = reports.iter().find(|report| report["hardware"].is_object()).unwrap();
+    assert!(with_hardware["hardware"]["threads"].as_i64().unwrap() > 0, "{with_hardware}");
+    let versions = with_hardware["hardware"]["blender_versions"].as_array().unwrap();
+    assert!(versions[0].as_str().unwrap().starts_with("Blender "), "{versions:?}");
+    assert!(first["load"]["memory_total"].as_i64().unwrap() > 0, "{first}");
+    assert!(first["state"]["disks"].as_array().unwrap().len() >= 2, "{first}");
+    assert_eq!(
+        reports.iter().filter(|report| report["hardware"].is_object()).count(),
+        1,
+        "once for a sign-on"
+    );
+    let times: Vec<_> = reports.iter().map(|report| report["now"].as_str().unwrap()).collect();
+    assert!(times.windows(2).all(|pair| pair[0] < pair[1]), "none comes twice: {times:?}");
+    drop(farm);
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_manager_that_is_slow_to_take_reports_delays_no_task() {
+    let manager = FakeManager::start().await;
+    offer(&manager);
+    let home = tempfile::tempdir().unwrap();
+    let mut config = config(&manager, home.path());
+    config.pace.machine_load = Duration::from_millis(50);
+    manager.fail_next("machine", [Fault::Slow(Duration::from_secs(30))]);
+    manager.fail_next("picture", [Fault::Slow(Duration::from_secs(30))]);
+    let worker = TestWorker::start(config);
+    manager.until("a report", |farm| (farm.count("machine") > 0).then_some(())).await;
+    let out = tempfile::tempdir().unwrap();
+    let started = std::time::Instant::now();
+    for number in 1..=3 {
+        let task = add_render(&manager, &frame(out.path(), number));
+        manager.until_ended(task).await;
+    }
+    assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
+    worker.stop().await;
+}
