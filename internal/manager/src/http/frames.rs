@@ -47,7 +47,7 @@ pub(super) fn filter(query: &FetchJobFramesQuery) -> Result<FrameFilter, Error> 
 pub(super) fn page((frames, next): (Vec<Frame>, Option<(i64, i64)>)) -> types::JobFrames {
     types::JobFrames {
         frames: frames.into_iter().map(frame).collect(),
-        next_cursor: next.map(|(frame, id)| format!("{frame}:{id}")),
+        next_cursor: next.map(|(frame, id)| types::NextCursor(format!("{frame}:{id}"))),
     }
 }
 
