@@ -203,6 +203,7 @@ impl Farm {
                     };
                     if to == TaskStatus::Queued {
                         blocklist::forget_task(tx, task.seq).await?;
+                        task.last_touched = None;
                     }
                     task.activity = reason.clone();
                     change_task(tx, &mut job, &mut task, to, &reason, now).await
