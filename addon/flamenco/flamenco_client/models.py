@@ -202,7 +202,7 @@ class WorkerRegistration(Model):
     platform: str
     #: The types of tasks that the worker runs.
     supported_task_types: list[str]
-    #: The name of the worker, usually that of its machine.
+    #: The name of the worker, usually that of its machine. At most 255 characters.
     name: str
 
 
@@ -253,7 +253,7 @@ class WorkerStatus(wire.OpenEnum):
 class WorkerSignOn(Model):
     """What a worker is like at this start."""
 
-    #: The name of the worker. Replaces the one it had.
+    #: The name of the worker, at most 255 characters. Replaces the one it had.
     name: str
     #: The types of tasks that the worker runs. They are trimmed and put in lower case.
     supported_task_types: list[str]
@@ -321,7 +321,7 @@ class TaskUpdate(Model):
     """A report of a worker on its task. Everything is optional, what is absent stays as it is."""
 
     task_status: TaskStatus | None = None
-    #: What the worker is doing, in a few words.
+    #: What the worker is doing, in a few words. What is longer than 1000 characters is shortened.
     activity: str | None = None
     #: Text to append to the log of the task, one or more lines.
     log: str | None = None
@@ -587,7 +587,7 @@ class AvailableJobSettingEvalInfo(Model):
 class SubmittedJob(Model):
     """A job to submit."""
 
-    #: The name of the job. Need not be unique.
+    #: The name of the job, at most 255 characters. Need not be unique.
     name: str
     #: The name of the job type.
     type: str

@@ -24,6 +24,7 @@ pub mod tasks;
 pub mod timeouts;
 pub mod workers;
 
+mod capacity;
 mod changes;
 mod roster;
 

@@ -74,8 +74,13 @@ async fn a_deleted_worker_is_gone_and_its_task_is_not(farm: Builder) {
     let [worker, other] = [farm.worker("w").await, farm.worker("other").await];
     let task = worker.take().await;
     let path = format!("/api/v3/worker-mgt/workers/{}", worker.id);
+    let tag = farm.post("/api/v3/worker-mgt/tags", &json!({ "name": "gpu" })).await.expect(200).json();
+    farm.post(&format!("{path}/settags"), &json!({ "tag_ids": [tag["id"]] })).await.no_content();
+    let schedule = json!({ "is_active": false, "days_of_week": "mo", "start_time": "", "end_time": "" });
+    farm.post(&format!("{path}/sleep-schedule"), &schedule).await.no_content();
     farm.delete(&path).await.no_content();
     let _ = farm.delete(&path).await.problem(404);
+    let _ = farm.get(&format!("{path}/sleep-schedule")).await.expect(204);
     let _ = farm.get(&path).await.problem(404);
     let _ = farm.delete(&format!("/api/v3/worker-mgt/workers/{UNKNOWN}")).await.problem(404);
     let all = farm.get("/api/v3/worker-mgt/workers").await.expect(200).json();

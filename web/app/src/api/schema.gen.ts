@@ -1488,7 +1488,7 @@ export interface components {
              */
             supported_task_types: string[];
             /**
-             * @description The name of the worker, usually that of its machine.
+             * @description The name of the worker, usually that of its machine. At most 255 characters.
              * @example render-07
              */
             name: string;
@@ -1554,7 +1554,7 @@ export interface components {
         /** @description What a worker is like at this start. */
         WorkerSignOn: {
             /**
-             * @description The name of the worker. Replaces the one it had.
+             * @description The name of the worker, at most 255 characters. Replaces the one it had.
              * @example render-07
              */
             name: string;
@@ -1661,7 +1661,7 @@ export interface components {
         TaskUpdate: {
             taskStatus?: components["schemas"]["TaskStatus"];
             /**
-             * @description What the worker is doing, in a few words.
+             * @description What the worker is doing, in a few words. What is longer than 1000 characters is shortened.
              * @example Rendered frame 2
              */
             activity?: string;
@@ -2046,7 +2046,7 @@ export interface components {
         /** @description A job to submit. */
         SubmittedJob: {
             /**
-             * @description The name of the job. Need not be unique.
+             * @description The name of the job, at most 255 characters. Need not be unique.
              * @example lighting v3
              */
             name: string;

@@ -65,7 +65,7 @@ impl Archive {
         std::fs::rename(&path, plain(&path, 1))?;
         drop(in_hand);
         // A full queue is no harm: the next rotation of this log asks again.
-        drop(self.to_pack.try_send(log));
+        let _ = self.to_pack.try_send(log);
         path.parent().map_or(Ok(()), sync_directory)
     }
 }
