@@ -33,6 +33,24 @@ class SecurityError(Model):
 
 
 @dataclasses.dataclass(kw_only=True)
+class Session(Model):
+    """Whether this manager wants a token, and whether the caller has shown it."""
+
+    #: Whether an admin token is set.
+    token_required: bool
+    #: Whether the caller may do everything, because it showed the token or none is set.
+    signed_in: bool
+
+
+@dataclasses.dataclass(kw_only=True)
+class SessionRequest(Model):
+    """A request to sign in."""
+
+    #: The admin token, as it stands in the configuration of the manager.
+    token: str
+
+
+@dataclasses.dataclass(kw_only=True)
 class FlamencoVersion(Model):
     """Name and version of the manager."""
 
@@ -1521,6 +1539,8 @@ class EventWorkerUpdate(Model):
     deleted_at: datetime | None = None
     #: Whether a restart can be requested.
     can_restart: bool
+    #: *Own addition.* UUIDs of the tags that the worker has now. Only there when its tags have changed.
+    tag_ids: list[str] | None = None
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -1577,6 +1597,11 @@ SecurityError.WIRE = (
     Field("code", "code", wire.INTEGER),
     Field("message", "message", wire.TEXT, required=True),
 )
+Session.WIRE = (
+    Field("token_required", "token_required", wire.BOOLEAN, required=True),
+    Field("signed_in", "signed_in", wire.BOOLEAN, required=True),
+)
+SessionRequest.WIRE = (Field("token", "token", wire.TEXT, required=True),)
 FlamencoVersion.WIRE = (
     Field("version", "version", wire.TEXT, required=True),
     Field("shortversion", "shortversion", wire.TEXT, required=True),
@@ -2071,6 +2096,7 @@ EventWorkerUpdate.WIRE = (
     Field("version", "version", wire.TEXT, required=True),
     Field("deleted_at", "deleted_at", wire.TIME),
     Field("can_restart", "can_restart", wire.BOOLEAN, required=True),
+    Field("tag_ids", "tag_ids", ListOf(wire.TEXT)),
 )
 EventWorkerTagUpdate.WIRE = (
     Field("tag", "tag", Of(WorkerTag), required=True),

@@ -133,7 +133,9 @@ impl Farm {
                     }
                     worker.updated = now;
                     workers::save_status(tx, &worker).await?;
-                    super::workers::announce(tx, &worker, None);
+                    let now_there = tags::of_worker(tx, worker.seq).await?;
+                    let ids = now_there.iter().map(|tag| tag.id).collect();
+                    super::workers::announce_tags(tx, &worker, ids);
                     // It may run other jobs now, and waits for work perhaps.
                     tx.announce(Event::WorkAvailable);
                     fail_stranded_jobs(tx, now).await

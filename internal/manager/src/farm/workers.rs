@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use flamenco_domain::event::{Event, WorkerEvent};
-use flamenco_domain::ids::WorkerId;
+use flamenco_domain::ids::{TagId, WorkerId};
 use flamenco_domain::limits;
 use flamenco_domain::task::TaskSummary;
 use flamenco_domain::worker::{
@@ -71,7 +71,13 @@ pub(super) async fn lock(tx: &Tx, id: WorkerId) -> Result<Worker> {
 
 /// Announces a worker as it is stored now.
 pub(super) fn announce(tx: &Tx, worker: &Worker, previous: Option<WorkerStatus>) {
-    tx.announce(Event::Worker(Box::new(WorkerEvent { worker: worker.clone(), previous })));
+    tx.announce(Event::Worker(Box::new(WorkerEvent { worker: worker.clone(), previous, tags: None })));
+}
+
+/// Announces a worker whose tags have changed.
+pub(super) fn announce_tags(tx: &Tx, worker: &Worker, tags: Vec<TagId>) {
+    let event = WorkerEvent { worker: worker.clone(), previous: None, tags: Some(tags) };
+    tx.announce(Event::Worker(Box::new(event)));
 }
 
 fn check_length(field: &str, value: &str, limit: usize) -> Result<()> {

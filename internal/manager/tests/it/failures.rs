@@ -105,7 +105,10 @@ async fn an_unblocked_worker_begins_anew(farm: Builder) {
     assert!(message.contains("empty"), "{message}");
     let _ = remove(&json!([{ "worker_id": "nonsense", "task_type": "blender" }])).await.problem(400);
     assert_ne!(blocklist(&farm, &job).await, json!([]));
+    let mut live = LiveUpdates::connect(&farm, Protocol::Four).await;
+    live.subscribe("allJobs", None).await;
     remove(&json!([entry])).await.no_content();
+    assert_eq!(live.until("/jobs", |_| true).await["id"], job, "pages that show the blocklist are told");
     remove(&json!([entry])).await.no_content();
     assert_eq!(blocklist(&farm, &job).await, json!([]));
     bad.fail(&bad.take().await).await;
@@ -166,8 +169,13 @@ async fn workers_that_cannot_run_it_do_not_count(farm: Builder) {
 
 async fn a_blocked_worker_s_failures_go_to_others(farm: Builder) {
     let farm = farm.with_yaml("blocklist_threshold: 2\ntask_fail_after_softfail_count: 1").start().await;
-    let job = farm.submit("job", tasks(30)).await;
+    let mut plan = tasks(40);
+    plan[0]["type"] = json!("ffmpeg");
+    let job = farm.submit("job", plan).await;
     let [bad, good] = [farm.worker("bad").await, farm.worker("good").await];
+    let other_type = bad.take().await;
+    assert_eq!(other_type.task_type, "ffmpeg");
+    bad.fail(&other_type).await;
     let first = bad.take().await;
     bad.fail(&first).await;
     assert_eq!(farm.task(&first.uuid.to_string()).await["status"], "failed");
@@ -180,6 +188,8 @@ async fn a_blocked_worker_s_failures_go_to_others(farm: Builder) {
     );
     let log = farm.get(&format!("/api/v3/tasks/{}/logtail", first.uuid)).await.expect(200).text();
     assert!(log.contains("blocked"), "{log}");
+    let other_type = farm.task(&other_type.uuid.to_string()).await;
+    assert_eq!(other_type["status"], "failed", "it is blocked from another type only");
     assert_eq!(good.take().await.uuid, first.uuid);
     farm.stop().await;
 }

@@ -1,7 +1,7 @@
 //! What people do with workers and tags.
 
 use flamenco_testkit::api::types::WorkerStatus;
-use flamenco_testkit::{Builder, FakeWorker, Method, TestManager};
+use flamenco_testkit::{Builder, FakeWorker, LiveUpdates, Method, Protocol, TestManager};
 use serde_json::{Value, json};
 
 use crate::{UNKNOWN, tasks};
@@ -105,7 +105,11 @@ async fn tags_are_made_and_given_to_workers(farm: Builder) {
 
     let worker = farm.worker("w").await;
     let path = format!("/api/v3/worker-mgt/workers/{}/settags", worker.id);
+    let mut live = LiveUpdates::connect(&farm, Protocol::Four).await;
+    live.subscribe("allWorkers", None).await;
     farm.post(&path, &json!({ "tag_ids": [zoo["id"], ant["id"], zoo["id"]] })).await.no_content();
+    let event = live.until("/workers", |event| event["id"] == json!(worker.id)).await;
+    assert_eq!(event["tag_ids"], json!([ant["id"], zoo["id"]]));
     assert_eq!(fetch(&farm, &worker).await["tags"], json!([ant, zoo]));
     let stranger = "00000000-1111-4222-8333-444444444444";
     let message = farm.post(&path, &json!({ "tag_ids": [zoo["id"], stranger] })).await.problem(422);

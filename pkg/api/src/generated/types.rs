@@ -669,6 +669,9 @@ pub struct EventWorkerUpdate {
     pub status: WorkerStatus,
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub status_change: ::std::option::Option<WorkerStatusChangeRequest>,
+    ///*Own addition.* UUIDs of the tags that the worker has now. Only there when its tags have changed.
+    #[serde(default, skip_serializing_if = "::std::option::Option::is_none")]
+    pub tag_ids: ::std::option::Option<::std::vec::Vec<::uuid::Uuid>>,
     ///When the worker changed.
     pub updated: ::chrono::DateTime<::chrono::offset::Utc>,
     ///Version of the worker program.
@@ -1921,6 +1924,20 @@ pub struct SecurityError {
     pub code: ::std::option::Option<i64>,
     ///Why access was denied, for people.
     pub message: ::std::string::String,
+}
+///Whether this manager wants a token, and whether the caller has shown it.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct Session {
+    ///Whether the caller may do everything, because it showed the token or none is set.
+    pub signed_in: bool,
+    ///Whether an admin token is set.
+    pub token_required: bool,
+}
+///A request to sign in.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct SessionRequest {
+    ///The admin token, as it stands in the configuration of the manager.
+    pub token: ::std::string::String,
 }
 ///What the setup assistant gathered.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]

@@ -24,6 +24,34 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v3/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tell whether a token is needed, and whether the caller has shown it.
+         * @description *Own addition.* For the login page of the web app. Needs no token.
+         */
+        get: operations["getSession"];
+        put?: never;
+        /**
+         * Sign in with the admin token.
+         * @description *Own addition.* The answer sets a cookie that stands for the token until it is changed, so that the images and downloads of a web page work. Programs need no session: they send the token with each request.
+         */
+        post: operations["createSession"];
+        /**
+         * Sign out.
+         * @description *Own addition.* The browser forgets its cookie.
+         */
+        delete: operations["deleteSession"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v3/configuration": {
         parameters: {
             query?: never;
@@ -1270,6 +1298,27 @@ export interface components {
              * @example unknown worker or wrong secret, register this worker again
              */
             message: string;
+        };
+        /** @description Whether this manager wants a token, and whether the caller has shown it. */
+        Session: {
+            /**
+             * @description Whether an admin token is set.
+             * @example true
+             */
+            token_required: boolean;
+            /**
+             * @description Whether the caller may do everything, because it showed the token or none is set.
+             * @example false
+             */
+            signed_in: boolean;
+        };
+        /** @description A request to sign in. */
+        SessionRequest: {
+            /**
+             * @description The admin token, as it stands in the configuration of the manager.
+             * @example 5a0e63e1c5f24a2b9d0f7e41
+             */
+            token: string;
         };
         /** @description Name and version of the manager. */
         FlamencoVersion: {
@@ -3380,6 +3429,13 @@ export interface components {
              * @example true
              */
             can_restart: boolean;
+            /**
+             * @description *Own addition.* UUIDs of the tags that the worker has now. Only there when its tags have changed.
+             * @example [
+             *       "4d1f8a52-64c5-4b0e-9a0d-2f0c1a7c9e55"
+             *     ]
+             */
+            tag_ids?: string[];
         };
         /** @description Socket.IO event `/workertags`: a tag was created, has changed, or was deleted. */
         EventWorkerTagUpdate: {
@@ -3701,6 +3757,109 @@ export interface operations {
                      */
                     "application/json": components["schemas"]["FlamencoVersion"];
                 };
+            };
+            default: components["responses"]["Failure"];
+        };
+    };
+    getSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What the caller may do. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "token_required": true,
+                     *       "signed_in": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            default: components["responses"]["Failure"];
+        };
+    };
+    createSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The token. */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "token": "5a0e63e1c5f24a2b9d0f7e41"
+                 *     }
+                 */
+                "application/json": components["schemas"]["SessionRequest"];
+            };
+        };
+        responses: {
+            /** @description Signed in. Without an admin token in the configuration there is nothing to sign in to, and no cookie. */
+            204: {
+                headers: {
+                    /**
+                     * @description The cookie of the session.
+                     * @example flamenco_session=2c26b46b68ffc68f; Path=/; HttpOnly; SameSite=Strict
+                     */
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            /** @description This is not the token. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": 401,
+                     *       "message": "this is not the admin token of this manager"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            default: components["responses"]["Failure"];
+        };
+    };
+    deleteSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Signed out. */
+            204: {
+                headers: {
+                    /**
+                     * @description The cookie of the session, expired.
+                     * @example flamenco_session=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0
+                     */
+                    "Set-Cookie": string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             default: components["responses"]["Failure"];
         };
