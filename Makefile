@@ -39,7 +39,7 @@ bench: web ## Measure how many tasks a second a manager hands out, on SQLite and
 	POSTGRES_DURABLE=1 .ci/with-postgres target/release/xtask bench --json target/bench.json --markdown target/bench.md
 
 test: web programs test-addon ## Run every test there is
-	@.ci/install blender ffmpeg chromium postgresql
+	@.ci/install blender ffmpeg chromium mosquitto postgresql
 	.ci/with-postgres cargo test --workspace
 	cd $(WEB) && npm test
 	.ci/schemathesis

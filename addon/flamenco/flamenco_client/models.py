@@ -33,6 +33,24 @@ class SecurityError(Model):
 
 
 @dataclasses.dataclass(kw_only=True)
+class Session(Model):
+    """Whether this manager wants a token, and whether the caller has shown it."""
+
+    #: Whether an admin token is set.
+    token_required: bool
+    #: Whether the caller may do everything, because it showed the token or none is set.
+    signed_in: bool
+
+
+@dataclasses.dataclass(kw_only=True)
+class SessionRequest(Model):
+    """A request to sign in."""
+
+    #: The admin token, as it stands in the configuration of the manager.
+    token: str
+
+
+@dataclasses.dataclass(kw_only=True)
 class FlamencoVersion(Model):
     """Name and version of the manager."""
 
@@ -202,7 +220,7 @@ class WorkerRegistration(Model):
     platform: str
     #: The types of tasks that the worker runs.
     supported_task_types: list[str]
-    #: The name of the worker, usually that of its machine.
+    #: The name of the worker, usually that of its machine. At most 255 characters.
     name: str
 
 
@@ -253,7 +271,7 @@ class WorkerStatus(wire.OpenEnum):
 class WorkerSignOn(Model):
     """What a worker is like at this start."""
 
-    #: The name of the worker. Replaces the one it had.
+    #: The name of the worker, at most 255 characters. Replaces the one it had.
     name: str
     #: The types of tasks that the worker runs. They are trimmed and put in lower case.
     supported_task_types: list[str]
@@ -321,7 +339,7 @@ class TaskUpdate(Model):
     """A report of a worker on its task. Everything is optional, what is absent stays as it is."""
 
     task_status: TaskStatus | None = None
-    #: What the worker is doing, in a few words.
+    #: What the worker is doing, in a few words. What is longer than 1000 characters is shortened.
     activity: str | None = None
     #: Text to append to the log of the task, one or more lines.
     log: str | None = None
@@ -587,7 +605,7 @@ class AvailableJobSettingEvalInfo(Model):
 class SubmittedJob(Model):
     """A job to submit."""
 
-    #: The name of the job. Need not be unique.
+    #: The name of the job, at most 255 characters. Need not be unique.
     name: str
     #: The name of the job type.
     type: str
@@ -1521,6 +1539,8 @@ class EventWorkerUpdate(Model):
     deleted_at: datetime | None = None
     #: Whether a restart can be requested.
     can_restart: bool
+    #: *Own addition.* UUIDs of the tags that the worker has now. Only there when its tags have changed.
+    tag_ids: list[str] | None = None
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -1577,6 +1597,11 @@ SecurityError.WIRE = (
     Field("code", "code", wire.INTEGER),
     Field("message", "message", wire.TEXT, required=True),
 )
+Session.WIRE = (
+    Field("token_required", "token_required", wire.BOOLEAN, required=True),
+    Field("signed_in", "signed_in", wire.BOOLEAN, required=True),
+)
+SessionRequest.WIRE = (Field("token", "token", wire.TEXT, required=True),)
 FlamencoVersion.WIRE = (
     Field("version", "version", wire.TEXT, required=True),
     Field("shortversion", "shortversion", wire.TEXT, required=True),
@@ -2073,6 +2098,7 @@ EventWorkerUpdate.WIRE = (
     Field("version", "version", wire.TEXT, required=True),
     Field("deleted_at", "deleted_at", wire.TIME),
     Field("can_restart", "can_restart", wire.BOOLEAN, required=True),
+    Field("tag_ids", "tag_ids", ListOf(wire.TEXT)),
 )
 EventWorkerTagUpdate.WIRE = (
     Field("tag", "tag", Of(WorkerTag), required=True),

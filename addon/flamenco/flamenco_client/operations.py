@@ -43,6 +43,8 @@ from .models import (
     PathCheckInput,
     PathCheckResult,
     RegisteredWorker,
+    Session,
+    SessionRequest,
     SetupAssistantConfig,
     ShamanCheckout,
     ShamanCheckoutResult,
@@ -93,6 +95,51 @@ class Operations(Transport):
         call = Call("GET", "/api/v3/version")
         answer: FlamencoVersion = self._send(call, {200: Of(FlamencoVersion)}, timeout)
         return answer
+
+    def get_session(self, *, timeout: float | None = None) -> Session:
+        """Tell whether a token is needed, and whether the caller has shown it.
+
+        *Own addition.* For the login page of the web app. Needs no token.
+
+        `GET /api/v3/session`
+
+        * 200: What the caller may do.
+        """
+        call = Call("GET", "/api/v3/session")
+        answer: Session = self._send(call, {200: Of(Session)}, timeout)
+        return answer
+
+    def create_session(self, body: SessionRequest, *, timeout: float | None = None) -> None:
+        """Sign in with the admin token.
+
+        *Own addition.* The answer sets a cookie that stands for the token until it is changed, so that the
+        images and downloads of a web page work. Programs need no session: they send the token with each
+        request.
+
+        `POST /api/v3/session`
+
+        * 204: Signed in. Without an admin token in the configuration there is nothing to sign in to, and
+        no cookie.
+        * 400: Something about the request is wrong. The message says what and what was expected.
+        * 401: This is not the token.
+        * 413: The body is larger than this operation accepts.
+        * 415: The body has a `Content-Type` that this operation does not accept.
+        """
+        call = Call("POST", "/api/v3/session")
+        call.json(body, Of(SessionRequest))
+        self._send(call, {204: None}, timeout)
+
+    def delete_session(self, *, timeout: float | None = None) -> None:
+        """Sign out.
+
+        *Own addition.* The browser forgets its cookie.
+
+        `DELETE /api/v3/session`
+
+        * 204: Signed out.
+        """
+        call = Call("DELETE", "/api/v3/session")
+        self._send(call, {204: None}, timeout)
 
     def get_configuration(self, *, timeout: float | None = None) -> ManagerConfiguration:
         """Tell the few settings that every client needs.

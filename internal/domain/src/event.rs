@@ -1,7 +1,7 @@
 //! What happened, for whoever watches. Built from the stored row, announced after the commit.
 
 use crate::farm_status::FarmStatus;
-use crate::ids::{JobId, TaskId};
+use crate::ids::{JobId, TagId, TaskId};
 use crate::job::{JobStatus, JobSummary};
 use crate::machine::WorkerMachine;
 use crate::task::{TaskStatus, TaskSummary};
@@ -78,4 +78,6 @@ pub struct WorkerEvent {
     pub worker: Worker,
     /// The status it had, when that is what changed.
     pub previous: Option<WorkerStatus>,
+    /// Its tags, when they are what changed.
+    pub tags: Option<Vec<TagId>>,
 }

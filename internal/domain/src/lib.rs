@@ -13,6 +13,7 @@ pub mod farm_status;
 pub mod frame;
 pub mod ids;
 pub mod job;
+pub mod limits;
 pub mod machine;
 pub mod schedule;
 mod status;

@@ -126,7 +126,7 @@ pub struct TaskSummary {
     pub created: DateTime<Utc>,
     /// When the row was last changed.
     pub updated: DateTime<Utc>,
-    /// When its worker last gave a sign of life for it.
+    /// When its worker last gave a sign of life for it; `None` since somebody queued it again, until it is assigned.
     pub last_touched: Option<DateTime<Utc>>,
 }
 

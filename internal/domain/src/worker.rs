@@ -7,6 +7,7 @@
 //!     └───────────────────── sign-off ◄───────────────┴──────────────────────┘
 //!                                                     │ not seen for too long
 //!                                                     └──────────► error ── sign-on ──► starting
+//!                                                                    └── seen again ──► awake, asleep
 //! ```
 //!
 //! The worker itself says in which status it is; the manager can only *request* one. A lazy request waits for the
@@ -96,7 +97,8 @@ pub struct Tag {
 #[must_use]
 pub fn normalise_task_types<'a>(types: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     let mut seen = Vec::new();
-    for name in types {
+    // They are stored with commas between them, so none can contain one.
+    for name in types.into_iter().flat_map(|name| name.split(',')) {
         let name = name.trim().to_lowercase();
         if !name.is_empty() && !seen.contains(&name) {
             seen.push(name);
@@ -135,6 +137,14 @@ pub fn on_sign_off(was: WorkerStatus, requested: Option<StatusRequest>) -> Repor
     let remembered =
         matches!(was, W::Awake | W::Asleep).then_some(StatusRequest { status: was, lazy: false });
     Reported { status: W::Offline, requested: left.or(remembered), give_back: true }
+}
+
+/// The worker was not seen for too long. When it is seen again it is asked to become what it was, unless a person had
+/// asked for something that is still to come.
+#[must_use]
+pub fn on_timeout(was: WorkerStatus, requested: Option<StatusRequest>) -> Reported {
+    // To have gone away is what being asked to go offline or to restart comes to.
+    Reported { status: WorkerStatus::Error, ..on_sign_off(was, requested) }
 }
 
 /// Why a status request is refused.
@@ -199,6 +209,24 @@ mod tests {
     }
 
     #[test]
+    fn a_timeout_remembers_it_too() {
+        for (was, requested, want) in [
+            (W::Awake, None, ask(W::Awake, false)),
+            (W::Asleep, None, ask(W::Asleep, false)),
+            (W::Awake, ask(W::Asleep, true), ask(W::Asleep, true)),
+            (W::Awake, ask(W::Restart, true), ask(W::Awake, false)),
+            (W::Starting, None, None),
+        ] {
+            let got = on_timeout(was, requested);
+            assert_eq!(
+                (got.status, got.requested, got.give_back),
+                (W::Error, want, true),
+                "{was} {requested:?}"
+            );
+        }
+    }
+
+    #[test]
     fn a_report_fulfils_only_the_request_it_equals() {
         for (requested, now, left, give_back) in [
             (None, W::Awake, None, false),
@@ -234,6 +262,7 @@ mod tests {
     #[test]
     fn task_types_are_normalised() {
         assert_eq!(normalise_task_types([" Blender", "ffmpeg", "", "BLENDER "]), ["blender", "ffmpeg"]);
+        assert_eq!(normalise_task_types(["a,b", " b , c"]), ["a", "b", "c"]);
         assert!(normalise_task_types([""]).is_empty());
     }
 }

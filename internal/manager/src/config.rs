@@ -20,6 +20,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use flamenco_crosspath::Platform;
 use flamenco_domain::variables::Variables;
 
+mod broker;
 mod definitions;
 mod listen;
 mod node;
@@ -31,10 +32,11 @@ mod section;
 mod settings;
 mod yaml;
 
+pub use broker::{Broker, BrokerTransport};
 pub use listen::ListenAddress;
 pub use problem::{ConfigError, Problem};
 pub use secret::{DatabaseAddress, MASK, Secret};
-pub use settings::{MqttSettings, Secrets, Settings, ShamanSettings};
+pub use settings::{AccessSettings, MqttSettings, Secrets, Settings, ShamanSettings};
 
 use node::Node;
 use problem::Report;
@@ -161,7 +163,19 @@ impl Config {
         let report = RefCell::default();
         let mut settings = Settings::read(&node, false, &report);
         settings.keep_masked_secrets(&self.settings);
-        Self::check(settings, &node, &self.file, &self.environment, Some(self), report.into_inner())
+        if json.get("access").is_none() {
+            // A program that does not know these settings must not open the farm to everybody by saving its own.
+            settings.access = self.settings.access.clone();
+        }
+        let loaded = Self::check(settings, &node, &self.file, &self.environment, Some(self), report.into_inner())?;
+        // Whoever changes settings is there to correct them.
+        let (problems, warnings): (Vec<_>, _) = loaded.warnings.into_iter().partition(|warning| {
+            [resolve::BROKER_KEY, resolve::TOPIC_PREFIX_KEY].contains(&warning.key.as_str())
+        });
+        if problems.is_empty() {
+            return Ok(Loaded { config: loaded.config, warnings });
+        }
+        Err(ConfigError::Invalid { file: self.file.clone(), problems, warnings })
     }
 
     /// This configuration with other settings.

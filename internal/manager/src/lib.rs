@@ -23,7 +23,9 @@ pub mod error;
 pub mod events;
 pub mod farm;
 mod http;
+mod live;
 mod loops;
+mod mqtt;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -180,6 +182,7 @@ async fn live(
     // Follows `cancel`, but only when the end was announced, so that whoever passes events on has seen it.
     let stopping = CancellationToken::new();
     loops::spawn_all(&farm, &tracker, &stopping);
+    tracker.spawn(mqtt::run(farm.clone(), farm.subscribe(), stopping.clone()));
     let urls = Urls::new(config, address);
     let discoverable = config.settings.autodiscoverable
         && discovery::start(urls.clone(), &parts.versions, &tracker, &stopping);
@@ -216,8 +219,8 @@ async fn live(
             stopping.cancel();
         }
     };
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let serving = axum::serve(listener, service).with_graceful_shutdown(stop).into_future();
+    let service = router.into_make_service_with_connect_info::<http::Peer>();
+    let serving = axum::serve(http::Listener(listener), service).with_graceful_shutdown(stop).into_future();
     let served = serve_until(serving, &stopping).await;
     let ended = if cancel.is_cancelled() { Ended::Stopped } else { Ended::Restart };
     stopping.cancel();

@@ -1,12 +1,13 @@
 //! Failures of workers, and the jobs that block them.
 
 use chrono::{DateTime, Utc};
-use flamenco_domain::ids::WorkerId;
+use flamenco_domain::ids::{JobId, TaskId, WorkerId};
 use flamenco_domain::job::JobSummary;
 use flamenco_domain::task::{TaskSummary, TaskWorker};
 
-use crate::db::{Db, execute, micros, query_all, query_one};
+use crate::db::{Db, execute, is_postgres, micros, query_all, query_one};
 use crate::error::Error;
+use uuid::Uuid;
 
 /// A worker that gets no more tasks of one type in a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,6 +87,70 @@ pub async fn others_left(
                OR EXISTS (SELECT 1 FROM jobs j JOIN worker_tag_membership m ON m.worker_tag_id = j.worker_tag_id \
                WHERE j.id = $3 AND m.worker_id = w.id))";
     count(db, sql, vec![failed.into(), task.task_type.as_str().into(), job.seq.into(), task.seq.into()]).await
+}
+
+/// A condition that no worker is left for tasks of a type in a job `j`: they do not exist, do not support the type
+/// (`$type`), lack the job's tag, are blocked, or meet what `$unless` adds about worker `w`.
+macro_rules! nobody_left {
+    ($type:literal, $unless:literal) => {
+        concat!(
+            "NOT EXISTS (SELECT 1 FROM workers w WHERE w.deleted_at IS NULL AND ",
+            "',' || w.task_types || ',' LIKE '%,' || ",
+            $type,
+            " || ',%' AND NOT EXISTS (SELECT 1 FROM job_blocks x WHERE x.job_id = j.id AND x.worker_id = w.id AND ",
+            "x.task_type = ",
+            $type,
+            ") AND (j.worker_tag_id IS NULL OR EXISTS (SELECT 1 FROM worker_tag_membership m WHERE m.worker_tag_id ",
+            "= j.worker_tag_id AND m.worker_id = w.id))",
+            $unless,
+            ")"
+        )
+    };
+}
+
+/// Work that failed on some workers and that none of the others can do any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stranded {
+    /// The job.
+    pub job: JobId,
+    /// A task that nobody is left for; `None` when it is all tasks of the type.
+    pub task: Option<TaskId>,
+    /// The task type.
+    pub task_type: String,
+}
+
+/// What is stranded, in jobs that could otherwise go on. Work that never failed anywhere is not: it waits for workers
+/// to come. Its cost follows the number of failures, not of tasks.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn stranded(db: &impl Db) -> Result<Vec<Stranded>, Error> {
+    let tasks = concat!(
+        "SELECT DISTINCT j.uuid AS job, t.uuid AS task, t.task_type FROM task_failures f JOIN tasks t ON t.id = f.task_id ",
+        "JOIN jobs j ON j.id = t.job_id WHERE t.status = 'soft-failed' AND j.status IN ('active', 'queued') AND ",
+        nobody_left!(
+            "t.task_type",
+            " AND NOT EXISTS (SELECT 1 FROM task_failures g WHERE g.task_id = t.id AND g.worker_id = w.id)"
+        )
+    );
+    let types = concat!(
+        "SELECT DISTINCT j.uuid AS job, CAST(NULL AS {uuid}) AS task, b.task_type FROM job_blocks b JOIN jobs j ON ",
+        "j.id = b.job_id JOIN queues q ON q.job_id = b.job_id AND q.task_type = b.task_type WHERE q.runnable > 0 AND ",
+        "j.status IN ('active', 'queued') AND ",
+        nobody_left!("b.task_type", "")
+    );
+    let types = types.replace("{uuid}", if is_postgres(db) { "UUID" } else { "BLOB" });
+    let mut rows = query_all(db, tasks, vec![]).await?;
+    rows.extend(query_all(db, &types, vec![]).await?);
+    rows.iter()
+        .map(|row| {
+            Ok(Stranded {
+                job: JobId(row.get("job")?),
+                task: row.get::<Option<Uuid>>("task")?.map(TaskId),
+                task_type: row.get("task_type")?,
+            })
+        })
+        .collect()
 }
 
 /// Puts a worker on a job's blocklist; twice is once.

@@ -297,11 +297,16 @@ pub async fn mass_change(
     }
     flush_queues(tx).await?;
     let from = change.from.iter().map(|status| format!("'{status}'")).collect::<Vec<_>>().join(", ");
-    let steps = if change.to == TaskStatus::Queued { "0" } else { "steps_completed" };
+    let (steps, touched) = if change.to == TaskStatus::Queued {
+        // A paused task goes on with what it was at; the others start anew.
+        ("0", "CASE WHEN status = 'paused' THEN last_touched_at ELSE NULL END")
+    } else {
+        ("steps_completed", "last_touched_at")
+    };
     // The statuses are our own words, not anybody's input; a status in the condition must be a literal.
     let sql = format!(
-        "UPDATE tasks SET status = '{}', activity = $1, updated_at = $2, steps_completed = {steps} \
-         WHERE job_id = $3 AND status IN ({from})",
+        "UPDATE tasks SET status = '{}', activity = $1, updated_at = $2, steps_completed = {steps}, \
+         last_touched_at = {touched} WHERE job_id = $3 AND status IN ({from})",
         change.to
     );
     execute(tx, &sql, vec![activity.into(), micros(now), job.seq.into()]).await?;

@@ -24,6 +24,7 @@ pub mod chaos;
 mod contract;
 mod farm;
 mod jobs;
+mod log;
 mod manager;
 mod request;
 mod socketio;
@@ -32,6 +33,7 @@ mod worker;
 
 pub use farm::TestFarm;
 pub use jobs::{PLAN_FILE, PLAN_JOB_TYPE, PLAN_SCRIPT};
+pub use log::warnings;
 pub use manager::{Builder, TestManager};
 pub use request::{Reply, Request};
 pub use socketio::{LiveUpdates, Protocol};

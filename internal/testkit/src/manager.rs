@@ -71,9 +71,7 @@ impl Builder {
 
     /// Starts it and waits until it answers.
     pub async fn start(self) -> TestManager {
-        // Does nothing from the second test of a process on, which is as it should be.
-        let filter = tracing_subscriber::EnvFilter::from_default_env();
-        let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
+        crate::log::start();
         let storage = match &self.backend {
             Backend::Sqlite => Storage::sqlite(),
             Backend::Postgres(url) => Storage::postgres(url).await,

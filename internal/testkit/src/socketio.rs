@@ -5,14 +5,18 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::Message;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use crate::TestManager;
 
 /// How long an event may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Bytes that the kernel keeps for this client.
+const RECEIVE_BUFFER: u32 = 16 * 1024;
 
 /// Which version to speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,9 +66,33 @@ impl Incoming {
 impl LiveUpdates {
     /// Connects.
     pub async fn connect(manager: &TestManager, protocol: Protocol) -> Self {
+        Self::connect_with(manager, protocol, &[]).await.expect("a WebSocket")
+    }
+
+    /// Connects with these HTTP headers; the status of the answer when the manager does not want that.
+    ///
+    /// # Errors
+    /// With the HTTP status of a refusal.
+    pub async fn connect_with(
+        manager: &TestManager,
+        protocol: Protocol,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Self, u16> {
         let version = if protocol == Protocol::Three { 3 } else { 4 };
         let url = format!("ws://{}/socket.io/?EIO={version}&transport=websocket", manager.address());
-        let (socket, _) = tokio_tungstenite::connect_async(url).await.expect("a WebSocket");
+        let mut request = url.into_client_request().expect("a request");
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().expect("a header"));
+        }
+        let tcp = TcpSocket::new_v4().expect("a socket");
+        // So that a client that does not read is soon noticed by the manager.
+        tcp.set_recv_buffer_size(RECEIVE_BUFFER).expect("a small buffer");
+        let tcp = tcp.connect(manager.address()).await.expect("the manager listens");
+        let socket = match tokio_tungstenite::client_async(request, MaybeTlsStream::Plain(tcp)).await {
+            Ok((socket, _)) => socket,
+            Err(tungstenite::Error::Http(refusal)) => return Err(refusal.status().as_u16()),
+            Err(error) => panic!("no WebSocket: {error}"),
+        };
         let mut live = Self { socket, waiting: VecDeque::new(), next_ack: 1 };
         let open = live.text().await.expect("the server opens the session");
         let session: Value =
@@ -77,7 +105,7 @@ impl LiveUpdates {
         loop {
             let text = live.text().await.expect("the server opens the namespace");
             if text.starts_with("40") {
-                return live;
+                return Ok(live);
             }
             match Incoming::read(&text) {
                 Incoming::Event(name, payload) => live.waiting.push_back((name, payload)),

@@ -27,7 +27,7 @@ impl Builder {
         }
     }
 
-    /// HTTP Basic credentials, sent with every request.
+    /// HTTP Basic credentials, sent with every request. Without this, those in the address are, if there are any.
     pub fn credentials(mut self, user: impl Into<String>, password: impl Into<String>) -> Builder {
         self.credentials = Some(Credentials { user: user.into(), password: password.into() });
         self
@@ -62,7 +62,9 @@ impl Builder {
     /// # Errors
     /// [`Error::Setup`] if the address is not an `http://` one, or the user agent cannot be sent.
     pub fn build(self) -> Result<Client, Error> {
-        let base = base_url(&self.base_url)?;
+        let mut base = base_url(&self.base_url)?;
+        // Left in the address, they would be sent beside those that the client gets later.
+        let in_address = take_credentials(&mut base);
         let http = reqwest::Client::builder()
             .user_agent(self.user_agent)
             .connect_timeout(self.connect_timeout)
@@ -75,11 +77,23 @@ impl Builder {
         Ok(Client {
             http,
             base,
-            credentials: self.credentials,
+            credentials: self.credentials.or(in_address),
             request_timeout: self.request_timeout,
             upload_timeout: self.upload_timeout,
         })
     }
+}
+
+/// Takes user and password out of an address.
+fn take_credentials(url: &mut Url) -> Option<Credentials> {
+    let decode = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let (user, password) = (decode(url.username()), url.password().map(decode));
+    if user.is_empty() && password.is_none() {
+        return None;
+    }
+    // Cannot fail for an address with a host.
+    let _ = url.set_username("").and_then(|()| url.set_password(None));
+    Some(Credentials { user, password: password.unwrap_or_default() })
 }
 
 /// The address, with a slash at its end and without query and fragment.
@@ -116,6 +130,24 @@ mod tests {
         ] {
             assert_eq!(base_url(given).unwrap().as_str(), used);
         }
+    }
+
+    #[test]
+    fn credentials_may_stand_in_the_address() {
+        for (given, want) in [
+            ("http://manager:8080/", None),
+            ("http://worker:t%40ken@manager:8080/", Some(("worker", "t@ken"))),
+            ("http://worker@manager:8080/", Some(("worker", ""))),
+            ("http://:token@manager:8080/", Some(("", "token"))),
+        ] {
+            let client = Builder::new(given.to_owned()).build().unwrap();
+            assert_eq!(client.base_url(), "http://manager:8080/");
+            let found =
+                client.credentials.as_ref().map(|found| (found.user.as_str(), found.password.as_str()));
+            assert_eq!(found, want, "{given}");
+        }
+        let explicit = Builder::new("http://a:b@manager".to_owned()).credentials("worker", "secret").build();
+        assert_eq!(explicit.unwrap().credentials.unwrap().user, "worker");
     }
 
     #[test]

@@ -24,6 +24,89 @@ impl Client {
             _ => Err(reply.unexpected().await),
         }
     }
+    /// `GET /api/v3/session`
+    ///
+    /// Tell whether a token is needed, and whether the caller has shown it.
+    ///
+    /// *Own addition.* For the login page of the web app. Needs no token.
+    pub async fn get_session(&self) -> Result<operations::GetSessionResponse, Error> {
+        let call = Call::new(&operations::GET_SESSION);
+        let reply = self.send(call).await?;
+        match reply.status().as_u16() {
+            200u16 => Ok(operations::GetSessionResponse::Status200(reply.json().await?)),
+            400.. => {
+                Ok(operations::GetSessionResponse::Default {
+                    status: reply.status(),
+                    body: reply.error().await?,
+                })
+            }
+            _ => Err(reply.unexpected().await),
+        }
+    }
+    /// `POST /api/v3/session`
+    ///
+    /// Sign in with the admin token.
+    ///
+    /// *Own addition.* The answer sets a cookie that stands for the token until it is changed, so that the images and downloads of a web page work. Programs need no session: they send the token with each request.
+    pub async fn create_session(
+        &self,
+        body: &types::SessionRequest,
+    ) -> Result<operations::CreateSessionResponse, Error> {
+        let mut call = Call::new(&operations::CREATE_SESSION);
+        call.json(body)?;
+        let reply = self.send(call).await?;
+        match reply.status().as_u16() {
+            204u16 => {
+                Ok(operations::CreateSessionResponse::Status204 {
+                    set_cookie: reply.header("set-cookie"),
+                })
+            }
+            400u16 => {
+                Ok(operations::CreateSessionResponse::Status400(reply.error().await?))
+            }
+            401u16 => {
+                Ok(operations::CreateSessionResponse::Status401(reply.error().await?))
+            }
+            413u16 => {
+                Ok(operations::CreateSessionResponse::Status413(reply.error().await?))
+            }
+            415u16 => {
+                Ok(operations::CreateSessionResponse::Status415(reply.error().await?))
+            }
+            400.. => {
+                Ok(operations::CreateSessionResponse::Default {
+                    status: reply.status(),
+                    body: reply.error().await?,
+                })
+            }
+            _ => Err(reply.unexpected().await),
+        }
+    }
+    /// `DELETE /api/v3/session`
+    ///
+    /// Sign out.
+    ///
+    /// *Own addition.* The browser forgets its cookie.
+    pub async fn delete_session(
+        &self,
+    ) -> Result<operations::DeleteSessionResponse, Error> {
+        let call = Call::new(&operations::DELETE_SESSION);
+        let reply = self.send(call).await?;
+        match reply.status().as_u16() {
+            204u16 => {
+                Ok(operations::DeleteSessionResponse::Status204 {
+                    set_cookie: reply.required_header("set-cookie")?,
+                })
+            }
+            400.. => {
+                Ok(operations::DeleteSessionResponse::Default {
+                    status: reply.status(),
+                    body: reply.error().await?,
+                })
+            }
+            _ => Err(reply.unexpected().await),
+        }
+    }
     /// `GET /api/v3/configuration`
     ///
     /// Tell the few settings that every client needs.

@@ -8,12 +8,17 @@ use flamenco_crosspath::{Platform, is_unc};
 use super::node::Node;
 use super::problem::Report;
 use super::{
-    Config, DEFAULT_SHARED_STORAGE, Database, DatabaseAddress, Environment, ListenAddress, Settings,
+    Broker, Config, DEFAULT_SHARED_STORAGE, Database, DatabaseAddress, Environment, ListenAddress, Settings,
 };
 
 pub(super) const LISTEN_VARIABLE: &str = "FLAMENCO_LISTEN";
 pub(super) const DATABASE_VARIABLE: &str = "FLAMENCO_DATABASE";
 pub(super) const SHARED_STORAGE_VARIABLE: &str = "FLAMENCO_SHARED_STORAGE";
+
+pub(super) const BROKER_KEY: &str = "mqtt.client.broker";
+pub(super) const TOPIC_PREFIX_KEY: &str = "mqtt.client.topic_prefix";
+/// Fewest characters of a token. Half as many could be guessed in a week, if they are random.
+const SHORTEST_TOKEN: usize = 16;
 
 /// A value and where it came from: a key of the file, or an environment variable.
 struct Sourced<'a> {
@@ -67,6 +72,7 @@ pub(super) fn resolve(
         scripts_paths.filter_map(|path| resolver.path(&resolver.key("scripts_paths", path))).collect();
     resolver.check_limits(&settings);
     resolver.check_mqtt(&settings);
+    resolver.check_access(&settings);
 
     Some(Config {
         first_run,
@@ -180,20 +186,58 @@ impl<'a> Resolver<'a> {
         }
     }
 
+    /// Warnings: a farm should not stand still because events cannot be told to somebody else.
     fn check_mqtt(&mut self, settings: &Settings) {
-        let broker = settings.mqtt.broker.trim();
-        if !settings.mqtt.enabled {
+        let mqtt = &settings.mqtt;
+        if !mqtt.enabled {
             return;
         }
-        let key = "mqtt.client.broker";
-        let known = ["tcp", "ws", "mqtt", "mqtts", "ssl", "tls", "wss"];
-        let understood = broker
-            .split_once("://")
-            .is_some_and(|(scheme, rest)| known.contains(&scheme) && !rest.is_empty());
-        if !understood {
+        if let Err(why) = Broker::parse(&mqtt.broker) {
+            let line = self.node.line_of(BROKER_KEY);
+            self.report.warning(BROKER_KEY, line, format!("MQTT stays off: {why}"));
+        }
+        if mqtt.topic_prefix.contains(['+', '#', '\0']) {
+            let message = "MQTT stays off: + and # are for subscribers; write the prefix without them";
+            self.report.warning(TOPIC_PREFIX_KEY, self.node.line_of(TOPIC_PREFIX_KEY), message);
+        }
+    }
+
+    fn check_access(&mut self, settings: &Settings) {
+        let access = &settings.access;
+        let tokens = [
+            ("access.admin_token", &access.admin_token),
+            ("access.registration_token", &access.registration_token),
+        ];
+        for (key, token) in tokens {
+            let token = token.expose();
+            let message = if token.is_empty() {
+                continue;
+            } else if !token.chars().all(|letter| letter.is_ascii_graphic() && letter != ':') {
+                "may only have ASCII letters, digits and signs, without blanks and colons".to_owned()
+            } else if token.len() < SHORTEST_TOKEN {
+                format!("is too easy to guess; write at least {SHORTEST_TOKEN} characters")
+            } else {
+                continue;
+            };
+            self.report.problem(key, self.node.line_of(key), message);
+        }
+        if !access.admin_token.expose().is_empty() && access.admin_token == access.registration_token {
             let message =
-                format!("{broker:?} is no address, so MQTT stays off; write for example \"tcp://host:1883\"");
-            self.report.warning(key, self.node.line_of(key), message);
+                "is the admin token, which whoever sets up workers should not have; choose another one";
+            let key = "access.registration_token";
+            self.report.problem(key, self.node.line_of(key), message);
+        }
+        for origin in &access.allowed_origins {
+            let fits = origin.split_once("://").is_some_and(|(scheme, host)| {
+                matches!(scheme, "http" | "https")
+                    && !host.is_empty()
+                    && !host.trim_end_matches('/').contains(['/', '@', '*'])
+            });
+            if !fits {
+                let message = format!("{origin:?} is no origin; write https://host or http://host:port");
+                let key = "access.allowed_origins";
+                self.report.problem(key, self.node.line_of(key), message);
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ use flamenco_domain::duration;
 
 use super::node::{Content, Entry, Node};
 use super::problem::Report;
+use super::secret::Secret;
 
 /// How many letters may differ for a key to be taken for a misspelling of another.
 const TYPO_DISTANCE: usize = 3;
@@ -89,6 +90,13 @@ impl<'a> Section<'a> {
                 _ => self.problem(key, format!("expected text, found {}", node.kind())),
             }
         }
+    }
+
+    /// As [`Self::text`], for what must not be shown.
+    pub(super) fn secret(&mut self, key: &'static str, target: &mut Secret) {
+        let mut text = target.expose().to_owned();
+        self.text(key, &mut text);
+        *target = Secret::new(text);
     }
 
     pub(super) fn boolean(&mut self, key: &'static str, target: &mut bool) {

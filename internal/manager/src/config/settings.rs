@@ -60,6 +60,8 @@ pub struct Settings {
     pub script_time_limit: Duration,
     /// `mqtt.client`
     pub mqtt: MqttSettings,
+    /// `access`
+    pub access: AccessSettings,
     /// `variables`
     pub variables: BTreeMap<String, Definition>,
 }
@@ -98,6 +100,17 @@ pub struct MqttSettings {
     pub password: Secret,
 }
 
+/// Who may use this manager.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AccessSettings {
+    /// `access.admin_token`: what people and their programs have to show; empty is nothing.
+    pub admin_token: Secret,
+    /// `access.registration_token`: what a new worker has to show; empty is nothing.
+    pub registration_token: Secret,
+    /// `access.allowed_origins`: further web pages that may have live updates, as `https://host:port`.
+    pub allowed_origins: Vec<String>,
+}
+
 impl Default for Settings {
     fn default() -> Self {
         const HOUR: u64 = 3600;
@@ -133,6 +146,7 @@ impl Default for Settings {
                 username: String::new(),
                 password: Secret::default(),
             },
+            access: AccessSettings::default(),
             variables: definitions::default(),
         }
     }
@@ -163,6 +177,7 @@ impl Settings {
         let mut mqtt = root.section("mqtt");
         settings.mqtt.read(mqtt.section("client"));
         mqtt.finish();
+        settings.access.read(root.section("access"));
         // Whoever defines variables wants these and no others; the defaults are not mixed in.
         if let Some(node) = root.get("variables") {
             settings.variables = definitions::read(&Section::new("variables", node, report, null_is_absent));
@@ -191,6 +206,15 @@ impl Settings {
             ("username", Node::text(&self.mqtt.username)),
             ("password", Node::text(password)),
         ]);
+        let token = |secret: &Secret| match secrets {
+            Secrets::Shown => Node::text(secret.expose()),
+            Secrets::Masked => Node::text(secret.masked()),
+        };
+        let access = Node::map([
+            ("admin_token", token(&self.access.admin_token)),
+            ("registration_token", token(&self.access.registration_token)),
+            ("allowed_origins", Node::list(self.access.allowed_origins.iter().map(Node::text))),
+        ]);
         Node::map([
             ("_meta", Node::map([("version", Node::number(FORMAT))])),
             ("manager_name", Node::text(&self.manager_name)),
@@ -217,14 +241,21 @@ impl Settings {
             ("scripts_paths", Node::list(self.scripts_paths.iter().map(Node::text))),
             ("script_time_limit", time(self.script_time_limit)),
             ("mqtt", Node::map([("client", client)])),
+            ("access", access),
             ("variables", definitions::to_node(&self.variables)),
         ])
     }
 
     /// Puts the current secrets where only their mask was given.
     pub(super) fn keep_masked_secrets(&mut self, current: &Self) {
-        if self.mqtt.password.expose() == super::secret::MASK {
-            self.mqtt.password = current.mqtt.password.clone();
+        for (secret, current) in [
+            (&mut self.mqtt.password, &current.mqtt.password),
+            (&mut self.access.admin_token, &current.access.admin_token),
+            (&mut self.access.registration_token, &current.access.registration_token),
+        ] {
+            if secret.expose() == super::secret::MASK {
+                *secret = current.clone();
+            }
         }
         if self.database.expose() == current.database.masked() {
             self.database = current.database.clone();
@@ -262,9 +293,16 @@ impl MqttSettings {
         section.text("clientID", &mut self.client_id);
         section.text("topic_prefix", &mut self.topic_prefix);
         section.text("username", &mut self.username);
-        let mut password = String::new();
-        section.text("password", &mut password);
-        self.password = Secret::new(password);
+        section.secret("password", &mut self.password);
+        section.finish();
+    }
+}
+
+impl AccessSettings {
+    fn read(&mut self, mut section: Section<'_>) {
+        section.secret("admin_token", &mut self.admin_token);
+        section.secret("registration_token", &mut self.registration_token);
+        section.texts("allowed_origins", &mut self.allowed_origins);
         section.finish();
     }
 }

@@ -124,6 +124,8 @@ fn every_key_is_read() {
          task_timeout: 1m\nworker_timeout: '0s'\nblocklist_threshold: 0\ntask_fail_after_softfail_count: 7\n\
          scripts_paths: [c]\nscript_time_limit: 250ms\nmqtt:\n  client:\n    enabled: true\n\
          \x20   broker: tcp://broker:1883\n    clientID: me\n    topic_prefix: ''\n    username: u\n    password: p\n\
+         access:\n  admin_token: 0123456789abcdef\n  registration_token: fedcba9876543210\n\
+         \x20 allowed_origins: [https://farm]\n\
          variables: {}\n",
     )
     .config;
@@ -158,6 +160,11 @@ fn every_key_is_read() {
                 topic_prefix: String::new(),
                 username: "u".into(),
                 password: Secret::new("p"),
+            },
+            access: AccessSettings {
+                admin_token: Secret::new("0123456789abcdef"),
+                registration_token: Secret::new("fedcba9876543210"),
+                allowed_origins: vec!["https://farm".into()],
             },
             variables: BTreeMap::new(),
         }
@@ -238,8 +245,8 @@ fn warnings_table() {
             "shaman.garbagecollect: unknown key, ignored; did you mean garbageCollect?",
         ),
         ("manager_secret: x\n", "line 2: manager_secret: this key is no longer used; remove it"),
-        ("mqtt: {client: {enabled: true}}\n", "mqtt.client.broker: \"\" is no address, so MQTT stays off"),
-        ("mqtt: {client: {enabled: true, broker: 'host:1883'}}\n", "so MQTT stays off"),
+        ("mqtt: {client: {enabled: true}}\n", "mqtt.client.broker: MQTT stays off: there is no address"),
+        ("mqtt: {client: {enabled: true, broker: 'host:1883'}}\n", "MQTT stays off"),
         ("shared_storage_path: \\\\nas\\farm\n", "UNC paths"),
         ("variables: {}\n", "variables.blender: not defined"),
         ("variables: {jobs: {values: []}}\n", "variables.jobs: this variable is set by the manager itself"),
@@ -361,8 +368,63 @@ fn the_environment_overrules_the_file() {
 }
 
 #[test]
+fn tokens_are_checked() {
+    for (text, key, why) in [
+        ("access: {admin_token: short}\n", "access.admin_token", "at least 16"),
+        (
+            "access: {registration_token: 'with blanks in the middle'}\n",
+            "access.registration_token",
+            "letters",
+        ),
+        ("access: {admin_token: schlüssel-schlüssel}\n", "access.admin_token", "letters"),
+        (
+            "access: {admin_token: 0123456789abcdef, registration_token: 0123456789abcdef}\n",
+            "access.registration_token",
+            "another one",
+        ),
+        ("access: {allowed_origins: [farm.example]}\n", "access.allowed_origins", "https://host"),
+    ] {
+        let found = problems(text);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].contains(key) && found[0].contains(why), "{found:?}");
+        assert!(
+            !found[0].contains("short") && !found[0].contains("0123"),
+            "a token is never shown: {found:?}"
+        );
+    }
+}
+
+#[test]
+fn a_client_that_does_not_know_the_tokens_keeps_them() {
+    let config = load("access: {admin_token: 0123456789abcdef, allowed_origins: ['https://farm']}\n").config;
+    let mut json = config.to_json(Secrets::Masked);
+    assert_eq!(json["access"]["admin_token"], MASK);
+    assert_eq!(config.with_json(&json).unwrap().config.settings.access, config.settings.access);
+    json.as_object_mut().unwrap().remove("access");
+    assert_eq!(config.with_json(&json).unwrap().config.settings.access, config.settings.access);
+    json["access"] = json!({ "admin_token": "" });
+    assert_eq!(config.with_json(&json).unwrap().config.settings.access, AccessSettings::default());
+}
+
+#[test]
+fn a_broker_that_cannot_work_is_refused_by_the_settings() {
+    let config = load("").config;
+    for (client, why) in [
+        (json!({ "enabled": true, "broker": "http://broker" }), "http://"),
+        (json!({ "enabled": true, "broker": "tcp://u:p@broker" }), "mqtt.client.username"),
+        (json!({ "enabled": true, "broker": "tcp://broker", "topic_prefix": "farm/+" }), "topic_prefix"),
+    ] {
+        let error = config.with_json(&json!({ "mqtt": { "client": client } })).unwrap_err().to_string();
+        assert!(error.contains("mqtt.client.") && error.contains(why), "{error}");
+    }
+    let off = json!({ "mqtt": { "client": { "enabled": false, "broker": "nonsense" } } });
+    assert!(config.with_json(&off).is_ok(), "it is not used");
+}
+
+#[test]
 fn secrets_do_not_leak() {
-    let text = "_meta: {version: 3}\ndatabase: postgres://u:s3cret@h/d\nmqtt: {client: {password: s3cret}}\n";
+    let text = "_meta: {version: 3}\ndatabase: postgres://u:s3cret@h/d\nmqtt: {client: {password: s3cret}}\n\
+                access: {admin_token: s3cret-0123456789, registration_token: s3cret-9876543210}\n";
     let environment = Environment {
         database: Some(DatabaseAddress::new("postgres://u:s3cret@h/e")),
         ..Environment::default()

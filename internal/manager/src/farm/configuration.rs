@@ -1,12 +1,13 @@
 //! The configuration while the manager runs: looking at it, changing it, and the first-start assistant's choices.
 //!
-//! Name, failure limits, variables and timeouts take effect at once. Addresses, paths, the file store and MQTT are
-//! looked at when the manager starts.
+//! Name, failure limits, variables, timeouts, tokens and the MQTT broker take effect at once. Addresses, paths and the
+//! file store are looked at when the manager starts.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use flamenco_domain::failure::FailurePolicy;
+use tokio::sync::watch;
 
 use super::{Farm, Live, Options};
 use crate::config::{Config, ConfigError, Loaded, Secrets, Settings};
@@ -45,7 +46,12 @@ impl Farm {
     /// How the farm behaves at the moment.
     #[must_use]
     pub fn live(&self) -> Arc<Live> {
-        Arc::clone(&self.live.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.live.borrow())
+    }
+
+    /// How the farm behaves, and a way to wait until that changes.
+    pub(crate) fn changes(&self) -> watch::Receiver<Arc<Live>> {
+        self.live.subscribe()
     }
 
     /// The configuration as JSON, with secrets masked.
@@ -100,8 +106,7 @@ impl Farm {
             .await
             .map_err(|error| Error::Internal(format!("writing the configuration: {error}")))?
             .map_err(cannot_write)?;
-        *self.live.write().unwrap_or_else(PoisonError::into_inner) =
-            Arc::new(Live::new(loaded.config, self.shaman.as_ref()));
+        self.live.send_replace(Arc::new(Live::new(loaded.config, self.shaman.as_ref())));
         tracing::info!("the configuration was changed");
         Ok(())
     }

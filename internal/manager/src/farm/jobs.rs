@@ -3,6 +3,7 @@
 use flamenco_domain::event::Event;
 use flamenco_domain::ids::{JobId, TaskId, WorkerId};
 use flamenco_domain::job::{Job, JobState, JobStatus, enter, on_request};
+use flamenco_domain::limits;
 use flamenco_domain::task::{Task, TaskStatus, TaskSummary, TaskWorker};
 use flamenco_jobscript::JobType;
 use flamenco_store::blocklist::{self, Block};
@@ -134,7 +135,7 @@ impl Farm {
     /// # Errors
     /// [`Error::Job`] when that is not possible from its current status.
     pub async fn set_job_status(&self, id: JobId, wanted: JobStatus, reason: String) -> Result<()> {
-        let now = self.now();
+        let (now, reason) = (self.now(), limits::shortened(&reason, limits::ACTIVITY));
         self.store
             .write(move |tx| {
                 let reason = reason.clone();
@@ -178,7 +179,7 @@ impl Farm {
     /// # Errors
     /// [`Error::TaskRequest`] when that is not possible.
     pub async fn set_task_status(&self, id: TaskId, wanted: TaskStatus, reason: String) -> Result<()> {
-        let now = self.now();
+        let (now, reason) = (self.now(), limits::shortened(&reason, limits::ACTIVITY));
         let lines = self
             .store
             .write(move |tx| {
@@ -203,6 +204,7 @@ impl Farm {
                     };
                     if to == TaskStatus::Queued {
                         blocklist::forget_task(tx, task.seq).await?;
+                        task.last_touched = None;
                     }
                     task.activity = reason.clone();
                     change_task(tx, &mut job, &mut task, to, &reason, now).await
@@ -229,6 +231,7 @@ impl Farm {
                     for (worker, task_type) in entries {
                         blocklist::unblock(tx, job.seq, worker, &task_type).await?;
                     }
+                    announce_job(tx, &job, None, false);
                     tx.announce(Event::WorkAvailable);
                     Ok(())
                 })

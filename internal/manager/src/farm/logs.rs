@@ -2,8 +2,11 @@
 //!
 //! ```text
 //! <local storage>/job-<first 4 characters>/<job id>/task-<task id>.txt      the current run
-//!                                                   task-<task id>.txt.1    the run before it, and so on
+//!                                                   task-<task id>.txt.1.gz the run before it, and so on
 //! ```
+//!
+//! A run is put aside when a task that was queued again starts, and compressed on a thread of its own; the last
+//! [`KEPT_RUNS`] are kept.
 //!
 //! [`TaskLogs::append`] returns when the text is on disk, because its caller then tells the worker to forget it.
 //! An `fsync` takes far longer than a write, so a fixed set of writer threads does both: each takes everything that
@@ -17,10 +20,13 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
+mod archive;
 mod removal;
 mod tail;
 mod writer;
 
+use archive::Archive;
+pub use archive::KEPT_RUNS;
 use writer::{Request, Writer};
 
 /// How much of the end of a log is shown by default, in bytes.
@@ -73,9 +79,10 @@ impl TaskLogs {
     /// When the operating system refuses to start the writer threads.
     pub fn with_size_limit(root: impl Into<PathBuf>, size_limit: u64) -> io::Result<Self> {
         let root: Arc<Path> = root.into().into();
+        let archive = Archive::start(&root)?;
         let start = |_| {
             let (sender, receiver) = mpsc::channel(QUEUE_LENGTH);
-            let writer = Writer::new(root.to_path_buf(), size_limit);
+            let writer = Writer::new(root.to_path_buf(), size_limit, Arc::clone(&archive));
             std::thread::Builder::new().name("task-log".to_owned()).spawn(move || writer.run(receiver))?;
             Ok(sender)
         };
@@ -137,8 +144,9 @@ impl TaskLogs {
         Ok(Some(LogInfo { size: size.await?, url }).filter(|info| info.size > 0))
     }
 
-    /// Puts the log of a task aside, so that its next run begins a new one: `X` becomes `X.1`, `X.1` becomes `X.2`,
-    /// up to the first number that is free. Without a log nothing happens.
+    /// Puts the log of a task aside, so that its next run begins a new one: `X` becomes `X.1`, what was `X.1` becomes
+    /// `X.2`, up to the first number that is free or to [`KEPT_RUNS`]. What was put aside is compressed soon after.
+    /// Without a log nothing happens.
     ///
     /// # Errors
     /// What the file system says.

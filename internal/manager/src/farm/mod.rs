@@ -24,10 +24,11 @@ pub mod tasks;
 pub mod timeouts;
 pub mod workers;
 
+mod capacity;
 mod changes;
 mod roster;
 
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -39,7 +40,7 @@ use flamenco_domain::ids::{JobId, TaskId};
 use flamenco_domain::variables::Variables;
 use flamenco_jobscript::Scripts;
 use flamenco_store::{Location, Store};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
@@ -89,7 +90,7 @@ pub struct Inner {
     pub(crate) scripts: Scripts,
     /// The file store, when there is one.
     shaman: Option<flamenco_shaman::Store>,
-    live: RwLock<Arc<Live>>,
+    live: watch::Sender<Arc<Live>>,
     /// Held while the configuration is changed.
     configuring: tokio::sync::Mutex<()>,
     /// Scripts that are compiled at the same time; each may take its whole memory limit.
@@ -183,7 +184,7 @@ impl Farm {
             events,
             clock,
             scripts,
-            live: RwLock::new(Arc::new(Live::new(config, shaman.as_ref()))),
+            live: watch::Sender::new(Arc::new(Live::new(config, shaman.as_ref()))),
             shaman,
             configuring: tokio::sync::Mutex::default(),
             compilers: Arc::new(Semaphore::new(2)),

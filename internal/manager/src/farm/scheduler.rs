@@ -102,17 +102,29 @@ impl Farm {
             })
             .await?;
         self.roster.set_busy(id, assigned.is_some());
-        let Some((assigned, lines)) = assigned else { return Ok(None) };
+        let Some(New { assigned, lines, runs_again }) = assigned else { return Ok(None) };
+        let task = &assigned.task.summary;
+        if runs_again && let Err(error) = self.logs.rotate(task.job_id.0, task.id.0).await {
+            tracing::error!(task.id = %task.id, %error, "cannot put the task's earlier log aside; it goes on");
+        }
         self.write_lines(lines).await;
         Ok(Some(assigned))
     }
+}
+
+/// An assignment, and what is to be done when it is committed.
+struct New {
+    assigned: Assigned,
+    lines: Vec<LogLine>,
+    /// Somebody queued the task again since its last run, so it begins a new log.
+    runs_again: bool,
 }
 
 async fn assign_in(
     tx: &Tx,
     asking: &Arc<Worker>,
     now: chrono::DateTime<chrono::Utc>,
-) -> Result<Option<(Assigned, Vec<LogLine>)>> {
+) -> Result<Option<New>> {
     let Some(Claim { mut task, worker_updated }) = claim::next(tx, asking).await? else { return Ok(None) };
     let mut job = super::jobs::lock(tx, task.summary.job_id).await?;
     if task.summary.status == TaskStatus::Active {
@@ -120,7 +132,8 @@ async fn assign_in(
         tasks::touch(tx, task.summary.seq, now).await?;
         let text = format!("task handed out again to worker {} ({})", asking.name, asking.id);
         let line = LogLine { job: job.id, task: task.summary.id, text };
-        return Ok(Some((Assigned { task, job_priority: job.priority, job_type: job.job_type }, vec![line])));
+        let assigned = Assigned { task, job_priority: job.priority, job_type: job.job_type };
+        return Ok(Some(New { assigned, lines: vec![line], runs_again: false }));
     }
     // An operation before this one in the same batch may have changed its row.
     let changed = if worker_updated == asking.updated {
@@ -130,6 +143,7 @@ async fn assign_in(
     };
     let worker = changed.as_ref().unwrap_or(asking);
     let summary = &mut task.summary;
+    let runs_again = summary.worker.is_some() && summary.last_touched.is_none();
     summary.worker = Some(TaskWorker {
         seq: worker.seq,
         id: worker.id,
@@ -143,5 +157,6 @@ async fn assign_in(
     lines.extend(change_task(tx, &mut job, summary, TaskStatus::Active, "", now).await?);
     workers::set_last_task(tx, worker.seq, summary.seq).await?;
     super::workers::announce(tx, worker, None);
-    Ok(Some((Assigned { task, job_priority: job.priority, job_type: job.job_type }, lines)))
+    let assigned = Assigned { task, job_priority: job.priority, job_type: job.job_type };
+    Ok(Some(New { assigned, lines, runs_again }))
 }

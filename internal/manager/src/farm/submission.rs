@@ -3,6 +3,7 @@
 use flamenco_crosspath::Platform;
 use flamenco_domain::ids::{JobId, TagId, TaskId};
 use flamenco_domain::job::{Job, JobStatus};
+use flamenco_domain::limits;
 use flamenco_domain::task::Command;
 use flamenco_jobscript::AuthoredJob;
 use flamenco_store::submit::{NewJob, NewTask, submit};
@@ -13,8 +14,6 @@ use crate::error::{Error, Result};
 
 /// The platform name that stands for the manager's own.
 const MANAGER_PLATFORM: &str = "manager";
-/// Longest name of a job, in characters.
-const LONGEST_NAME: usize = 255;
 
 /// What a submitter sends.
 #[derive(Debug, Clone, Default)]
@@ -80,9 +79,10 @@ impl Farm {
         if submission.name.trim().is_empty() {
             return Err(Error::Invalid("name must not be empty; give the job a name".to_owned()));
         }
-        if submission.name.chars().count() > LONGEST_NAME {
+        if submission.name.chars().count() > limits::NAME {
+            let limit = limits::NAME;
             return Err(Error::Invalid(format!(
-                "name has more than {LONGEST_NAME} characters; give the job a shorter one"
+                "name has more than {limit} characters; give the job a shorter one"
             )));
         }
         let status = match submission.initial_status {

@@ -6,6 +6,7 @@ use flamenco_domain::worker::Tag;
 use flamenco_store::{jobs, tags, workers};
 
 use super::Farm;
+use super::capacity::fail_stranded_jobs;
 use super::changes::announce_job;
 use crate::error::{Error, Result};
 
@@ -121,7 +122,8 @@ impl Farm {
     /// [`Error::UnknownTag`] when one of them does not exist; nothing changed then.
     pub async fn set_worker_tags(&self, id: WorkerId, wanted: Vec<TagId>) -> Result<()> {
         let now = self.now();
-        self.store
+        let lines = self
+            .store
             .write(move |tx| {
                 let wanted = wanted.clone();
                 Box::pin(async move {
@@ -131,13 +133,17 @@ impl Farm {
                     }
                     worker.updated = now;
                     workers::save_status(tx, &worker).await?;
-                    super::workers::announce(tx, &worker, None);
+                    let now_there = tags::of_worker(tx, worker.seq).await?;
+                    let ids = now_there.iter().map(|tag| tag.id).collect();
+                    super::workers::announce_tags(tx, &worker, ids);
                     // It may run other jobs now, and waits for work perhaps.
                     tx.announce(Event::WorkAvailable);
-                    Ok(())
+                    fail_stranded_jobs(tx, now).await
                 })
             })
-            .await
+            .await?;
+        self.write_lines(lines).await;
+        Ok(())
     }
 
     /// Restricts a job to the workers with a tag, or lifts that.
@@ -146,7 +152,8 @@ impl Farm {
     /// [`Error::UnknownTag`], [`Error::NotFound`].
     pub async fn set_job_tag(&self, id: JobId, choice: TagChoice) -> Result<()> {
         let now = self.now();
-        self.store
+        let lines = self
+            .store
             .write(move |tx| {
                 let choice = choice.clone();
                 Box::pin(async move {
@@ -167,9 +174,11 @@ impl Farm {
                     job.updated = jobs::later(&job, now);
                     jobs::save(tx, &job, true).await?;
                     announce_job(tx, &job, None, false);
-                    Ok(())
+                    fail_stranded_jobs(tx, now).await
                 })
             })
-            .await
+            .await?;
+        self.write_lines(lines).await;
+        Ok(())
     }
 }

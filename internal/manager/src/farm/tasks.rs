@@ -7,6 +7,7 @@ use flamenco_domain::event::Event;
 use flamenco_domain::failure::{FailureFacts, FailurePolicy, on_failure};
 use flamenco_domain::ids::TaskId;
 use flamenco_domain::job::{JobState, JobStatus, JobSummary, enter};
+use flamenco_domain::limits;
 use flamenco_domain::task::{MayRun, TaskReport, TaskStatus, TaskSummary, may_run, on_report};
 use flamenco_domain::worker::Worker;
 use flamenco_store::{Tx, blocklist, jobs, tasks, workers};
@@ -137,7 +138,7 @@ async fn apply_report(
     let before = task.clone();
     if let Some(activity) = report.activity {
         // Words of a program; what cannot be stored in them is no reason to refuse what else it reports.
-        task.activity = activity.replace('\0', "\u{fffd}");
+        task.activity = limits::shortened(&activity, limits::ACTIVITY).replace('\0', "\u{fffd}");
     }
     // A late or repeated report must not move what has ended, or begins anew.
     if let Some(steps) = report.steps_completed.filter(|_| task.status == TaskStatus::Active) {

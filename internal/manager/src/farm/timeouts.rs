@@ -1,6 +1,7 @@
 //! Workers that vanished, and tasks that nobody hears of.
 //!
-//! A worker that was not seen for the worker timeout is in error; its tasks go back to the queue. A task whose worker
+//! A worker that was not seen for the worker timeout is in error; its tasks go back to the queue, and when it is seen
+//! again it is asked to become what it was. A task whose worker
 //! is alive but that was not heard of for the task timeout counts as failed by that worker, so that another one may
 //! try.
 
@@ -9,7 +10,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use flamenco_domain::ids::{TaskId, WorkerId};
 use flamenco_domain::task::TaskStatus;
-use flamenco_domain::worker::WorkerStatus;
+use flamenco_domain::worker::{WorkerStatus, on_timeout};
 use flamenco_store::{tasks, workers};
 
 use super::tasks::{fail_task, give_back};
@@ -103,8 +104,9 @@ impl Farm {
                         return Ok(None);
                     }
                     let previous = worker.status;
-                    worker.status = WorkerStatus::Error;
-                    worker.requested = None;
+                    let reported = on_timeout(worker.status, worker.requested);
+                    worker.status = reported.status;
+                    worker.requested = reported.requested;
                     worker.updated = now;
                     workers::save_status(tx, &worker).await?;
                     let lines = give_back(tx, worker.seq, "the worker timed out", now).await?;

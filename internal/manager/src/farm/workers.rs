@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use flamenco_domain::event::{Event, WorkerEvent};
-use flamenco_domain::ids::WorkerId;
+use flamenco_domain::ids::{TagId, WorkerId};
+use flamenco_domain::limits;
 use flamenco_domain::task::TaskSummary;
 use flamenco_domain::worker::{
     Reported, StatusRequest, Tag, Worker, WorkerStatus, normalise_task_types, on_sign_off, on_state_changed,
@@ -12,13 +13,12 @@ use flamenco_domain::worker::{
 use flamenco_store::{Tx, sleep, tags, workers};
 use sha2::{Digest, Sha256};
 
+use super::capacity::fail_stranded_jobs;
 use super::sleep::status_at_sign_on;
 use super::tasks::give_back;
 use super::{Farm, LogLine};
 use crate::error::{Error, Result};
 
-/// Longest secret in bytes: what bcrypt takes.
-const LONGEST_SECRET: usize = 72;
 /// Cost of the slow hash; the secret is 32 random bytes, so a low one does.
 const HASH_COST: u32 = 4;
 /// A valid hash of a secret that nobody knows, so that an unknown worker takes as long as a wrong secret.
@@ -71,7 +71,34 @@ pub(super) async fn lock(tx: &Tx, id: WorkerId) -> Result<Worker> {
 
 /// Announces a worker as it is stored now.
 pub(super) fn announce(tx: &Tx, worker: &Worker, previous: Option<WorkerStatus>) {
-    tx.announce(Event::Worker(Box::new(WorkerEvent { worker: worker.clone(), previous })));
+    tx.announce(Event::Worker(Box::new(WorkerEvent { worker: worker.clone(), previous, tags: None })));
+}
+
+/// Announces a worker whose tags have changed.
+pub(super) fn announce_tags(tx: &Tx, worker: &Worker, tags: Vec<TagId>) {
+    let event = WorkerEvent { worker: worker.clone(), previous: None, tags: Some(tags) };
+    tx.announce(Event::Worker(Box::new(event)));
+}
+
+fn check_length(field: &str, value: &str, limit: usize) -> Result<()> {
+    if value.chars().count() > limit {
+        return Err(Error::Invalid(format!(
+            "{field} has more than {limit} characters; choose a shorter one"
+        )));
+    }
+    Ok(())
+}
+
+fn checked_task_types(types: &[String]) -> Result<Vec<String>> {
+    let types = normalise_task_types(types.iter().map(String::as_str));
+    if types.len() > limits::TASK_TYPES {
+        let limit = limits::TASK_TYPES;
+        return Err(Error::Invalid(format!("there are more than {limit} supported_task_types; send fewer")));
+    }
+    for name in &types {
+        check_length("one of supported_task_types", name, limits::WORD)?;
+    }
+    Ok(types)
 }
 
 impl Farm {
@@ -127,12 +154,16 @@ impl Farm {
                 return Err(Error::Invalid(format!("{field} must not be empty")));
             }
         }
-        if secret.len() > LONGEST_SECRET {
+        if secret.len() > limits::SECRET_BYTES {
             return Err(Error::Invalid(format!(
-                "the secret has {} bytes; at most {LONGEST_SECRET} are possible",
-                secret.len()
+                "the secret has {} bytes; at most {} are possible",
+                secret.len(),
+                limits::SECRET_BYTES
             )));
         }
+        let task_types = checked_task_types(&task_types)?;
+        check_length("name", &name, limits::NAME)?;
+        check_length("platform", &platform, limits::WORD)?;
         let secret_hash = tokio::task::spawn_blocking(move || bcrypt::hash(secret, HASH_COST))
             .await
             .map_err(|error| Error::Internal(format!("hashing a secret: {error}")))?
@@ -148,7 +179,7 @@ impl Farm {
             software: String::new(),
             status: WorkerStatus::Offline,
             requested: None,
-            task_types: normalise_task_types(task_types.iter().map(String::as_str)),
+            task_types,
             can_restart: false,
             last_seen: None,
             created: now,
@@ -170,12 +201,15 @@ impl Farm {
     /// A worker signs on; the answer is the status it should take.
     ///
     /// # Errors
-    /// When the database cannot be written.
+    /// [`Error::Invalid`] when a text is too long, or when the database cannot be written.
     pub async fn sign_on(&self, id: WorkerId, says: SignOn) -> Result<WorkerStatus> {
         let now = self.now();
-        self.store
-            .write(move |tx| {
-                let says = says.clone();
+        let types = checked_task_types(&says.task_types)?;
+        check_length("name", says.name.trim(), limits::NAME)?;
+        let (status, lines) = self
+            .store
+            .write::<_, _, Error>(move |tx| {
+                let (says, types) = (says.clone(), types.clone());
                 Box::pin(async move {
                     let mut worker = lock(tx, id).await?;
                     let previous = worker.status;
@@ -183,22 +217,27 @@ impl Farm {
                         worker.name = says.name.trim().to_owned();
                     }
                     worker.address = says.address;
-                    worker.software = says.software;
+                    worker.software = limits::shortened(&says.software, limits::WORD);
                     worker.can_restart = says.can_restart;
-                    worker.task_types = normalise_task_types(says.task_types.iter().map(String::as_str));
+                    let loses_types = worker.task_types.iter().any(|known| !types.contains(known));
+                    worker.task_types = types;
                     worker.status = WorkerStatus::Starting;
                     worker.last_seen = Some(now);
                     worker.updated = now;
                     workers::save_identity(tx, &worker).await?;
                     workers::save_status(tx, &worker).await?;
                     announce(tx, &worker, Some(previous));
-                    match worker.requested {
-                        Some(request) => Ok(request.status),
-                        None => status_at_sign_on(tx, id, now).await,
-                    }
+                    let lines = if loses_types { fail_stranded_jobs(tx, now).await? } else { Vec::new() };
+                    let status = match worker.requested {
+                        Some(request) => request.status,
+                        None => status_at_sign_on(tx, id, now).await?,
+                    };
+                    Ok((status, lines))
                 })
             })
-            .await
+            .await?;
+        self.write_lines(lines).await;
+        Ok(status)
     }
 
     /// A worker signs off; its active tasks go back to the queue.
@@ -288,13 +327,14 @@ impl Farm {
             .write::<_, Vec<LogLine>, Error>(move |tx| {
                 Box::pin(async move {
                     let mut worker = lock(tx, id).await?;
-                    let lines = give_back(tx, worker.seq, "the worker is being deleted", now).await?;
+                    let mut lines = give_back(tx, worker.seq, "the worker is being deleted", now).await?;
                     tags::set_of_worker(tx, worker.seq, &[]).await?;
                     sleep::remove(tx, worker.seq).await?;
                     worker.deleted = Some(now);
                     worker.updated = now;
                     workers::save_status(tx, &worker).await?;
                     announce(tx, &worker, None);
+                    lines.extend(fail_stranded_jobs(tx, now).await?);
                     Ok(lines)
                 })
             })

@@ -1,18 +1,22 @@
 //! Who calls, and whether they may: decided here, for every operation, before a byte of the body is read.
 //!
-//! Today the operations for workers need a worker's credentials, and everything else is open to the network, as in the
-//! reference. Users, roles and tokens will be decided here too.
+//! The operations for workers need a worker's credentials. Everything else is open to the network, as in the reference,
+//! unless the configuration has tokens ([`access`]); then what is no operation (Socket.IO, the files of jobs) goes by
+//! the same rule. Users and roles will be decided here too.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::extract::ConnectInfo;
+use axum::extract::{ConnectInfo, Request};
 use axum::http::{HeaderMap, StatusCode, header, request::Parts};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use flamenco_api::{Operation, Problem};
 use flamenco_domain::ids::WorkerId;
 use flamenco_domain::worker::Worker;
 
+use super::access::{self, Needs};
+use super::{Development, Peer, origin};
 use crate::farm::Farm;
 
 /// Who sent a request.
@@ -20,6 +24,10 @@ use crate::farm::Farm;
 pub(crate) struct Caller {
     /// Network address, without port.
     pub(crate) address: String,
+    /// Whether it may do everything, because it showed the admin token or none is set.
+    pub(crate) signed_in: bool,
+    /// Whether a reverse proxy says that it came over HTTPS.
+    pub(crate) over_https: bool,
     worker: Option<Arc<Worker>>,
 }
 
@@ -36,14 +44,48 @@ pub(super) async fn authorize(
     operation: &'static Operation,
     request: &Parts,
 ) -> Result<Caller, Problem> {
-    let address = address(request);
-    let worker = if operation.worker_auth {
-        let (id, secret) = credentials(&request.headers)?;
+    let live = farm.live();
+    let (access, headers) = (&live.config.settings.access, &request.headers);
+    let needs = Needs::of(operation);
+    access::check(headers, access, needs)?;
+    let worker = if needs == Needs::Worker {
+        let (id, secret) = credentials(headers)?;
         Some(farm.authenticate(id, secret).await?)
     } else {
         None
     };
-    Ok(Caller { address, worker })
+    let over_https = headers.get("x-forwarded-proto").is_some_and(|scheme| scheme == "https");
+    Ok(Caller { address: address(request), signed_in: access::is_admin(headers, access), over_https, worker })
+}
+
+/// What [`guard`] looks at.
+#[derive(Clone)]
+pub(super) struct Guarded {
+    farm: Farm,
+    /// Pages that are welcome besides those of the configuration.
+    development_origins: Arc<[String]>,
+}
+
+impl Guarded {
+    pub(super) fn new(farm: &Farm, development: Development, origins: &[String]) -> Self {
+        let origins = if development.allow_web_development { origins } else { &[] };
+        Self { farm: farm.clone(), development_origins: origins.into() }
+    }
+}
+
+/// Lets only those through to what is no operation who may read what the API tells.
+pub(super) async fn guard(guarded: Guarded, request: Request, next: Next) -> Response {
+    let prefixes = ["/socket.io", "/job-files", "/debug"];
+    if prefixes.iter().any(|prefix| request.uri().path().starts_with(prefix)) {
+        let live = guarded.farm.live();
+        let settings = &live.config.settings.access;
+        let checked = access::check(request.headers(), settings, Needs::Admin)
+            .and_then(|()| origin::check(&request, &settings.allowed_origins, &guarded.development_origins));
+        if let Err(problem) = checked {
+            return (problem.status, axum::Json(problem.to_error())).into_response();
+        }
+    }
+    next.run(request).await
 }
 
 /// The worker's id and secret from `Authorization: Basic`.
@@ -77,8 +119,8 @@ fn address(request: &Parts) -> String {
         first.parse::<std::net::IpAddr>().ok().map(|address| address.to_string())
     };
     let peer = || {
-        let info = request.extensions.get::<ConnectInfo<SocketAddr>>()?;
-        Some(info.0.ip().to_canonical().to_string())
+        let info = request.extensions.get::<ConnectInfo<Peer>>()?;
+        Some(info.0.address.ip().to_canonical().to_string())
     };
     from_header("X-Forwarded-For").or_else(|| from_header("X-Real-IP")).or_else(peer).unwrap_or_default()
 }
@@ -86,15 +128,15 @@ fn address(request: &Parts) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::http::Request;
+    use axum::http;
 
     fn parts(headers: &[(&str, &str)]) -> Parts {
-        let mut request = Request::builder();
+        let mut request = http::Request::builder();
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let mut parts = request.body(()).unwrap().into_parts().0;
-        parts.extensions.insert(ConnectInfo(SocketAddr::from(([10, 0, 0, 7], 1234))));
+        parts.extensions.insert(ConnectInfo(Peer::at(([10, 0, 0, 7], 1234).into())));
         parts
     }
 

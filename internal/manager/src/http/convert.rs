@@ -55,7 +55,7 @@ same_names!(
     WorkerStatus { Starting, Awake, Asleep, Error, Testing, Offline, Restart }
 );
 
-pub(super) const fn farm_status(status: FarmStatus) -> types::FarmStatusReport {
+pub(crate) const fn farm_status(status: FarmStatus) -> types::FarmStatusReport {
     let status = match status {
         FarmStatus::Starting => types::FarmStatus::Starting,
         FarmStatus::Active => types::FarmStatus::Active,
@@ -217,7 +217,7 @@ pub(super) fn worker(details: WorkerDetails) -> types::Worker {
     }
 }
 
-pub(super) fn tag(tag: Tag) -> types::WorkerTag {
+pub(crate) fn tag(tag: Tag) -> types::WorkerTag {
     types::WorkerTag {
         id: Some(tag.id.to_string()),
         name: tag.name,
@@ -225,7 +225,7 @@ pub(super) fn tag(tag: Tag) -> types::WorkerTag {
     }
 }
 
-pub(super) fn pictures(job: JobId) -> types::JobLastRenderedImageInfo {
+pub(crate) fn pictures(job: JobId) -> types::JobLastRenderedImageInfo {
     types::JobLastRenderedImageInfo {
         base: last_rendered::url(job),
         suffixes: last_rendered::SIZES.iter().map(|(name, ..)| (*name).to_owned()).collect(),
@@ -242,7 +242,7 @@ pub(super) fn sleep_schedule(schedule: &SleepSchedule) -> types::WorkerSleepSche
     }
 }
 
-pub(super) fn job_event(event: &JobEvent) -> types::EventJobUpdate {
+pub(crate) fn job_event(event: &JobEvent) -> types::EventJobUpdate {
     let JobSummary { id, name, job_type, priority, status, updated, .. } = &event.job;
     types::EventJobUpdate {
         id: id.0,
@@ -261,7 +261,7 @@ pub(super) fn job_event(event: &JobEvent) -> types::EventJobUpdate {
     }
 }
 
-pub(super) fn task_event(event: &TaskEvent) -> types::EventTaskUpdate {
+pub(crate) fn task_event(event: &TaskEvent) -> types::EventTaskUpdate {
     let task = &event.task;
     let worker = task.worker.as_ref().filter(|worker| !worker.name.is_empty());
     types::EventTaskUpdate {
@@ -278,7 +278,7 @@ pub(super) fn task_event(event: &TaskEvent) -> types::EventTaskUpdate {
     }
 }
 
-pub(super) fn worker_event(event: &WorkerEvent) -> types::EventWorkerUpdate {
+pub(crate) fn worker_event(event: &WorkerEvent) -> types::EventWorkerUpdate {
     let worker = &event.worker;
     types::EventWorkerUpdate {
         id: worker.id.0,
@@ -291,5 +291,6 @@ pub(super) fn worker_event(event: &WorkerEvent) -> types::EventWorkerUpdate {
         version: worker.software.clone(),
         can_restart: worker.can_restart,
         deleted_at: worker.deleted,
+        tag_ids: event.tags.as_ref().map(|tags| tags.iter().map(|tag| tag.0).collect()),
     }
 }

@@ -152,7 +152,7 @@ pub(super) fn machine(machine: WorkerMachine) -> types::WorkerMachine {
     }
 }
 
-pub(super) fn machines(machines: Vec<WorkerMachine>) -> types::WorkerMachines {
+pub(crate) fn machines(machines: Vec<WorkerMachine>) -> types::WorkerMachines {
     types::WorkerMachines { workers: machines.into_iter().map(machine).collect() }
 }
 

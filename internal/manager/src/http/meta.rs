@@ -1,9 +1,13 @@
 //! Operations of the tag `meta`.
 
+use std::time::Duration;
+
+use axum::http::StatusCode;
 use flamenco_api::operations::{
-    CheckBlenderExePathResponse, CheckSharedStoragePathResponse, FindBlenderExePathResponse,
-    GetConfigurationFileHeaders, GetConfigurationFileResponse, GetConfigurationFileStatus200Content,
-    GetConfigurationResponse, GetFarmStatusResponse, GetSharedStorageResponse, GetVariablesResponse,
+    CheckBlenderExePathResponse, CheckSharedStoragePathResponse, CreateSessionResponse,
+    DeleteSessionResponse, FindBlenderExePathResponse, GetConfigurationFileHeaders,
+    GetConfigurationFileResponse, GetConfigurationFileStatus200Content, GetConfigurationResponse,
+    GetFarmStatusResponse, GetSessionResponse, GetSharedStorageResponse, GetVariablesResponse,
     GetVersionResponse, SaveSetupAssistantConfigResponse, UpdateConfigurationFileResponse,
 };
 use flamenco_api::server::MetaApi;
@@ -11,11 +15,13 @@ use flamenco_api::{Problem, types};
 use flamenco_crosspath::Platform;
 use flamenco_domain::variables::Audience;
 
-use super::{Api, Caller, convert, setup};
+use super::{Api, Caller, access, convert, setup};
 use crate::error::Error;
 
 /// What clients may use that a stock manager does not have.
 const FEATURES: [&str; 2] = ["frames", "machine"];
+/// Makes guessing tedious.
+const WRONG_TOKEN_PAUSE: Duration = Duration::from_millis(300);
 
 const fn audience(audience: types::ManagerVariableAudience) -> Audience {
     match audience {
@@ -34,6 +40,37 @@ impl MetaApi for Api {
             git: versions.git.clone(),
             features: Some(FEATURES.map(str::to_owned).to_vec()),
         }))
+    }
+
+    async fn get_session(&self, caller: Caller) -> Result<GetSessionResponse, Problem> {
+        let token_required = !access::is_open(&self.farm.live().config.settings.access.admin_token);
+        Ok(GetSessionResponse::Status200(types::Session { token_required, signed_in: caller.signed_in }))
+    }
+
+    async fn create_session(
+        &self,
+        caller: Caller,
+        body: types::SessionRequest,
+    ) -> Result<CreateSessionResponse, Problem> {
+        let live = self.farm.live();
+        let settings = &live.config.settings.access;
+        if access::is_open(&settings.admin_token) {
+            return Ok(CreateSessionResponse::Status204 { set_cookie: None });
+        }
+        if !access::is_admin_token(&body.token, settings) {
+            tracing::warn!(address = caller.address, "somebody tried to sign in with a wrong token");
+            tokio::time::sleep(WRONG_TOKEN_PAUSE).await;
+            return Err(Problem::new(
+                StatusCode::UNAUTHORIZED,
+                "this is not the admin token of this manager",
+            ));
+        }
+        let set_cookie = Some(access::new_cookie(settings, caller.over_https));
+        Ok(CreateSessionResponse::Status204 { set_cookie })
+    }
+
+    async fn delete_session(&self, _: Caller) -> Result<DeleteSessionResponse, Problem> {
+        Ok(DeleteSessionResponse::Status204 { set_cookie: access::expired_cookie() })
     }
 
     async fn get_configuration(&self, _: Caller) -> Result<GetConfigurationResponse, Problem> {

@@ -3,9 +3,11 @@
 //! One route list: the API of `openapi.yaml` (generated router), the document itself and Swagger UI, Socket.IO, the
 //! files of jobs, and the web app. [`caller`](mod@caller) is the one place that decides who a caller is.
 
+mod access;
 mod assets;
 mod caller;
-mod convert;
+mod connections;
+pub(crate) mod convert;
 mod development;
 mod docs;
 mod encoded_word;
@@ -13,8 +15,9 @@ mod frames;
 mod job_files;
 mod jobs;
 mod lists;
-mod machines;
+pub(crate) mod machines;
 mod meta;
+mod origin;
 mod problem;
 #[cfg(unix)]
 mod profiler;
@@ -29,9 +32,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
-use axum::http::{HeaderValue, header};
-use axum::middleware::map_response_with_state;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn, map_response, map_response_with_state};
 use axum::response::Response;
 use flamenco_api::Operation;
 use flamenco_api::Problem;
@@ -43,6 +46,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::farm::Farm;
 pub(crate) use caller::Caller;
+pub(crate) use connections::{Listener, Peer};
 pub use development::Development;
 
 /// Largest JSON body, in bytes. A job has to fit.
@@ -119,8 +123,13 @@ pub(crate) fn router(farm: Farm, rim: Rim, tracker: &TaskTracker, cancel: &Cance
         .merge(assets::router::<assets::WebApp>())
         .merge(rim.development.profiler(cancel));
     let security = HeaderValue::from_static("default-src 'self'; img-src 'self' blob: data:");
+    let guarded = caller::Guarded::new(&farm, rim.development, &rim.development_origins);
+    let guard = move |request: Request, next: Next| caller::guard(guarded.clone(), request, next);
     let routes = socketio::attach(routes, farm.clone(), tracker, cancel);
-    let routes = routes.layer(map_response_with_state(farm, hang_up_before_restart));
+    let routes = routes
+        .layer(from_fn(guard))
+        .layer(map_response(name_the_scheme))
+        .layer(map_response_with_state(farm, hang_up_before_restart));
     rim.development
         .allow(&rim.development_origins, routes)
         .layer(SetResponseHeaderLayer::if_not_present(header::CONTENT_SECURITY_POLICY, security))
@@ -129,4 +138,13 @@ pub(crate) fn router(farm: Farm, rim: Rim, tracker: &TaskTracker, cancel: &Cance
             HeaderValue::from_static("nosniff"),
         ))
         .layer(CatchPanicLayer::custom(problem::panicked))
+}
+
+/// As HTTP has it, an answer that asks for credentials says of which kind.
+async fn name_the_scheme(mut response: Response) -> Response {
+    if response.status() == StatusCode::UNAUTHORIZED {
+        let bearer = HeaderValue::from_static("Bearer realm=\"flamenco\"");
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);
+    }
+    response
 }

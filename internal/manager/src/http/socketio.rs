@@ -1,34 +1,32 @@
-//! Socket.IO: the only place that knows rooms. One socket speaks protocol 2 (stock web app) or 4 (ours).
+//! Socket.IO: a room for each topic of [`live`](crate::live). One socket speaks protocol 2 (stock web app) or 4 (ours).
 //!
 //! Every client is in the rooms `/lifecycle` and `/status`; for everything else it sends `/subscription`. One task
 //! takes the events from the bus and emits them one after another, so each client gets them in order. When that task
-//! falls too far behind, or a client does, the connection is closed: the client connects again and reads again.
+//! falls too far behind, or a client does, the manager hangs up on whoever lost something: a client that loses its
+//! connection connects again by itself, and reads again. No client misses an event without knowing.
 
 use std::convert::Infallible;
 
 use axum::Router;
-use flamenco_api::types::{
-    EventLastRenderedUpdate, EventLifeCycle, EventTaskLogUpdate, EventWorkerTagUpdate, LifeCycleEventType,
-    SocketIoSubscription, SocketIoSubscriptionOperation, SocketIoSubscriptionType,
-};
-use flamenco_domain::event::Event;
+use axum::extract::ConnectInfo;
+use flamenco_api::types::{SocketIoSubscription, SocketIoSubscriptionOperation, SocketIoSubscriptionType};
 use flamenco_domain::ids::parse_uuid;
-use serde::Serialize;
-use socketioxide::SocketIo;
 use socketioxide::extract::{AckSender, Data, SocketRef};
 use socketioxide::handler::ConnectHandler;
+use socketioxide::{SendError, SocketError, SocketIo};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{convert, machines};
+use super::Peer;
 use crate::events::{Next, Subscription};
 use crate::farm::Farm;
+use crate::live::{LIFECYCLE, Message, STATUS};
 
 const SUBSCRIPTION: &str = "/subscription";
 /// Rooms that every client is in.
-const FOR_ALL: [&str; 2] = ["/lifecycle", "/status"];
+const FOR_ALL: [&str; 2] = [LIFECYCLE, STATUS];
 /// Messages that may wait for a client before it is cut off.
-const BUFFER: usize = 4_096;
+const BUFFER: usize = 1_024;
 
 /// Adds Socket.IO to the routes and starts the task that feeds it.
 pub(super) fn attach(
@@ -102,12 +100,13 @@ async fn feed(io: SocketIo, mut subscription: Subscription, cancel: Cancellation
             () = cancel.cancelled() => break,
         };
         match next {
-            Some(Next::Event(event)) => emit(&io, &event).await,
+            Some(Next::Event(event)) => Message::of(&event).iter().for_each(|message| emit(&io, message)),
             Some(Next::Lost(lost)) => {
-                tracing::warn!(lost, "clients are cut off, so that they read again what they missed");
-                if let Err(error) = io.disconnect().await {
-                    tracing::debug!(%error, "closing Socket.IO connections");
-                }
+                tracing::warn!(
+                    lost,
+                    "all live updates are cut off, so that clients read again what they missed"
+                );
+                io.sockets().iter().for_each(cut_off);
             }
             None => break,
         }
@@ -115,44 +114,26 @@ async fn feed(io: SocketIo, mut subscription: Subscription, cancel: Cancellation
     io.close().await;
 }
 
-async fn emit(io: &SocketIo, event: &Event) {
-    match event {
-        Event::ManagerStarted => lifecycle(io, LifeCycleEventType::ManagerStartup).await,
-        Event::ManagerStopping => lifecycle(io, LifeCycleEventType::ManagerShutdown).await,
-        Event::FarmStatus(status) => to(io, "/status", "/status", &convert::farm_status(*status)).await,
-        Event::Job(change) => to(io, "/jobs", "/jobs", &convert::job_event(change)).await,
-        Event::Task(change) => {
-            to(io, format!("/jobs/{}", change.task.job_id), "/task", &convert::task_event(change)).await;
+fn emit(io: &SocketIo, message: &Message) {
+    for socket in io.to(message.topic.clone()).sockets() {
+        match socket.emit(message.name, &message.payload) {
+            Err(SendError::Socket(SocketError::InternalChannelFull)) => {
+                tracing::warn!(client = %socket.id, "a client is too slow for the live updates and is cut off");
+                cut_off(&socket);
+            }
+            Err(error) => tracing::debug!(event = message.name, %error, "a client could not be told"),
+            Ok(()) => {}
         }
-        Event::TaskLog { task, text, .. } => {
-            let update = EventTaskLogUpdate { task_id: task.0, log: text.clone() };
-            to(io, format!("/tasklog/{task}"), "/tasklog", &update).await;
-        }
-        Event::LastRendered { job } => {
-            let update = EventLastRenderedUpdate { job_id: job.0, thumbnail: convert::pictures(*job) };
-            to(io, format!("/jobs/{job}/last-rendered"), "/last-rendered", &update).await;
-            to(io, "/last-rendered", "/last-rendered", &update).await;
-        }
-        Event::Worker(change) => to(io, "/workers", "/workers", &convert::worker_event(change)).await,
-        Event::Tag { tag, deleted } => {
-            let update =
-                EventWorkerTagUpdate { tag: convert::tag(tag.clone()), was_deleted: deleted.then_some(true) };
-            to(io, "/workertags", "/workertags", &update).await;
-        }
-        Event::Machines(reports) => {
-            to(io, "/workers/stats", "/workerstats", &machines::machines(reports.clone())).await;
-        }
-        Event::WorkAvailable => {}
     }
 }
 
-async fn lifecycle(io: &SocketIo, type_: LifeCycleEventType) {
-    to(io, "/lifecycle", "/lifecycle", &EventLifeCycle { type_ }).await;
-}
-
-async fn to<T: Serialize>(io: &SocketIo, room: impl Into<String>, event: &str, payload: &T) {
-    if let Err(error) = io.to(room.into()).emit(event, payload).await {
-        tracing::debug!(event, %error, "a client could not be told");
+/// Ends the connection of a client that has missed something.
+fn cut_off(socket: &SocketRef) {
+    // It takes a moment until the connection is gone; nothing is sent after what was missed.
+    socket.leave_all();
+    match socket.req_parts().extensions.get::<ConnectInfo<Peer>>() {
+        Some(info) => info.0.hang_up(),
+        None => tracing::error!(client = %socket.id, "the connection of a client is not known"),
     }
 }
 

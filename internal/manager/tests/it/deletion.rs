@@ -12,8 +12,30 @@ on_each_database!(
     a_deleted_job_is_gone_with_its_files,
     many_jobs_are_deleted_by_age,
     deletions_that_are_refused,
-    logs_that_are_written_while_a_job_is_erased_go_with_it
+    logs_that_are_written_while_a_job_is_erased_go_with_it,
+    a_job_that_is_deleted_twice_is_announced_once,
 );
+
+async fn a_job_that_is_deleted_twice_is_announced_once(farm: Builder) {
+    let farm = farm.start().await;
+    let mut live = LiveUpdates::connect(&farm, Protocol::Four).await;
+    live.subscribe("allJobs", None).await;
+    let job = farm.submit("job", tasks(1)).await;
+    let path = format!("/api/v3/jobs/{job}");
+    let (first, second) = tokio::join!(farm.delete(&path), farm.delete(&path));
+    // The second may come when the job is gone.
+    assert!(first.status == 204 || second.status == 204, "{first:?} {second:?}");
+    is_gone(&farm, &job).await;
+    let other = farm.submit("other", tasks(1)).await;
+    farm.delete(&format!("/api/v3/jobs/{other}")).await.no_content();
+    is_gone(&farm, &other).await;
+    let mut deleted = Vec::new();
+    while deleted.last() != Some(&json!(other)) {
+        deleted.push(live.until("/jobs", |event| event["was_deleted"] == true).await["id"].clone());
+    }
+    assert_eq!(deleted, [json!(job), json!(other)]);
+    farm.stop().await;
+}
 
 async fn is_gone(farm: &TestManager, job: &str) {
     eventually("the job is erased", Duration::from_secs(10), async || {

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use flamenco_testkit::{Builder, LiveUpdates, Protocol, TestManager};
+use flamenco_testkit::{Builder, LiveUpdates, Method, Protocol, TestManager};
 use serde_json::{Value, json};
 
 use crate::{UNKNOWN, tasks};
 
 on_each_database!(
+    a_client_that_is_too_slow_is_cut_off_and_misses_nothing_unknowingly,
+    pages_of_other_sites_get_no_live_updates,
     every_client_hears_of_the_manager_and_the_farm,
     a_new_job_is_announced_without_previous_status,
     canceling_sends_two_events_in_order,
@@ -260,5 +262,77 @@ async fn what_is_refused_is_not_announced(farm: Builder) {
     let _ = farm.post("/api/v3/jobs", &wrong).await.problem(400);
     assert_eq!(worker.report_task(task.uuid, "failed").await, 409);
     assert_eq!(live.drain(PAUSE).await, [], "nothing happened");
+    farm.stop().await;
+}
+
+async fn a_client_that_is_too_slow_is_cut_off_and_misses_nothing_unknowingly(farm: Builder) {
+    // More than the manager keeps for a client, and the kernel besides: about 5 MB.
+    const CHUNKS: usize = 1_400;
+    let farm = farm.start().await;
+    let job = farm.submit("job", tasks(1)).await;
+    let id = farm.task_ids(&job).await[0].clone();
+    let worker = farm.worker("w").await;
+    let task = worker.take().await;
+    let mut slow = [
+        LiveUpdates::connect(&farm, Protocol::Three).await,
+        LiveUpdates::connect(&farm, Protocol::Four).await,
+    ];
+    let mut quick = LiveUpdates::connect(&farm, Protocol::Four).await;
+    for live in slow.iter_mut().chain([&mut quick]) {
+        live.subscribe("tasklog", Some(&id)).await;
+    }
+    let quick = tokio::spawn(async move {
+        let mut numbers = Vec::new();
+        while numbers.len() < CHUNKS {
+            numbers.push(number(&quick.until("/tasklog", |_| true).await));
+        }
+        (numbers, quick)
+    });
+    let filler = "x".repeat(20_000);
+    for chunk in 0..CHUNKS {
+        assert_eq!(worker.log(task.uuid, &format!("{chunk} {filler}")).await, 204);
+    }
+    let (numbers, mut quick) = quick.await.unwrap();
+    assert_eq!(numbers, (0..CHUNKS).collect::<Vec<_>>(), "who reads gets everything, in order");
+    for live in &mut slow {
+        let mut numbers = Vec::new();
+        while let Some((name, event)) = live.next().await {
+            if name == "/tasklog" {
+                numbers.push(number(&event));
+            }
+        }
+        assert!(numbers.len() < CHUNKS, "it was cut off");
+        assert_eq!(numbers, (0..numbers.len()).collect::<Vec<_>>(), "without a hole");
+    }
+    // Whoever was cut off comes back.
+    let mut again = LiveUpdates::connect(&farm, Protocol::Four).await;
+    again.subscribe("tasklog", Some(&id)).await;
+    assert_eq!(worker.log(task.uuid, "7 after all").await, 204);
+    for live in [&mut again, &mut quick] {
+        assert_eq!(number(&live.until("/tasklog", |_| true).await), 7);
+    }
+    farm.stop().await;
+}
+
+/// The number that a log chunk begins with.
+fn number(event: &Value) -> usize {
+    event["log"].as_str().unwrap().split(' ').next().unwrap().parse().unwrap()
+}
+
+async fn pages_of_other_sites_get_no_live_updates(farm: Builder) {
+    let farm = farm.with_yaml("access: {allowed_origins: ['https://farm.example']}").start().await;
+    let own = farm.url();
+    for (origin, want) in [
+        (own.as_str(), None),
+        ("https://farm.example", None),
+        ("http://evil.example", Some(403)),
+        ("null", Some(403)),
+    ] {
+        let connected = LiveUpdates::connect_with(&farm, Protocol::Four, &[("origin", origin)]).await;
+        assert_eq!(connected.err(), want, "{origin}");
+    }
+    let polling = farm.request(Method::GET, "/socket.io/?EIO=4&transport=polling");
+    let message = polling.header("origin", "http://evil.example").send().await.problem(403);
+    assert!(message.contains("allowed_origins"), "{message}");
     farm.stop().await;
 }

@@ -1,6 +1,6 @@
 //! What becomes of tasks that fail: other workers try, workers are blocked, jobs fail.
 
-use flamenco_testkit::{Builder, FakeWorker, TestManager};
+use flamenco_testkit::{Builder, FakeWorker, LiveUpdates, Protocol, TestManager};
 use serde_json::{Value, json};
 
 use crate::tasks;
@@ -14,6 +14,9 @@ on_each_database!(
     a_job_fails_when_nobody_is_left,
     workers_that_cannot_run_it_do_not_count,
     a_blocked_worker_s_failures_go_to_others,
+    a_job_fails_when_the_last_candidate_goes,
+    a_job_whose_type_is_blocked_for_all_who_are_left_fails,
+    work_that_never_failed_waits_for_workers,
 );
 
 async fn blocklist(farm: &TestManager, job: &str) -> Value {
@@ -102,7 +105,10 @@ async fn an_unblocked_worker_begins_anew(farm: Builder) {
     assert!(message.contains("empty"), "{message}");
     let _ = remove(&json!([{ "worker_id": "nonsense", "task_type": "blender" }])).await.problem(400);
     assert_ne!(blocklist(&farm, &job).await, json!([]));
+    let mut live = LiveUpdates::connect(&farm, Protocol::Four).await;
+    live.subscribe("allJobs", None).await;
     remove(&json!([entry])).await.no_content();
+    assert_eq!(live.until("/jobs", |_| true).await["id"], job, "pages that show the blocklist are told");
     remove(&json!([entry])).await.no_content();
     assert_eq!(blocklist(&farm, &job).await, json!([]));
     bad.fail(&bad.take().await).await;
@@ -163,8 +169,13 @@ async fn workers_that_cannot_run_it_do_not_count(farm: Builder) {
 
 async fn a_blocked_worker_s_failures_go_to_others(farm: Builder) {
     let farm = farm.with_yaml("blocklist_threshold: 2\ntask_fail_after_softfail_count: 1").start().await;
-    let job = farm.submit("job", tasks(30)).await;
+    let mut plan = tasks(40);
+    plan[0]["type"] = json!("ffmpeg");
+    let job = farm.submit("job", plan).await;
     let [bad, good] = [farm.worker("bad").await, farm.worker("good").await];
+    let other_type = bad.take().await;
+    assert_eq!(other_type.task_type, "ffmpeg");
+    bad.fail(&other_type).await;
     let first = bad.take().await;
     bad.fail(&first).await;
     assert_eq!(farm.task(&first.uuid.to_string()).await["status"], "failed");
@@ -177,6 +188,98 @@ async fn a_blocked_worker_s_failures_go_to_others(farm: Builder) {
     );
     let log = farm.get(&format!("/api/v3/tasks/{}/logtail", first.uuid)).await.expect(200).text();
     assert!(log.contains("blocked"), "{log}");
+    let other_type = farm.task(&other_type.uuid.to_string()).await;
+    assert_eq!(other_type["status"], "failed", "it is blocked from another type only");
     assert_eq!(good.take().await.uuid, first.uuid);
+    farm.stop().await;
+}
+
+/// The one worker that has not tried yet is deleted, no longer runs the type, or loses the job's tag; or the job gets
+/// a tag that it lacks.
+async fn a_job_fails_when_the_last_candidate_goes(farm: Builder) {
+    let farm = farm.start().await;
+    for how in ["deleted", "type", "tag", "job's tag"] {
+        let [bad, last] = [farm.worker("bad").await, farm.worker("last").await];
+        let tag = farm.post("/api/v3/worker-mgt/tags", &json!({ "name": how })).await.expect(200).json();
+        let tag = tag["id"].as_str().unwrap();
+        let mut workers = vec![&bad];
+        if how != "job's tag" {
+            workers.push(&last);
+        }
+        for worker in workers {
+            let path = format!("/api/v3/worker-mgt/workers/{}/settags", worker.id);
+            farm.post(&path, &json!({ "tag_ids": [tag] })).await.no_content();
+        }
+        let mut submission = TestManager::submission(how, &tasks(30));
+        if how != "job's tag" {
+            submission["worker_tag"] = tag.into();
+        }
+        let job = farm.submit_as(submission).await;
+        let task = bad.take().await;
+        bad.fail(&task).await;
+        assert_eq!(farm.job_status(&job).await, "active", "{how}: another worker may try");
+        let mut live = LiveUpdates::connect(&farm, Protocol::Four).await;
+        live.subscribe("job", Some(&job)).await;
+        match how {
+            "deleted" => {
+                farm.delete(&format!("/api/v3/worker-mgt/workers/{}", last.id)).await.no_content();
+            }
+            "type" => {
+                last.sign_off().await;
+                let changed = FakeWorker { task_types: vec!["ffmpeg".to_owned()], ..last.clone() };
+                changed.wake_up().await;
+            }
+            "tag" => {
+                let path = format!("/api/v3/worker-mgt/workers/{}/settags", last.id);
+                farm.post(&path, &json!({ "tag_ids": [] })).await.no_content();
+            }
+            _ => {
+                let path = format!("/api/v3/jobs/{job}/settag");
+                farm.post(&path, &json!({ "id": tag })).await.no_content();
+            }
+        }
+        assert_eq!(farm.job_status(&job).await, "failed", "{how}");
+        assert_eq!(farm.task_statuses(&job).await, format!("failed{}", " canceled".repeat(29)), "{how}");
+        let event = live.until("/task", |event| event["status"] == "failed").await;
+        assert_eq!((&event["id"], &event["previous_status"]), (&json!(task.uuid), &json!("soft-failed")));
+        let log = farm.get(&format!("/api/v3/tasks/{}/logtail", task.uuid)).await.expect(200).text();
+        assert!(log.contains("no worker is left") && log.contains("blender"), "{how}: {log}");
+        for worker in [&bad, &last] {
+            let _ = farm.delete(&format!("/api/v3/worker-mgt/workers/{}", worker.id)).await;
+        }
+    }
+    farm.stop().await;
+}
+
+async fn a_job_whose_type_is_blocked_for_all_who_are_left_fails(farm: Builder) {
+    let farm = farm.with_yaml("blocklist_threshold: 1\ntask_fail_after_softfail_count: 9").start().await;
+    let job = farm.submit("job", tasks(30)).await;
+    let [bad, good, ffmpeg] =
+        [farm.worker("bad").await, farm.worker("good").await, farm.worker("other").await];
+    farm.delete(&format!("/api/v3/worker-mgt/workers/{}", ffmpeg.id)).await.no_content();
+    let task = bad.take().await;
+    bad.fail(&task).await;
+    let again = good.take().await;
+    assert_eq!(again.uuid, task.uuid);
+    good.complete(&again).await;
+    assert_eq!(farm.job_status(&job).await, "active");
+    farm.delete(&format!("/api/v3/worker-mgt/workers/{}", good.id)).await.no_content();
+    assert_eq!(
+        farm.job_status(&job).await,
+        "failed",
+        "29 tasks are queued, and the one worker left is blocked"
+    );
+    farm.stop().await;
+}
+
+async fn work_that_never_failed_waits_for_workers(farm: Builder) {
+    let farm = farm.start().await;
+    let worker = farm.worker("only").await;
+    let job = farm.submit("job", tasks(2)).await;
+    let task = worker.take().await;
+    farm.delete(&format!("/api/v3/worker-mgt/workers/{}", worker.id)).await.no_content();
+    assert_eq!(farm.job_status(&job).await, "active");
+    assert_eq!(farm.task_statuses(&job).await, "queued queued");
+    assert_eq!(farm.worker("new").await.take().await.uuid, task.uuid);
     farm.stop().await;
 }

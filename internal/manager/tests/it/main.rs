@@ -29,6 +29,7 @@ macro_rules! on_each_database {
     };
 }
 
+mod access;
 mod bad_input;
 mod chaos;
 mod configuration;
@@ -44,6 +45,7 @@ mod last_rendered;
 mod lists;
 mod machines;
 mod meta;
+mod mqtt;
 mod program;
 mod races;
 mod restart;

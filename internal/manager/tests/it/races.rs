@@ -7,7 +7,33 @@ use serde_json::json;
 
 use crate::tasks;
 
-on_each_database!(no_task_is_given_to_two_workers, counters_survive_a_crowd);
+on_each_database!(
+    no_task_is_given_to_two_workers,
+    counters_survive_a_crowd,
+    a_request_and_a_sign_of_life_do_not_undo_each_other,
+);
+
+/// A person asks for statuses while the worker polls and tells its name: no one's change is lost.
+async fn a_request_and_a_sign_of_life_do_not_undo_each_other(farm: Builder) {
+    let farm = farm.start().await;
+    let worker = farm.worker("w").await;
+    let path = format!("/api/v3/worker-mgt/workers/{}", worker.id);
+    for round in 0..20 {
+        farm.clock().advance(chrono::TimeDelta::seconds(10));
+        let status = ["asleep", "offline"][round % 2];
+        let body = json!({ "status": status, "is_lazy": round % 3 == 0 });
+        let setstatus = format!("{path}/setstatus");
+        let (reply, polled, _) =
+            tokio::join!(farm.post(&setstatus, &body), worker.client.worker_state(), worker.ask(None));
+        reply.no_content();
+        polled.unwrap();
+        let stored = farm.get(&path).await.expect(200).json();
+        assert_eq!(stored["status_change"], body, "round {round}");
+        let seen: chrono::DateTime<chrono::Utc> = stored["last_seen"].as_str().unwrap().parse().unwrap();
+        assert_eq!(seen, farm.now(), "round {round}");
+    }
+    farm.stop().await;
+}
 
 async fn no_task_is_given_to_two_workers(farm: Builder) {
     let farm = farm.start().await;

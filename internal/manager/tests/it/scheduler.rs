@@ -110,6 +110,12 @@ async fn a_worker_gets_its_unfinished_task_again(farm: Builder) {
     worker.wake_up().await;
     assert_eq!(worker.take().await.uuid, task.uuid, "before anything more important");
     assert_eq!(farm.task_statuses(&job).await, "active queued");
+    // Also when the job is being paused meanwhile: the task ends, and the job is paused.
+    farm.set_job_status(&job, "pause-requested").await.no_content();
+    worker.wake_up().await;
+    assert_eq!(worker.take().await.uuid, task.uuid);
+    worker.complete(&task).await;
+    assert_eq!(farm.job_status(&job).await, "paused");
     farm.stop().await;
 }
 

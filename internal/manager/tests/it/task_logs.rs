@@ -1,6 +1,8 @@
 //! Logs of tasks, and the files of jobs.
 
-use flamenco_testkit::{Builder, Method};
+use std::io::Read;
+
+use flamenco_testkit::{Builder, Method, TestManager};
 
 use crate::tasks;
 
@@ -9,7 +11,77 @@ on_each_database!(
     the_tail_is_cut_at_the_start_of_a_line,
     a_log_can_be_read_in_parts,
     nothing_but_files_of_jobs_is_served,
+    a_task_that_is_queued_again_begins_a_new_log,
+    a_task_that_goes_on_keeps_its_log,
 );
+
+/// The current log and the run before it, compressed or not yet.
+async fn both_runs(farm: &TestManager, job: &str, task: &str) -> (String, Option<String>) {
+    let current = farm.get(&format!("/api/v3/tasks/{task}/logtail")).await.text();
+    let folder = farm.local_storage().join(format!("job-{}", &job[..4])).join(job);
+    let plain = std::fs::read_to_string(folder.join(format!("task-{task}.txt.1"))).ok();
+    let earlier = plain.or_else(|| {
+        let packed = std::fs::File::open(folder.join(format!("task-{task}.txt.1.gz"))).ok()?;
+        let mut text = String::new();
+        flate2::read::GzDecoder::new(packed).read_to_string(&mut text).unwrap();
+        Some(text)
+    });
+    (current, earlier)
+}
+
+async fn a_task_that_is_queued_again_begins_a_new_log(farm: Builder) {
+    let farm = farm.start().await;
+    let job = farm.submit("job", tasks(2)).await;
+    let ids = farm.task_ids(&job).await;
+    let worker = farm.worker("w").await;
+    for _ in 0..2 {
+        let task = worker.take().await;
+        assert_eq!(worker.log(task.uuid, &format!("first run of {}", task.name)).await, 204);
+        worker.complete(&task).await;
+    }
+    // One task alone, then all of the job.
+    let again = serde_json::json!({ "status": "queued", "reason": "wrong colour" });
+    farm.post(&format!("/api/v3/tasks/{}/setstatus", ids[0]), &again).await.no_content();
+    let (current, earlier) = both_runs(&farm, &job, &ids[0]).await;
+    assert!(current.contains("first run of task-1"), "until it starts, the last run is shown: {current}");
+    assert_eq!(earlier, None);
+    let task = worker.take().await;
+    assert_eq!(worker.log(task.uuid, "second run").await, 204);
+    let (current, earlier) = both_runs(&farm, &job, &ids[0]).await;
+    assert!(current.contains("second run") && !current.contains("first run"), "{current}");
+    assert!(current.lines().next().unwrap().contains("assigned to worker w"), "{current}");
+    let earlier = earlier.unwrap();
+    assert!(earlier.contains("first run") && !earlier.contains("second"), "{earlier}");
+    worker.complete(&task).await;
+    assert_eq!(both_runs(&farm, &job, &ids[1]).await.1, None, "the other task was not queued again");
+
+    let again = serde_json::json!({ "status": "requeueing", "reason": "all of it" });
+    farm.post(&format!("/api/v3/jobs/{job}/setstatus"), &again).await.no_content();
+    let task = worker.take().await;
+    assert_eq!(task.name, "task-1");
+    let (current, earlier) = both_runs(&farm, &job, &ids[0]).await;
+    assert!(!current.contains("second run") && earlier.unwrap().contains("second run"), "{current}");
+    farm.stop().await;
+}
+
+async fn a_task_that_goes_on_keeps_its_log(farm: Builder) {
+    let farm = farm.start().await;
+    let job = farm.submit("job", tasks(1)).await;
+    let id = farm.task_ids(&job).await[0].clone();
+    let (first, second) = (farm.worker("first").await, farm.worker("second").await);
+    let task = first.take().await;
+    assert_eq!(first.log(task.uuid, "half done").await, 204);
+    first.sign_off().await;
+    let task = second.take().await;
+    assert_eq!(second.log(task.uuid, "failing").await, 204);
+    second.fail(&task).await;
+    first.wake_up().await;
+    let _ = first.take().await;
+    let (current, earlier) = both_runs(&farm, &job, &id).await;
+    assert!(current.contains("half done") && current.contains("failing"), "{current}");
+    assert_eq!(earlier, None);
+    farm.stop().await;
+}
 
 async fn a_log_is_kept_in_order(farm: Builder) {
     let farm = farm.start().await;

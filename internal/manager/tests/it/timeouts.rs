@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use flamenco_testkit::api::operations::ScheduleTaskResponse;
-use flamenco_testkit::{Builder, FakeWorker, TestManager};
+use flamenco_testkit::api::types::WorkerStatus;
+use flamenco_testkit::{Builder, FakeWorker, LiveUpdates, Protocol, TestManager};
 use serde_json::json;
 
 use crate::{eventually, tasks};
@@ -27,21 +28,25 @@ async fn another_worker_completes_what_a_vanished_one_had(farm: Builder) {
     let farm = farm.with_yaml("worker_timeout: 1s\ntask_timeout: 0s").start().await;
     let job = farm.submit("job", tasks(2)).await;
     let (vanished, other) = (farm.worker("vanished").await, farm.worker("other").await);
+    vanished.sign_on_as(true).await;
+    vanished.report_status(WorkerStatus::Awake).await;
     let away = FakeWorker::register(&farm, "away", &["blender"]).await;
     away.sign_on().await;
     away.sign_off().await;
     let task = vanished.take().await;
     let kept = other.take().await;
-    let path = format!("/api/v3/worker-mgt/workers/{}/setstatus", vanished.id);
-    farm.post(&path, &json!({ "status": "asleep", "is_lazy": true })).await.no_content();
+    let mut live = LiveUpdates::connect(&farm, Protocol::Four).await;
+    live.subscribe("allWorkers", None).await;
 
     farm.clock().advance(TimeDelta::seconds(60));
     other.log(kept.uuid, "still here").await;
     eventually("the worker is in error", PATIENCE, async || status(&farm, &vanished).await == "error").await;
     assert_eq!(farm.task_statuses(&job).await, "queued active", "a worker that lives keeps its task");
     assert_eq!((status(&farm, &other).await, status(&farm, &away).await), ("awake".into(), "offline".into()));
-    let shown = farm.get(&format!("/api/v3/worker-mgt/workers/{}", vanished.id)).await.expect(200).json();
-    assert_eq!(shown.get("status_change"), None, "it must not change before somebody looks");
+    let event = live.until("/workers", |event| event["status"] == "error").await;
+    assert_eq!((&event["previous_status"], &event["name"]), (&json!("awake"), &json!("vanished")));
+    assert_eq!(event["status_change"], json!({ "status": "awake", "is_lazy": false }));
+    assert!(event["last_seen"].is_string() && event["can_restart"] == true, "{event}");
     let log = farm.get(&format!("/api/v3/tasks/{}/logtail", task.uuid)).await.expect(200).text();
     assert!(log.contains("timed out"), "{log}");
 
@@ -51,11 +56,16 @@ async fn another_worker_completes_what_a_vanished_one_had(farm: Builder) {
     other.complete(&again).await;
     assert_eq!(farm.job_status(&job).await, "completed");
 
-    // It was only away from the network.
-    assert!(matches!(vanished.ask(None).await, ScheduleTaskResponse::Status409(_)));
+    // It was only away from the network, and goes on without anybody's help.
     assert_eq!(vanished.report_task(task.uuid, "completed").await, 409);
-    vanished.wake_up().await;
+    match vanished.ask(None).await {
+        ScheduleTaskResponse::Status423(wanted) => assert_eq!(wanted.status_requested, WorkerStatus::Awake),
+        other => panic!("{other:?}"),
+    }
+    vanished.report_status(WorkerStatus::Awake).await;
     assert_eq!(vanished.take_if_any().await, None);
+    let shown = farm.get(&format!("/api/v3/worker-mgt/workers/{}", vanished.id)).await.expect(200).json();
+    assert_eq!((&shown["status"], shown.get("status_change")), (&json!("awake"), None));
     farm.stop().await;
 }
 

@@ -1,6 +1,6 @@
 //! Registration, credentials, signing on and off.
 
-use flamenco_testkit::api::types::WorkerStatus;
+use flamenco_testkit::api::types::{TaskUpdate, WorkerStatus};
 use flamenco_testkit::{Builder, FakeWorker, Method, TestManager};
 use serde_json::{Value, json};
 
@@ -17,7 +17,39 @@ on_each_database!(
     falling_asleep_gives_the_task_back,
     may_i_run_answers_every_case,
     every_call_is_a_sign_of_life,
+    texts_that_are_too_long,
 );
+
+async fn texts_that_are_too_long(farm: Builder) {
+    let farm = farm.start().await;
+    let worker = farm.worker("w").await;
+    let sign_on = |name: &str, software: &str| {
+        let body = json!({ "name": name, "software_version": software, "supported_task_types": ["blender"] });
+        farm.request(Method::POST, "/api/v3/worker/sign-on").as_worker(&worker).json(&body)
+    };
+    let message = sign_on(&"n".repeat(256), "1").send().await.problem(400);
+    assert!(message.contains("name") && message.contains("255"), "{message}");
+    assert_eq!(fetch(&farm, &worker).await["name"], "w", "nothing changed");
+    // 255 letters are not 255 bytes.
+    let _ = sign_on(&"ш".repeat(255), &"1".repeat(100)).send().await.expect(200);
+    let stored = fetch(&farm, &worker).await;
+    assert_eq!(stored["name"], "ш".repeat(255));
+    assert_eq!(stored["version"], format!("{}…", "1".repeat(63)));
+    worker.report_status(WorkerStatus::Awake).await;
+
+    let job = farm.submit("job", tasks(1)).await;
+    let task = worker.take().await;
+    let update =
+        TaskUpdate { activity: Some("é".repeat(1001)), task_status: None, log: None, steps_completed: None };
+    assert_eq!(worker.report(task.uuid, &update).await, 204, "the rest of a report must not be lost");
+    let stored = farm.task(&task.uuid.to_string()).await;
+    assert_eq!(stored["activity"], format!("{}…", "é".repeat(999)));
+    let long = json!({ "status": "cancel-requested", "reason": "r".repeat(5000) });
+    farm.post(&format!("/api/v3/jobs/{job}/setstatus"), &long).await.no_content();
+    let activity = farm.job(&job).await["activity"].as_str().unwrap().to_owned();
+    assert!(activity.chars().count() < 1100 && activity.ends_with('…'), "{}", activity.len());
+    farm.stop().await;
+}
 
 async fn fetch(farm: &TestManager, worker: &FakeWorker) -> Value {
     farm.get(&format!("/api/v3/worker-mgt/workers/{}", worker.id)).await.expect(200).json()
@@ -65,6 +97,10 @@ async fn registrations_that_are_refused(farm: Builder) {
         ("secret", json!("")),
         ("secret", json!("s".repeat(73))),
         ("platform", json!("")),
+        ("name", json!("n".repeat(256))),
+        ("platform", json!("p".repeat(65))),
+        ("supported_task_types", json!(["t".repeat(65)])),
+        ("supported_task_types", json!((0..65).map(|n| format!("type {n}")).collect::<Vec<_>>())),
         ("name", json!(7)),
         ("supported_task_types", json!("blender")),
         ("name", Value::Null),

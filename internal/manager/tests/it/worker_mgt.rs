@@ -1,7 +1,7 @@
 //! What people do with workers and tags.
 
 use flamenco_testkit::api::types::WorkerStatus;
-use flamenco_testkit::{Builder, FakeWorker, Method, TestManager};
+use flamenco_testkit::{Builder, FakeWorker, LiveUpdates, Method, Protocol, TestManager};
 use serde_json::{Value, json};
 
 use crate::{UNKNOWN, tasks};
@@ -74,8 +74,13 @@ async fn a_deleted_worker_is_gone_and_its_task_is_not(farm: Builder) {
     let [worker, other] = [farm.worker("w").await, farm.worker("other").await];
     let task = worker.take().await;
     let path = format!("/api/v3/worker-mgt/workers/{}", worker.id);
+    let tag = farm.post("/api/v3/worker-mgt/tags", &json!({ "name": "gpu" })).await.expect(200).json();
+    farm.post(&format!("{path}/settags"), &json!({ "tag_ids": [tag["id"]] })).await.no_content();
+    let schedule = json!({ "is_active": false, "days_of_week": "mo", "start_time": "", "end_time": "" });
+    farm.post(&format!("{path}/sleep-schedule"), &schedule).await.no_content();
     farm.delete(&path).await.no_content();
     let _ = farm.delete(&path).await.problem(404);
+    let _ = farm.get(&format!("{path}/sleep-schedule")).await.expect(204);
     let _ = farm.get(&path).await.problem(404);
     let _ = farm.delete(&format!("/api/v3/worker-mgt/workers/{UNKNOWN}")).await.problem(404);
     let all = farm.get("/api/v3/worker-mgt/workers").await.expect(200).json();
@@ -100,7 +105,11 @@ async fn tags_are_made_and_given_to_workers(farm: Builder) {
 
     let worker = farm.worker("w").await;
     let path = format!("/api/v3/worker-mgt/workers/{}/settags", worker.id);
+    let mut live = LiveUpdates::connect(&farm, Protocol::Four).await;
+    live.subscribe("allWorkers", None).await;
     farm.post(&path, &json!({ "tag_ids": [zoo["id"], ant["id"], zoo["id"]] })).await.no_content();
+    let event = live.until("/workers", |event| event["id"] == json!(worker.id)).await;
+    assert_eq!(event["tag_ids"], json!([ant["id"], zoo["id"]]));
     assert_eq!(fetch(&farm, &worker).await["tags"], json!([ant, zoo]));
     let stranger = "00000000-1111-4222-8333-444444444444";
     let message = farm.post(&path, &json!({ "tag_ids": [zoo["id"], stranger] })).await.problem(422);

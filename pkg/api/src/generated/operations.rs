@@ -7,6 +7,9 @@ use crate::Operation;
 /// Every operation, in the order of the document.
 pub static OPERATIONS: &[Operation] = &[
     GET_VERSION,
+    GET_SESSION,
+    CREATE_SESSION,
+    DELETE_SESSION,
     GET_CONFIGURATION,
     CHECK_SHARED_STORAGE_PATH,
     FIND_BLENDER_EXE_PATH,
@@ -75,6 +78,30 @@ pub const GET_VERSION: Operation = Operation {
     tag: "meta",
     method: "GET",
     path: "/api/v3/version",
+    worker_auth: false,
+};
+/// `GET /api/v3/session`
+pub const GET_SESSION: Operation = Operation {
+    id: "getSession",
+    tag: "meta",
+    method: "GET",
+    path: "/api/v3/session",
+    worker_auth: false,
+};
+/// `POST /api/v3/session`
+pub const CREATE_SESSION: Operation = Operation {
+    id: "createSession",
+    tag: "meta",
+    method: "POST",
+    path: "/api/v3/session",
+    worker_auth: false,
+};
+/// `DELETE /api/v3/session`
+pub const DELETE_SESSION: Operation = Operation {
+    id: "deleteSession",
+    tag: "meta",
+    method: "DELETE",
+    path: "/api/v3/session",
     worker_auth: false,
 };
 /// `GET /api/v3/configuration`
@@ -578,6 +605,114 @@ impl GetVersionResponse {
     pub fn status(&self) -> ::http::StatusCode {
         match self {
             Self::Status200(..) => ::http::StatusCode::OK,
+            Self::Default { status, .. } => *status,
+        }
+    }
+    /// What went wrong, if the status is 400 or above.
+    pub fn problem(&self) -> Option<crate::Problem> {
+        match self {
+            Self::Default { body, .. } => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            _ => None,
+        }
+    }
+}
+/// The answers of `getSession`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum GetSessionResponse {
+    /// What the caller may do.
+    Status200(types::Session),
+    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    Default { status: ::http::StatusCode, body: types::Error },
+}
+impl GetSessionResponse {
+    /// The status code of this answer.
+    pub fn status(&self) -> ::http::StatusCode {
+        match self {
+            Self::Status200(..) => ::http::StatusCode::OK,
+            Self::Default { status, .. } => *status,
+        }
+    }
+    /// What went wrong, if the status is 400 or above.
+    pub fn problem(&self) -> Option<crate::Problem> {
+        match self {
+            Self::Default { body, .. } => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            _ => None,
+        }
+    }
+}
+/// The answers of `createSession`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CreateSessionResponse {
+    /// Signed in. Without an admin token in the configuration there is nothing to sign in to, and no cookie.
+    Status204 {
+        /// The cookie of the session.
+        set_cookie: Option<String>,
+    },
+    /// Something about the request is wrong. The message says what and what was expected.
+    Status400(types::Error),
+    /// This is not the token.
+    Status401(types::Error),
+    /// The body is larger than this operation accepts.
+    Status413(types::Error),
+    /// The body has a `Content-Type` that this operation does not accept.
+    Status415(types::Error),
+    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    Default { status: ::http::StatusCode, body: types::Error },
+}
+impl CreateSessionResponse {
+    /// The status code of this answer.
+    pub fn status(&self) -> ::http::StatusCode {
+        match self {
+            Self::Status204 { .. } => ::http::StatusCode::NO_CONTENT,
+            Self::Status400(..) => ::http::StatusCode::BAD_REQUEST,
+            Self::Status401(..) => ::http::StatusCode::UNAUTHORIZED,
+            Self::Status413(..) => ::http::StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Status415(..) => ::http::StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Default { status, .. } => *status,
+        }
+    }
+    /// What went wrong, if the status is 400 or above.
+    pub fn problem(&self) -> Option<crate::Problem> {
+        match self {
+            Self::Status400(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Status401(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Status413(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Status415(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Default { body, .. } => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            _ => None,
+        }
+    }
+}
+/// The answers of `deleteSession`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DeleteSessionResponse {
+    /// Signed out.
+    Status204 {
+        /// The cookie of the session, expired.
+        set_cookie: String,
+    },
+    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    Default { status: ::http::StatusCode, body: types::Error },
+}
+impl DeleteSessionResponse {
+    /// The status code of this answer.
+    pub fn status(&self) -> ::http::StatusCode {
+        match self {
+            Self::Status204 { .. } => ::http::StatusCode::NO_CONTENT,
             Self::Default { status, .. } => *status,
         }
     }

@@ -24,6 +24,47 @@ pub trait MetaApi: Backend {
         let _ = (caller,);
         ready(Err(Problem::not_implemented(&operations::GET_VERSION)))
     }
+    /// `GET /api/v3/session`
+    ///
+    /// Tell whether a token is needed, and whether the caller has shown it.
+    ///
+    /// *Own addition.* For the login page of the web app. Needs no token.
+    fn get_session(
+        &self,
+        caller: Self::Caller,
+    ) -> impl Future<Output = Result<operations::GetSessionResponse, Problem>> + Send {
+        let _ = (caller,);
+        ready(Err(Problem::not_implemented(&operations::GET_SESSION)))
+    }
+    /// `POST /api/v3/session`
+    ///
+    /// Sign in with the admin token.
+    ///
+    /// *Own addition.* The answer sets a cookie that stands for the token until it is changed, so that the images and downloads of a web page work. Programs need no session: they send the token with each request.
+    fn create_session(
+        &self,
+        caller: Self::Caller,
+        body: types::SessionRequest,
+    ) -> impl Future<
+        Output = Result<operations::CreateSessionResponse, Problem>,
+    > + Send {
+        let _ = (caller, body);
+        ready(Err(Problem::not_implemented(&operations::CREATE_SESSION)))
+    }
+    /// `DELETE /api/v3/session`
+    ///
+    /// Sign out.
+    ///
+    /// *Own addition.* The browser forgets its cookie.
+    fn delete_session(
+        &self,
+        caller: Self::Caller,
+    ) -> impl Future<
+        Output = Result<operations::DeleteSessionResponse, Problem>,
+    > + Send {
+        let _ = (caller,);
+        ready(Err(Problem::not_implemented(&operations::DELETE_SESSION)))
+    }
     /// `GET /api/v3/configuration`
     ///
     /// Tell the few settings that every client needs.
@@ -1007,6 +1048,13 @@ pub fn router<B: MetaApi + WorkerApi + WorkerMgtApi + JobsApi + ShamanApi>(
             methods("GET").get(delete_job_what_would_it_do::<B>),
         )
         .route(
+            "/api/v3/session",
+            methods("GET, POST, DELETE")
+                .get(get_session::<B>)
+                .post(create_session::<B>)
+                .delete(delete_session::<B>),
+        )
+        .route(
             "/api/v3/shaman/checkout/create",
             methods("POST").post(shaman_checkout::<B>),
         )
@@ -1109,6 +1157,48 @@ async fn get_version<B: MetaApi>(
             let (_, caller) = Call::begin(&backend, &operations::GET_VERSION, request)
                 .await?;
             backend.get_version(caller).await
+        })
+        .await
+}
+async fn get_session<B: MetaApi>(
+    State(backend): State<B>,
+    request: Request,
+) -> Response {
+    answer(async {
+            let (_, caller) = Call::begin(&backend, &operations::GET_SESSION, request)
+                .await?;
+            backend.get_session(caller).await
+        })
+        .await
+}
+async fn create_session<B: MetaApi>(
+    State(backend): State<B>,
+    request: Request,
+) -> Response {
+    answer(async {
+            let (call, caller) = Call::begin(
+                    &backend,
+                    &operations::CREATE_SESSION,
+                    request,
+                )
+                .await?;
+            let body = call
+                .json::<
+                    types::SessionRequest,
+                >(backend.json_body_limit(&operations::CREATE_SESSION))
+                .await?;
+            backend.create_session(caller, body).await
+        })
+        .await
+}
+async fn delete_session<B: MetaApi>(
+    State(backend): State<B>,
+    request: Request,
+) -> Response {
+    answer(async {
+            let (_, caller) = Call::begin(&backend, &operations::DELETE_SESSION, request)
+                .await?;
+            backend.delete_session(caller).await
         })
         .await
 }
@@ -2316,6 +2406,48 @@ impl IntoResponse for operations::GetVersionResponse {
     fn into_response(self) -> Response {
         match self {
             Self::Status200(body) => reply::json(::http::StatusCode::OK, &body),
+            Self::Default { status, body } => reply::json(status, &body),
+        }
+    }
+}
+impl IntoResponse for operations::GetSessionResponse {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Status200(body) => reply::json(::http::StatusCode::OK, &body),
+            Self::Default { status, body } => reply::json(status, &body),
+        }
+    }
+}
+impl IntoResponse for operations::CreateSessionResponse {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Status204 { set_cookie } => {
+                let mut response = reply::empty(::http::StatusCode::NO_CONTENT);
+                if let Some(set_cookie) = set_cookie {
+                    reply::header(&mut response, "set-cookie", &set_cookie.to_string());
+                }
+                response
+            }
+            Self::Status400(body) => reply::json(::http::StatusCode::BAD_REQUEST, &body),
+            Self::Status401(body) => reply::json(::http::StatusCode::UNAUTHORIZED, &body),
+            Self::Status413(body) => {
+                reply::json(::http::StatusCode::PAYLOAD_TOO_LARGE, &body)
+            }
+            Self::Status415(body) => {
+                reply::json(::http::StatusCode::UNSUPPORTED_MEDIA_TYPE, &body)
+            }
+            Self::Default { status, body } => reply::json(status, &body),
+        }
+    }
+}
+impl IntoResponse for operations::DeleteSessionResponse {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Status204 { set_cookie } => {
+                let mut response = reply::empty(::http::StatusCode::NO_CONTENT);
+                reply::header(&mut response, "set-cookie", &set_cookie.to_string());
+                response
+            }
             Self::Default { status, body } => reply::json(status, &body),
         }
     }

@@ -669,6 +669,9 @@ pub struct EventWorkerUpdate {
     pub status: WorkerStatus,
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub status_change: ::std::option::Option<WorkerStatusChangeRequest>,
+    ///*Own addition.* UUIDs of the tags that the worker has now. Only there when its tags have changed.
+    #[serde(default, skip_serializing_if = "::std::option::Option::is_none")]
+    pub tag_ids: ::std::option::Option<::std::vec::Vec<::uuid::Uuid>>,
     ///When the worker changed.
     pub updated: ::chrono::DateTime<::chrono::offset::Utc>,
     ///Version of the worker program.
@@ -1922,6 +1925,20 @@ pub struct SecurityError {
     ///Why access was denied, for people.
     pub message: ::std::string::String,
 }
+///Whether this manager wants a token, and whether the caller has shown it.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct Session {
+    ///Whether the caller may do everything, because it showed the token or none is set.
+    pub signed_in: bool,
+    ///Whether an admin token is set.
+    pub token_required: bool,
+}
+///A request to sign in.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct SessionRequest {
+    ///The admin token, as it stands in the configuration of the manager.
+    pub token: ::std::string::String,
+}
 ///What the setup assistant gathered.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct SetupAssistantConfig {
@@ -2279,7 +2296,7 @@ pub struct SubmittedJob {
     pub initial_status: ::std::option::Option<JobStatus>,
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub metadata: ::std::option::Option<JobMetadata>,
-    ///The name of the job. Need not be unique.
+    ///The name of the job, at most 255 characters. Need not be unique.
     pub name: ::std::string::String,
     ///Jobs with a higher priority come first.
     #[serde(default = "defaults::integer::<50>")]
@@ -2542,7 +2559,7 @@ pub struct TaskSummary {
 ///A report of a worker on its task. Everything is optional, what is absent stays as it is.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
 pub struct TaskUpdate {
-    ///What the worker is doing, in a few words.
+    ///What the worker is doing, in a few words. What is longer than 1000 characters is shortened.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub activity: ::std::option::Option<::std::string::String>,
     ///Text to append to the log of the task, one or more lines.
@@ -2630,7 +2647,7 @@ pub struct WorkerMachines {
 ///A worker that wants to be known.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct WorkerRegistration {
-    ///The name of the worker, usually that of its machine.
+    ///The name of the worker, usually that of its machine. At most 255 characters.
     pub name: ::std::string::String,
     ///Operating system of the worker, `linux`, `windows` or `darwin`. Selects the values of variables.
     pub platform: ::std::string::String,
@@ -2646,7 +2663,7 @@ pub struct WorkerSignOn {
     ///Whether the worker gets started again when it exits with its restart code. Left out, it does not.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub can_restart: ::std::option::Option<bool>,
-    ///The name of the worker. Replaces the one it had.
+    ///The name of the worker, at most 255 characters. Replaces the one it had.
     pub name: ::std::string::String,
     ///Version of the worker program.
     pub software_version: ::std::string::String,

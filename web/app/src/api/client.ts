@@ -24,6 +24,13 @@ export const api = createClient<paths>({
   fetch: (request) => globalThis.fetch(request),
 });
 
+const refused = new Set<() => void>();
+
+/** Calls `handler` whenever the manager answers that it wants to be shown a token first. */
+export function onRefused(handler: () => void): void {
+  refused.add(handler);
+}
+
 interface Answer<T> {
   data?: T;
   error?: unknown;
@@ -41,6 +48,7 @@ export async function take<T>(call: Promise<Answer<T>>): Promise<T | undefined> 
   } catch (cause) {
     throw toRequestError(cause);
   }
+  if (answer.response.status === 401) for (const handler of refused) handler();
   if (!answer.response.ok) {
     throw new RequestError(errorMessage(answer.response.status, answer.error), answer.response.status);
   }

@@ -24,6 +24,34 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v3/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tell whether a token is needed, and whether the caller has shown it.
+         * @description *Own addition.* For the login page of the web app. Needs no token.
+         */
+        get: operations["getSession"];
+        put?: never;
+        /**
+         * Sign in with the admin token.
+         * @description *Own addition.* The answer sets a cookie that stands for the token until it is changed, so that the images and downloads of a web page work. Programs need no session: they send the token with each request.
+         */
+        post: operations["createSession"];
+        /**
+         * Sign out.
+         * @description *Own addition.* The browser forgets its cookie.
+         */
+        delete: operations["deleteSession"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v3/configuration": {
         parameters: {
             query?: never;
@@ -1271,6 +1299,27 @@ export interface components {
              */
             message: string;
         };
+        /** @description Whether this manager wants a token, and whether the caller has shown it. */
+        Session: {
+            /**
+             * @description Whether an admin token is set.
+             * @example true
+             */
+            token_required: boolean;
+            /**
+             * @description Whether the caller may do everything, because it showed the token or none is set.
+             * @example false
+             */
+            signed_in: boolean;
+        };
+        /** @description A request to sign in. */
+        SessionRequest: {
+            /**
+             * @description The admin token, as it stands in the configuration of the manager.
+             * @example 5a0e63e1c5f24a2b9d0f7e41
+             */
+            token: string;
+        };
         /** @description Name and version of the manager. */
         FlamencoVersion: {
             /**
@@ -1488,7 +1537,7 @@ export interface components {
              */
             supported_task_types: string[];
             /**
-             * @description The name of the worker, usually that of its machine.
+             * @description The name of the worker, usually that of its machine. At most 255 characters.
              * @example render-07
              */
             name: string;
@@ -1554,7 +1603,7 @@ export interface components {
         /** @description What a worker is like at this start. */
         WorkerSignOn: {
             /**
-             * @description The name of the worker. Replaces the one it had.
+             * @description The name of the worker, at most 255 characters. Replaces the one it had.
              * @example render-07
              */
             name: string;
@@ -1661,7 +1710,7 @@ export interface components {
         TaskUpdate: {
             taskStatus?: components["schemas"]["TaskStatus"];
             /**
-             * @description What the worker is doing, in a few words.
+             * @description What the worker is doing, in a few words. What is longer than 1000 characters is shortened.
              * @example Rendered frame 2
              */
             activity?: string;
@@ -2046,7 +2095,7 @@ export interface components {
         /** @description A job to submit. */
         SubmittedJob: {
             /**
-             * @description The name of the job. Need not be unique.
+             * @description The name of the job, at most 255 characters. Need not be unique.
              * @example lighting v3
              */
             name: string;
@@ -3380,6 +3429,13 @@ export interface components {
              * @example true
              */
             can_restart: boolean;
+            /**
+             * @description *Own addition.* UUIDs of the tags that the worker has now. Only there when its tags have changed.
+             * @example [
+             *       "4d1f8a52-64c5-4b0e-9a0d-2f0c1a7c9e55"
+             *     ]
+             */
+            tag_ids?: string[];
         };
         /** @description Socket.IO event `/workertags`: a tag was created, has changed, or was deleted. */
         EventWorkerTagUpdate: {
@@ -3701,6 +3757,109 @@ export interface operations {
                      */
                     "application/json": components["schemas"]["FlamencoVersion"];
                 };
+            };
+            default: components["responses"]["Failure"];
+        };
+    };
+    getSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What the caller may do. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "token_required": true,
+                     *       "signed_in": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            default: components["responses"]["Failure"];
+        };
+    };
+    createSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The token. */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "token": "5a0e63e1c5f24a2b9d0f7e41"
+                 *     }
+                 */
+                "application/json": components["schemas"]["SessionRequest"];
+            };
+        };
+        responses: {
+            /** @description Signed in. Without an admin token in the configuration there is nothing to sign in to, and no cookie. */
+            204: {
+                headers: {
+                    /**
+                     * @description The cookie of the session.
+                     * @example flamenco_session=2c26b46b68ffc68f; Path=/; HttpOnly; SameSite=Strict
+                     */
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            /** @description This is not the token. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": 401,
+                     *       "message": "this is not the admin token of this manager"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            default: components["responses"]["Failure"];
+        };
+    };
+    deleteSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Signed out. */
+            204: {
+                headers: {
+                    /**
+                     * @description The cookie of the session, expired.
+                     * @example flamenco_session=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0
+                     */
+                    "Set-Cookie": string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             default: components["responses"]["Failure"];
         };

@@ -152,28 +152,73 @@ async fn a_log_that_is_too_long_says_so_once() {
     assert_eq!(fixture.text(TASK), "second run\n");
 }
 
+/// An earlier run, whether it is compressed by now or not.
+fn earlier(fixture: &Fixture, number: u32) -> Option<String> {
+    let path = fixture.path(TASK);
+    // In this order: a run is compressed under another name before the plain file goes.
+    let plain = std::fs::read_to_string(format!("{}.{number}", path.display())).ok();
+    plain.or_else(|| {
+        let file = std::fs::File::open(format!("{}.{number}.gz", path.display())).ok()?;
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(file), &mut text).unwrap();
+        Some(text)
+    })
+}
+
+/// Waits until every earlier run is compressed.
+async fn all_compressed(fixture: &Fixture) {
+    let started = std::time::Instant::now();
+    let folder = fixture.path(TASK).parent().unwrap().to_owned();
+    let names = || std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name());
+    while names().any(|name| !name.to_str().unwrap().ends_with(".gz")) {
+        let left: Vec<_> = names().collect();
+        assert!(started.elapsed() < std::time::Duration::from_secs(10), "not compressed: {left:?}");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
+
 #[tokio::test]
-async fn rotation_keeps_every_run() {
+async fn rotation_keeps_the_last_runs_compressed() {
     let fixture = fixture(DEFAULT_SIZE_LIMIT);
-    let numbered = |number: u32| {
-        let path = format!("{}.{number}", fixture.path(TASK).display());
-        std::fs::read_to_string(path).ok()
-    };
     fixture.logs.rotate(JOB, TASK).await.unwrap();
-    for run in 0..3 {
+    let runs = KEPT_RUNS + 3;
+    for run in 1..=runs {
         fixture.logs.append(JOB, TASK, format!("run {run}")).await.unwrap();
+        // At once, so that some are compressed while they are renamed.
         fixture.logs.rotate(JOB, TASK).await.unwrap();
+        for number in 1..=run.min(KEPT_RUNS) {
+            assert_eq!(earlier(&fixture, number).unwrap(), format!("run {}\n", run + 1 - number));
+        }
     }
     assert!(!fixture.path(TASK).exists());
-    assert_eq!(numbered(1).unwrap(), "run 2\n");
-    assert_eq!(numbered(2).unwrap(), "run 1\n");
-    assert_eq!(numbered(3).unwrap(), "run 0\n");
-    assert_eq!(numbered(4), None);
+    assert_eq!(earlier(&fixture, KEPT_RUNS + 1), None, "the oldest are gone");
+    all_compressed(&fixture).await;
+    for number in 1..=KEPT_RUNS {
+        assert_eq!(earlier(&fixture, number).unwrap(), format!("run {}\n", runs + 1 - number));
+    }
     // Without a current log nothing moves.
     fixture.logs.rotate(JOB, TASK).await.unwrap();
-    assert_eq!(numbered(1).unwrap(), "run 2\n");
-    fixture.logs.append(JOB, TASK, "run 3").await.unwrap();
-    assert_eq!(fixture.text(TASK), "run 3\n");
+    assert_eq!(earlier(&fixture, 1).unwrap(), format!("run {runs}\n"));
+    fixture.logs.append(JOB, TASK, "the next run").await.unwrap();
+    assert_eq!(fixture.text(TASK), "the next run\n");
+}
+
+#[tokio::test]
+async fn a_crash_while_compressing_loses_nothing() {
+    let fixture = fixture(DEFAULT_SIZE_LIMIT);
+    let named = |ending: &str| PathBuf::from(format!("{}{ending}", fixture.path(TASK).display()));
+    std::fs::create_dir_all(fixture.path(TASK).parent().unwrap()).unwrap();
+    std::fs::write(named(".1"), "run 1\n").unwrap();
+    std::fs::write(named(".1.part"), "half of a comp").unwrap();
+    fixture.logs.append(JOB, TASK, "run 2").await.unwrap();
+    fixture.logs.rotate(JOB, TASK).await.unwrap();
+    let started = std::time::Instant::now();
+    while !named(".2.gz").exists() || named(".2").exists() {
+        assert!(started.elapsed() < std::time::Duration::from_secs(10), "run 1 is not compressed");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    assert_eq!(earlier(&fixture, 2).unwrap(), "run 1\n");
+    assert_eq!(earlier(&fixture, 1).unwrap(), "run 2\n");
 }
 
 #[tokio::test]

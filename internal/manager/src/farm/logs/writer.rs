@@ -4,10 +4,12 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+use super::archive::Archive;
 use super::{Answer, LogId, log_path};
 
 /// Requests taken at once. Together with [`OPEN_FILES`] this bounds the open files of a writer.
@@ -48,6 +50,7 @@ struct OpenLog {
 pub(super) struct Writer {
     root: PathBuf,
     size_limit: u64,
+    archive: Arc<Archive>,
     open: HashMap<LogId, OpenLog>,
     pending: HashMap<LogId, Pending>,
     /// Directories in which this batch made an entry.
@@ -59,10 +62,11 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(root: PathBuf, size_limit: u64) -> Self {
+    pub(super) fn new(root: PathBuf, size_limit: u64, archive: Arc<Archive>) -> Self {
         Self {
             root,
             size_limit,
+            archive,
             open: HashMap::new(),
             pending: HashMap::new(),
             new_entries_in: BTreeSet::new(),
@@ -101,7 +105,7 @@ impl Writer {
             Request::Rotate { log, answer } => {
                 self.sync();
                 self.open.remove(&log);
-                let _ = answer.send(rotate(&log_path(&self.root, log)));
+                let _ = answer.send(self.archive.put_aside(log));
             }
             Request::Forget { job, answer } => {
                 self.sync();
@@ -265,36 +269,14 @@ fn truncate(path: &Path, size: u64) {
 }
 
 #[cfg(unix)]
-fn sync_directory(path: &Path) -> io::Result<()> {
+pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
 /// Directories cannot be synced here, and need not be.
 #[cfg(not(unix))]
-fn sync_directory(_: &Path) -> io::Result<()> {
+pub(super) fn sync_directory(_: &Path) -> io::Result<()> {
     Ok(())
-}
-
-/// Moves a log to the first of its numbered names, and those in the way up by one.
-fn rotate(path: &Path) -> io::Result<()> {
-    if !path.try_exists()? {
-        return Ok(());
-    }
-    let numbered = |number: u32| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(format!(".{number}"));
-        PathBuf::from(name)
-    };
-    // Probing for the names is quick; listing a directory with the logs of 100,000 tasks is not.
-    let mut free = 1;
-    while numbered(free).try_exists()? {
-        free += 1;
-    }
-    for number in (1..free).rev() {
-        std::fs::rename(numbered(number), numbered(number + 1))?;
-    }
-    std::fs::rename(path, numbered(1))?;
-    path.parent().map_or(Ok(()), sync_directory)
 }
 
 #[cfg(test)]

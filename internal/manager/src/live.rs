@@ -1,0 +1,98 @@
+//! What watchers are told: each event as the wire has it, with its topic. Socket.IO has a room for each topic, MQTT
+//! publishes to it.
+
+use flamenco_api::types::{
+    EventJobUpdate, EventLastRenderedUpdate, EventLifeCycle, EventTaskLogUpdate, EventTaskUpdate,
+    EventWorkerTagUpdate, EventWorkerUpdate, FarmStatusReport, LifeCycleEventType, WorkerMachines,
+};
+use flamenco_domain::event::Event;
+use flamenco_domain::farm_status::FarmStatus;
+use serde::Serialize;
+
+use crate::http::{convert, machines};
+
+/// The topic of the manager's start and end.
+pub(crate) const LIFECYCLE: &str = "/lifecycle";
+/// The topic of the farm's status.
+pub(crate) const STATUS: &str = "/status";
+
+/// One message.
+#[derive(Debug, Clone)]
+pub(crate) struct Message {
+    /// Where it goes, beginning with a slash.
+    pub(crate) topic: String,
+    /// What Socket.IO calls it; follows from the payload, not from the topic.
+    pub(crate) name: &'static str,
+    /// What it says.
+    pub(crate) payload: Payload,
+}
+
+/// What a message says, as JSON objects of the API document.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+#[expect(clippy::large_enum_variant, reason = "each lives for one message, and none is kept in a collection")]
+pub(crate) enum Payload {
+    LifeCycle(EventLifeCycle),
+    FarmStatus(FarmStatusReport),
+    Job(EventJobUpdate),
+    Task(EventTaskUpdate),
+    TaskLog(EventTaskLogUpdate),
+    LastRendered(EventLastRenderedUpdate),
+    Worker(EventWorkerUpdate),
+    Tag(EventWorkerTagUpdate),
+    Machines(WorkerMachines),
+}
+
+impl Message {
+    fn new(topic: impl Into<String>, name: &'static str, payload: Payload) -> Self {
+        Self { topic: topic.into(), name, payload }
+    }
+
+    /// The manager starts or ends.
+    pub(crate) fn lifecycle(type_: LifeCycleEventType) -> Self {
+        Self::new(LIFECYCLE, LIFECYCLE, Payload::LifeCycle(EventLifeCycle { type_ }))
+    }
+
+    /// The farm is in this state.
+    pub(crate) fn farm_status(status: FarmStatus) -> Self {
+        Self::new(STATUS, STATUS, Payload::FarmStatus(convert::farm_status(status)))
+    }
+
+    /// The messages of an event, in order. Some events are not for watchers.
+    pub(crate) fn of(event: &Event) -> Vec<Self> {
+        vec![match event {
+            Event::ManagerStarted => Self::lifecycle(LifeCycleEventType::ManagerStartup),
+            Event::ManagerStopping => Self::lifecycle(LifeCycleEventType::ManagerShutdown),
+            Event::FarmStatus(status) => Self::farm_status(*status),
+            Event::Job(change) => Self::new("/jobs", "/jobs", Payload::Job(convert::job_event(change))),
+            Event::Task(change) => {
+                let topic = format!("/jobs/{}", change.task.job_id);
+                Self::new(topic, "/task", Payload::Task(convert::task_event(change)))
+            }
+            Event::TaskLog { task, text, .. } => {
+                let update = EventTaskLogUpdate { task_id: task.0, log: text.clone() };
+                Self::new(format!("/tasklog/{task}"), "/tasklog", Payload::TaskLog(update))
+            }
+            Event::LastRendered { job } => {
+                let update = EventLastRenderedUpdate { job_id: job.0, thumbnail: convert::pictures(*job) };
+                let message =
+                    |topic| Self::new(topic, "/last-rendered", Payload::LastRendered(update.clone()));
+                let of_job = message(format!("/jobs/{job}/last-rendered"));
+                return vec![of_job, message("/last-rendered".to_owned())];
+            }
+            Event::Worker(change) => {
+                Self::new("/workers", "/workers", Payload::Worker(convert::worker_event(change)))
+            }
+            Event::Tag { tag, deleted } => {
+                let tag = convert::tag(tag.clone());
+                let update = EventWorkerTagUpdate { tag, was_deleted: deleted.then_some(true) };
+                Self::new("/workertags", "/workertags", Payload::Tag(update))
+            }
+            Event::Machines(reports) => {
+                let payload = Payload::Machines(machines::machines(reports.clone()));
+                Self::new("/workers/stats", "/workerstats", payload)
+            }
+            Event::WorkAvailable => return Vec::new(),
+        }]
+    }
+}
