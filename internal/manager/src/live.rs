@@ -30,7 +30,6 @@ pub(crate) struct Message {
 /// What a message says, as JSON objects of the API document.
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
-#[expect(clippy::large_enum_variant, reason = "each lives for one message, and none is kept in a collection")]
 pub(crate) enum Payload {
     LifeCycle(EventLifeCycle),
     FarmStatus(FarmStatusReport),

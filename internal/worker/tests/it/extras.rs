@@ -195,10 +195,11 @@ async fn a_manager_that_refuses_frames_still_gets_the_rest() {
     manager
         .until("the second frame", |farm| farm.frames.iter().any(|(id, _)| *id == late).then_some(()))
         .await;
-    let farm = manager.farm();
-    assert_eq!(farm.frames.len(), 1);
-    assert_eq!(farm.task(refused).statuses(), ["active", "completed"]);
-    drop(farm);
+    {
+        let farm = manager.farm();
+        assert_eq!(farm.frames.len(), 1);
+        assert_eq!(farm.task(refused).statuses(), ["active", "completed"]);
+    }
     worker.stop().await;
 }
 
@@ -210,9 +211,10 @@ async fn a_stock_manager_is_only_told_what_it_knows() {
     manager.until_ended(task).await;
     manager.until("the picture", |farm| (farm.pictures.len() == 1).then_some(())).await;
     sleep(Duration::from_millis(300)).await;
-    let farm = manager.farm();
-    assert_eq!((farm.count("frames"), farm.count("machine")), (0, 0));
-    drop(farm);
+    {
+        let farm = manager.farm();
+        assert_eq!((farm.count("frames"), farm.count("machine")), (0, 0));
+    }
     worker.stop().await;
     drop(home);
 }
@@ -246,23 +248,24 @@ async fn the_machine_is_reported_to_who_wants_it() {
             (farm.machine.iter().filter(|report| report["state"].is_object()).count() >= 2).then_some(())
         })
         .await;
-    let farm = manager.farm();
-    let reports = &farm.machine;
-    let first = &reports[0];
-    let with_hardware = reports.iter().find(|report| report["hardware"].is_object()).unwrap();
-    assert!(with_hardware["hardware"]["threads"].as_i64().unwrap() > 0, "{with_hardware}");
-    let versions = with_hardware["hardware"]["blender_versions"].as_array().unwrap();
-    assert!(versions[0].as_str().unwrap().starts_with("Blender "), "{versions:?}");
-    assert!(first["load"]["memory_total"].as_i64().unwrap() > 0, "{first}");
-    assert!(first["state"]["disks"].as_array().unwrap().len() >= 2, "{first}");
-    assert_eq!(
-        reports.iter().filter(|report| report["hardware"].is_object()).count(),
-        1,
-        "once for a sign-on"
-    );
-    let times: Vec<_> = reports.iter().map(|report| report["now"].as_str().unwrap()).collect();
-    assert!(times.windows(2).all(|pair| pair[0] < pair[1]), "none comes twice: {times:?}");
-    drop(farm);
+    {
+        let farm = manager.farm();
+        let reports = &farm.machine;
+        let first = &reports[0];
+        let with_hardware = reports.iter().find(|report| report["hardware"].is_object()).unwrap();
+        assert!(with_hardware["hardware"]["threads"].as_i64().unwrap() > 0, "{with_hardware}");
+        let versions = with_hardware["hardware"]["blender_versions"].as_array().unwrap();
+        assert!(versions[0].as_str().unwrap().starts_with("Blender "), "{versions:?}");
+        assert!(first["load"]["memory_total"].as_i64().unwrap() > 0, "{first}");
+        assert!(first["state"]["disks"].as_array().unwrap().len() >= 2, "{first}");
+        assert_eq!(
+            reports.iter().filter(|report| report["hardware"].is_object()).count(),
+            1,
+            "once for a sign-on"
+        );
+        let times: Vec<_> = reports.iter().map(|report| report["now"].as_str().unwrap()).collect();
+        assert!(times.windows(2).all(|pair| pair[0] < pair[1]), "none comes twice: {times:?}");
+    }
     worker.stop().await;
 }
 
