@@ -52,6 +52,8 @@ pub use http::{Development, Versions};
 
 /// How long requests and loops may take to end.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);
+/// How long before a restart connections that were just accepted may take to send their request.
+const LAST_REQUESTS: Duration = Duration::from_millis(200);
 /// How long after a first start the browser is opened.
 const BROWSER_DELAY: Duration = Duration::from_secs(1);
 
@@ -211,16 +213,20 @@ async fn live(
         async move {
             tokio::select! {
                 () = cancel.cancelled() => {}
-                () = farm.restart_requested() => {}
                 // The database turned out to be damaged.
                 () = broken.cancelled() => {}
+                () = async {
+                    farm.restart_token().cancelled().await;
+                    tokio::time::sleep(LAST_REQUESTS).await;
+                } => {}
             }
             farm.announce(Event::ManagerStopping);
             stopping.cancel();
         }
     };
     let service = router.into_make_service_with_connect_info::<http::Peer>();
-    let serving = axum::serve(http::Listener(listener), service).with_graceful_shutdown(stop).into_future();
+    let accepting = http::Listener { listener, pause: farm.restart_token().clone() };
+    let serving = axum::serve(accepting, service).with_graceful_shutdown(stop).into_future();
     let served = serve_until(serving, &stopping).await;
     let ended = if cancel.is_cancelled() { Ended::Stopped } else { Ended::Restart };
     stopping.cancel();

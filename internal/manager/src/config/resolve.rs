@@ -27,14 +27,12 @@ struct Sourced<'a> {
     line: Option<usize>,
 }
 
-/// Reports every problem. Gives `None` when something is so wrong that there is nothing to build. `shaman_runs` is for a
-/// manager that runs already.
+/// Reports every problem. Gives `None` when something is so wrong that there is nothing to build.
 pub(super) fn resolve(
     settings: Settings,
     node: &Node,
     file: &Path,
     environment: &Environment,
-    shaman_runs: Option<bool>,
     report: &mut Report,
 ) -> Option<Config> {
     let platform = Platform::current();
@@ -82,7 +80,6 @@ pub(super) fn resolve(
         shared_storage: shared_storage?,
         jobs_path: jobs_path?,
         scripts_paths,
-        shaman_runs,
         settings,
         file,
         environment: environment.clone(),
