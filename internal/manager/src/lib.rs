@@ -207,23 +207,7 @@ async fn live(
         }
     }
 
-    let stop = {
-        let (farm, cancel, stopping) = (farm.clone(), cancel.clone(), stopping.clone());
-        let broken = farm.broken();
-        async move {
-            tokio::select! {
-                () = cancel.cancelled() => {}
-                // The database turned out to be damaged.
-                () = broken.cancelled() => {}
-                () = async {
-                    farm.restart_token().cancelled().await;
-                    tokio::time::sleep(LAST_REQUESTS).await;
-                } => {}
-            }
-            farm.announce(Event::ManagerStopping);
-            stopping.cancel();
-        }
-    };
+    let stop = end(farm.clone(), cancel.clone(), stopping.clone());
     let service = router.into_make_service_with_connect_info::<http::Peer>();
     let accepting = http::Listener { listener, pause: farm.restart_token().clone() };
     let serving = axum::serve(accepting, service).with_graceful_shutdown(stop).into_future();
@@ -241,6 +225,22 @@ async fn live(
         return Err(error);
     }
     served.map_err(Error::io("serving HTTP")).map(|()| ended)
+}
+
+/// Waits for a reason to end, and says so: first to whoever listens to events, then to what runs by itself.
+async fn end(farm: Farm, cancel: CancellationToken, stopping: CancellationToken) {
+    let broken = farm.broken();
+    tokio::select! {
+        () = cancel.cancelled() => {}
+        // The database turned out to be damaged.
+        () = broken.cancelled() => {}
+        () = async {
+            farm.restart_token().cancelled().await;
+            tokio::time::sleep(LAST_REQUESTS).await;
+        } => {}
+    }
+    farm.announce(Event::ManagerStopping);
+    stopping.cancel();
 }
 
 /// Opens the web app in a browser, when the manager has had a moment to start.
