@@ -61,8 +61,9 @@ pub(super) fn resolve(
     let first_run = shared.text.trim().is_empty();
     let shared_storage =
         if first_run { Some(base.join(DEFAULT_SHARED_STORAGE)) } else { resolver.path(&shared) };
-    let shaman_runs = shaman_runs.unwrap_or(settings.shaman.enabled && !first_run);
-    let jobs_path = shared_storage.as_deref().and_then(|path| resolver.jobs_path(path, shaman_runs));
+    // Until somebody has chosen a storage, the file store does not run.
+    let has_shaman = settings.shaman.enabled && !first_run;
+    let jobs_path = shared_storage.as_deref().and_then(|path| resolver.jobs_path(path, has_shaman));
     let local_storage = resolver.key("local_manager_storage_path", &settings.local_manager_storage_path);
     let local_storage = resolver.path(&local_storage);
     let scripts_paths = settings.scripts_paths.iter();
