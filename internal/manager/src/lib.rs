@@ -27,7 +27,6 @@ mod live;
 mod loops;
 mod mqtt;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;

@@ -120,11 +120,7 @@ struct New {
     runs_again: bool,
 }
 
-async fn assign_in(
-    tx: &Tx,
-    asking: &Arc<Worker>,
-    now: chrono::DateTime<chrono::Utc>,
-) -> Result<Option<New>> {
+async fn assign_in(tx: &Tx, asking: &Arc<Worker>, now: chrono::DateTime<chrono::Utc>) -> Result<Option<New>> {
     let Some(Claim { mut task, worker_updated }) = claim::next(tx, asking).await? else { return Ok(None) };
     let mut job = super::jobs::lock(tx, task.summary.job_id).await?;
     if task.summary.status == TaskStatus::Active {
