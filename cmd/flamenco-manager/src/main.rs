@@ -21,9 +21,6 @@ mod signals;
 use arguments::{Arguments, LogFormat};
 use signals::Signals;
 
-/// More than any farm has needed so far, and no more than systems allow.
-const OPEN_FILES: u64 = 65_536;
-
 fn main() -> ExitCode {
     let arguments = Arguments::read();
     start_log(&arguments);
@@ -71,7 +68,6 @@ fn start(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
     open_files::raise_limit();
     tracing::info!(version = env!("FLAMENCO_VERSION"), config = %loaded.config.file.display(), "Flamenco Manager starts");
-    raise_open_file_limit();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
     if arguments.check_database {
@@ -124,15 +120,6 @@ async fn serve(config: Config, arguments: &Arguments) -> anyhow::Result<()> {
     tokio::select! {
         result = &mut run => Ok(result?),
         name = signals.next() => anyhow::bail!("{name} received again, stopped without waiting"),
-    }
-}
-
-/// Every worker and browser that is connected, and every log that is written, takes one. The usual limit of 1024 is for
-/// programs of the last century.
-fn raise_open_file_limit() {
-    match rlimit::increase_nofile_limit(OPEN_FILES) {
-        Ok(limit) => tracing::debug!(limit, "open files"),
-        Err(error) => tracing::warn!(%error, "cannot raise the limit of open files"),
     }
 }
 

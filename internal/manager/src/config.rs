@@ -110,9 +110,6 @@ pub struct Config {
     pub jobs_path: String,
     /// Directories with further job types.
     pub scripts_paths: Vec<PathBuf>,
-    /// Whether the file store runs: as it was configured when the manager started. Submitted files stay where they are
-    /// looked for until the next start, whatever the settings say by then.
-    pub shaman_runs: bool,
 }
 
 /// A configuration, and what looks wrong about it.
@@ -150,7 +147,7 @@ impl Config {
         })?;
         let report = RefCell::default();
         let settings = Settings::read(&node, true, &report);
-        Self::check(settings, &node, file, environment, None, report.into_inner())
+        Self::check(settings, &node, file, environment, report.into_inner())
     }
 
     /// This configuration with other settings, from JSON of the shape of [`Config::to_json`]. What is absent has its
@@ -167,8 +164,7 @@ impl Config {
             // A program that does not know these settings must not open the farm to everybody by saving its own.
             settings.access = self.settings.access.clone();
         }
-        let loaded =
-            Self::check(settings, &node, &self.file, &self.environment, Some(self), report.into_inner())?;
+        let loaded = Self::check(settings, &node, &self.file, &self.environment, report.into_inner())?;
         // Whoever changes settings is there to correct them.
         let (problems, warnings): (Vec<_>, _) = loaded.warnings.into_iter().partition(|warning| {
             [resolve::BROKER_KEY, resolve::TOPIC_PREFIX_KEY].contains(&warning.key.as_str())
@@ -188,7 +184,7 @@ impl Config {
         let node = settings.to_node(Secrets::Shown);
         let report = RefCell::default();
         let settings = Settings::read(&node, false, &report);
-        Self::check(settings, &node, &self.file, &self.environment, Some(self), report.into_inner())
+        Self::check(settings, &node, &self.file, &self.environment, report.into_inner())
     }
 
     fn check(
@@ -196,11 +192,9 @@ impl Config {
         node: &Node,
         file: &Path,
         environment: &Environment,
-        running: Option<&Self>,
         mut report: Report,
     ) -> Result<Loaded, ConfigError> {
-        let shaman_runs = running.map(|running| running.shaman_runs);
-        let config = resolve::resolve(settings, node, file, environment, shaman_runs, &mut report);
+        let config = resolve::resolve(settings, node, file, environment, &mut report);
         let Report { mut problems, mut warnings } = report;
         // Found by key and then by meaning; people fix a file from top to bottom.
         problems.sort_by_key(|problem| problem.line);

@@ -51,6 +51,8 @@ pub use http::{Development, Versions};
 
 /// How long requests and loops may take to end.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);
+/// How long before a restart connections that were just accepted may take to send their request.
+const LAST_REQUESTS: Duration = Duration::from_millis(200);
 /// How long after a first start the browser is opened.
 const BROWSER_DELAY: Duration = Duration::from_secs(1);
 
@@ -204,22 +206,10 @@ async fn live(
         }
     }
 
-    let stop = {
-        let (farm, cancel, stopping) = (farm.clone(), cancel.clone(), stopping.clone());
-        let broken = farm.broken();
-        async move {
-            tokio::select! {
-                () = cancel.cancelled() => {}
-                () = farm.restart_requested() => {}
-                // The database turned out to be damaged.
-                () = broken.cancelled() => {}
-            }
-            farm.announce(Event::ManagerStopping);
-            stopping.cancel();
-        }
-    };
+    let stop = end(farm.clone(), cancel.clone(), stopping.clone());
     let service = router.into_make_service_with_connect_info::<http::Peer>();
-    let serving = axum::serve(http::Listener(listener), service).with_graceful_shutdown(stop).into_future();
+    let accepting = http::Listener { listener, pause: farm.restart_token().clone() };
+    let serving = axum::serve(accepting, service).with_graceful_shutdown(stop).into_future();
     let served = serve_until(serving, &stopping).await;
     let ended = if cancel.is_cancelled() { Ended::Stopped } else { Ended::Restart };
     stopping.cancel();
@@ -234,6 +224,22 @@ async fn live(
         return Err(error);
     }
     served.map_err(Error::io("serving HTTP")).map(|()| ended)
+}
+
+/// Waits for a reason to end, and says so: first to whoever listens to events, then to what runs by itself.
+async fn end(farm: Farm, cancel: CancellationToken, stopping: CancellationToken) {
+    let broken = farm.broken();
+    tokio::select! {
+        () = cancel.cancelled() => {}
+        // The database turned out to be damaged.
+        () = broken.cancelled() => {}
+        () = async {
+            farm.restart_token().cancelled().await;
+            tokio::time::sleep(LAST_REQUESTS).await;
+        } => {}
+    }
+    farm.announce(Event::ManagerStopping);
+    stopping.cancel();
 }
 
 /// Opens the web app in a browser, when the manager has had a moment to start.

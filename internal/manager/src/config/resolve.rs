@@ -27,14 +27,12 @@ struct Sourced<'a> {
     line: Option<usize>,
 }
 
-/// Reports every problem. Gives `None` when something is so wrong that there is nothing to build. `shaman_runs` is for a
-/// manager that runs already.
+/// Reports every problem. Gives `None` when something is so wrong that there is nothing to build.
 pub(super) fn resolve(
     settings: Settings,
     node: &Node,
     file: &Path,
     environment: &Environment,
-    shaman_runs: Option<bool>,
     report: &mut Report,
 ) -> Option<Config> {
     let platform = Platform::current();
@@ -63,8 +61,9 @@ pub(super) fn resolve(
     let first_run = shared.text.trim().is_empty();
     let shared_storage =
         if first_run { Some(base.join(DEFAULT_SHARED_STORAGE)) } else { resolver.path(&shared) };
-    let shaman_runs = shaman_runs.unwrap_or(settings.shaman.enabled && !first_run);
-    let jobs_path = shared_storage.as_deref().and_then(|path| resolver.jobs_path(path, shaman_runs));
+    // Until somebody has chosen a storage, the file store does not run.
+    let has_shaman = settings.shaman.enabled && !first_run;
+    let jobs_path = shared_storage.as_deref().and_then(|path| resolver.jobs_path(path, has_shaman));
     let local_storage = resolver.key("local_manager_storage_path", &settings.local_manager_storage_path);
     let local_storage = resolver.path(&local_storage);
     let scripts_paths = settings.scripts_paths.iter();
@@ -82,7 +81,6 @@ pub(super) fn resolve(
         shared_storage: shared_storage?,
         jobs_path: jobs_path?,
         scripts_paths,
-        shaman_runs,
         settings,
         file,
         environment: environment.clone(),

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use flamenco_domain::failure::FailurePolicy;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use super::{Farm, Live, Options};
 use crate::config::{Config, ConfigError, Loaded, Secrets, Settings};
@@ -86,14 +87,9 @@ impl Farm {
         Ok(())
     }
 
-    /// Whether the manager is about to start again.
-    pub(crate) fn is_restarting(&self) -> bool {
-        self.restart.is_cancelled()
-    }
-
-    /// Waits until somebody wants the manager to start again in this process, with what its file says then.
-    pub(crate) async fn restart_requested(&self) {
-        self.restart.cancelled().await;
+    /// Cancelled when somebody wants the manager to start again in this process, with what its file says then.
+    pub(crate) fn restart_token(&self) -> &CancellationToken {
+        &self.restart
     }
 
     /// Writes the file, then changes what is in force.

@@ -16,14 +16,24 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 /// Accepts connections that can be hung up on.
-pub(crate) struct Listener(pub(crate) TcpListener);
+///
+/// After `pause` it accepts none: whoever connects then waits in the queue of the socket for the manager that goes on with
+/// it. A server that is about to end would accept the connection only to cut it off.
+pub(crate) struct Listener {
+    pub(crate) listener: TcpListener,
+    pub(crate) pause: CancellationToken,
+}
 
 impl axum::serve::Listener for Listener {
     type Io = Connection;
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Connection, SocketAddr) {
-        let (stream, address) = axum::serve::Listener::accept(&mut self.0).await;
+        let (stream, address) = tokio::select! {
+            biased;
+            () = self.pause.cancelled() => std::future::pending().await,
+            accepted = axum::serve::Listener::accept(&mut self.listener) => accepted,
+        };
         // Answers and events are small and must not wait for more to come.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a connection stays slow");
@@ -32,7 +42,7 @@ impl axum::serve::Listener for Listener {
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
+        self.listener.local_addr()
     }
 }
 

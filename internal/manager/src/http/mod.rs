@@ -92,7 +92,8 @@ impl Backend for Api {
 
 /// Whoever has asked for a restart should not send the next request into the connection that it ends.
 async fn hang_up_before_restart(State(farm): State<Farm>, mut response: Response) -> Response {
-    if farm.is_restarting() {
+    // An answer that changes the protocol ends in a connection that is told of the end in its own way.
+    if farm.restart_token().is_cancelled() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response

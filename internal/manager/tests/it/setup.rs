@@ -106,7 +106,7 @@ async fn blender_is_found_and_tried_out(farm: Builder) {
         ("/no/such/blender", "/no/such/blender", "input_path", false, "there is no program"),
         ("/bin/ls", "/bin/ls", "input_path", false, "is not Blender"),
         (&broken, &broken, "input_path", false, "libx.so is missing"),
-        (&endless, &endless, "input_path", false, "is not Blender"),
+        (&endless, &endless, "input_path", false, "nonsense"),
         ("/proc/version", "/proc/version", "input_path", false, "cannot be run"),
     ] {
         let found = farm.post(BLENDER, &json!({ "path": path })).await.expect(200).json();
