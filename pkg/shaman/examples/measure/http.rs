@@ -99,13 +99,21 @@ impl Manager {
 
     /// Single uploads, ten in turn, ten at once, and what memory they take. `limit` is the time that the slower of
     /// hashing and writing takes.
-    pub fn measure_uploads(&self, source: &Path, size: u64, limit: Duration) -> Result<(), Anything> {
+    pub fn measure_uploads(
+        &self,
+        source: &Path,
+        size: u64,
+        limit: Duration,
+        stored: &Path,
+    ) -> Result<(), Anything> {
         let mut one = Duration::MAX;
         let mut in_turn = Duration::ZERO;
         for variant in 1..11 {
             let took = self.uploads(source, variant..variant + 1)?;
             one = one.min(took);
             in_turn += took;
+            // Ten more are to come, and disks are small.
+            fs::remove_dir_all(stored)?;
         }
         println!(
             "HTTP, one upload          {}, {:.0} % of the target's base",

@@ -4,8 +4,8 @@
 //! cargo run --release -p flamenco-shaman --example measure -- DIRECTORY [MEGABYTES [MANAGER]]
 //! ```
 //!
-//! Writes 23 files of that size (2048 by default) and 10,000 small ones below DIRECTORY, and removes them again. With
-//! MANAGER, the path of the program, uploads and checkouts go through its HTTP API on loopback.
+//! Writes 23 files of that size (2048 by default), with MANAGER 12, and 10,000 small ones below DIRECTORY, and removes
+//! them again. With MANAGER, the path of the program, uploads and checkouts go through its HTTP API on loopback.
 
 mod http;
 mod memory;
@@ -56,7 +56,8 @@ async fn main() -> Result<(), Anything> {
     let limit = sha256sum.max(disk);
     if let Some(program) = manager {
         let manager = Manager::start(&program, place.path())?;
-        manager.measure_uploads(&source, size, limit)?;
+        let stored = place.path().join("storage/file-store/stored");
+        manager.measure_uploads(&source, size, limit, &stored)?;
         let files = put_small_files(&place.path().join("storage")).await?;
         return manager.measure_checkouts(&files);
     }
