@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from flamenco_client import ApiError, BadAnswer, Client, ClientError, ConnectionFailed, TimedOut, models
+from flamenco_client.transport import Call
 
 JOB_ID = "123e4567-e89b-42d3-a456-426614174000"
 
@@ -406,3 +407,19 @@ def test_requests_from_several_threads():
         for thread in threads:
             thread.join()
     assert results == ["Farm"] * 20 and len(recorder.requests) == 20
+
+
+def test_a_file_that_grows_while_it_is_sent_does_not_disturb_the_next_request() -> None:
+    class Growing(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            piece = super().read(size)
+            position = self.tell()
+            self.seek(0, io.SEEK_END)
+            self.write(b"more and more")
+            self.seek(position)
+            return piece
+
+    call = Call("POST", "/")
+    call.upload(Growing(b"what was there"), "application/octet-stream")
+    assert call.headers["Content-Length"] == "14"
+    assert b"".join(call.body) == b"what was there"

@@ -76,9 +76,9 @@ class Call:
 
     def upload(self, body: FileBody, content_type: str) -> None:
         """Sets a body that is sent piece by piece."""
-        self.body = body if isinstance(body, (bytes, bytearray, memoryview)) else _Pieces(body)
-        self.headers["Content-Type"] = content_type
         length = _length(body)
+        self.body = body if isinstance(body, (bytes, bytearray, memoryview)) else _Pieces(body, length)
+        self.headers["Content-Type"] = content_type
         if length is not None:
             self.headers["Content-Length"] = str(length)
 
@@ -91,12 +91,17 @@ class Call:
 class _Pieces:
     """A file in pieces that are larger than those of http.client, which makes uploads twice as fast."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], length: int | None) -> None:
         self._file = file
+        self._length = length
 
     def __iter__(self) -> Iterator[bytes]:
-        while piece := self._file.read(PIECE):
+        left = self._length
+        # What a file grows by meanwhile would be taken for the next request.
+        while piece := self._file.read(PIECE if left is None else min(PIECE, left)):
             yield piece
+            if left is not None:
+                left -= len(piece)
 
 
 class Transport:
