@@ -254,8 +254,9 @@ async fn frames(farm: &Farm) {
     let blendfile = farm.path("scene.blend");
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../xtask/src/demo/scene.py");
     let arguments = ["--background", "--factory-startup", "--python-exit-code", "1", "--python"];
-    let made = Command::new("blender").args(arguments).arg(script).arg("--").arg(&blendfile);
-    let made = made.args(["--samples", "4", "--size", "1920x1080"]).stdout(Stdio::null()).status();
+    let mut blender = Command::new("blender");
+    blender.args(arguments).arg(script).arg("--").arg(&blendfile);
+    let made = blender.args(["--samples", "4", "--size", "1920x1080"]).stdout(Stdio::null()).status();
     assert!(made.expect("Blender starts").success());
     let before = farm.sent.load(Ordering::Relaxed);
     let cpu = farm.worker.cpu();

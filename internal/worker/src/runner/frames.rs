@@ -174,7 +174,9 @@ mod tests {
             ("missing.png", None, FrameState::Missing, None),
         ] {
             let path = folder.path().join(name);
-            content.map(|content| std::fs::write(&path, content).unwrap());
+            if let Some(content) = content {
+                std::fs::write(&path, content).unwrap();
+            }
             let report = look_at(frame(&path, Outcome::Saved)).1.unwrap();
             assert_eq!(report.state, state, "{name}");
             assert_eq!(report.width.zip(report.height), size, "{name}");
