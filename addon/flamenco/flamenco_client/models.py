@@ -1875,7 +1875,9 @@ TaskLogInfo.WIRE = (
     Field("size", "size", wire.INTEGER, required=True),
 )
 ShamanRequirementsRequest.WIRE = (Field("files", "files", ListOf(Of(ShamanFileSpec)), required=True),)
-ShamanRequirementsResponse.WIRE = (Field("files", "files", ListOf(Of(ShamanFileSpecWithStatus)), required=True),)
+ShamanRequirementsResponse.WIRE = (
+    Field("files", "files", ListOf(Of(ShamanFileSpecWithStatus)), required=True),
+)
 ShamanFileSpec.WIRE = (
     Field("sha", "sha", wire.TEXT, required=True),
     Field("size", "size", wire.INTEGER, required=True),
