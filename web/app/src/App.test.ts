@@ -1,0 +1,62 @@
+import { flushPromises, mount, type VueWrapper } from '@vue/test-utils';
+import { createPinia, setActivePinia } from 'pinia';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import App from './App.vue';
+import { router } from './router';
+import { fakeManager, type FakeManager } from './stores/fakeManager';
+
+let [manager, page]: [FakeManager, VueWrapper | undefined] = [fakeManager(), undefined];
+beforeEach(() => {
+  sessionStorage.clear();
+  manager = fakeManager();
+});
+afterEach(() => {
+  page?.unmount();
+  vi.unstubAllGlobals();
+});
+
+/** What is shown for that session and configuration. */
+async function shown(signedIn: boolean, isFirstRun: boolean): Promise<string> {
+  manager.answer('GET /api/v3/session', { body: { token_required: !signedIn, signed_in: signedIn } });
+  const configuration = { isFirstRun, storageLocation: '', shamanEnabled: false };
+  manager.answer('GET /api/v3/configuration', signedIn ? { body: configuration } : { status: 401, body: { code: 401, message: 'token?' } });
+  const pinia = createPinia();
+  setActivePinia(pinia);
+  page = mount(App, { global: { plugins: [pinia, router], stubs: { FarmPage: { template: '<h1>the farm</h1>' } } } });
+  await vi.waitFor(async () => {
+    await flushPromises();
+    expect(page?.find('h1, h2').exists()).toBe(true);
+  }, 10_000);
+  return page.find('h1, h2').text();
+}
+
+// The assistant is a file of its own, which has to be compiled first.
+describe('what the page is', { timeout: 15_000 }, () => {
+  it('asks for the token first, and tells nothing about the farm', async () => {
+    expect(await shown(false, true)).toBe('Sign in');
+    expect(manager.asked).not.toContain('GET /api/v3/configuration');
+  });
+
+  it('is the assistant of a new manager', async () => {
+    expect(await shown(true, true)).toBe('Welcome to Flamenco');
+    expect(router.currentRoute.value.name).toBe('setup');
+  });
+
+  it('is the farm otherwise, also at an address of the assistant', async () => {
+    await router.replace('/setup/review');
+    expect(await shown(true, false)).toBe('the farm');
+    await vi.waitFor(() => expect(router.currentRoute.value.name).toBe('jobs'));
+  });
+
+  it('says when the manager is away, and can be told to try again', async () => {
+    manager.answer('GET /api/v3/session', () => Promise.reject(new TypeError('away')));
+    manager.answer('GET /api/v3/configuration', () => Promise.reject(new TypeError('away')));
+    const pinia = createPinia();
+    setActivePinia(pinia);
+    page = mount(App, { global: { plugins: [pinia, router], stubs: { FarmPage: { template: '<h1>the farm</h1>' } } } });
+    await vi.waitFor(() => expect(page?.text()).toContain('The configuration could not be read'));
+    manager.answer('GET /api/v3/configuration', { body: { isFirstRun: false, storageLocation: '/x', shamanEnabled: false } });
+    await page.find('button').trigger('click');
+    await vi.waitFor(() => expect(page?.text()).toContain('the farm'));
+  });
+});
