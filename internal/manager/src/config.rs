@@ -164,8 +164,7 @@ impl Config {
             // A program that does not know these settings must not open the farm to everybody by saving its own.
             settings.access = self.settings.access.clone();
         }
-        let loaded =
-            Self::check(settings, &node, &self.file, &self.environment, Some(self), report.into_inner())?;
+        let loaded = Self::check(settings, &node, &self.file, &self.environment, report.into_inner())?;
         // Whoever changes settings is there to correct them.
         let (problems, warnings): (Vec<_>, _) = loaded.warnings.into_iter().partition(|warning| {
             [resolve::BROKER_KEY, resolve::TOPIC_PREFIX_KEY].contains(&warning.key.as_str())
