@@ -2,7 +2,7 @@
 //!
 //! ```sh
 //! cargo build --release --package flamenco-worker --package flamenco-manager
-//! cargo run --package flamenco-worker --example measure -- target/release/flamenco-worker target/release/flamenco-manager
+//! cargo run --package flamenco-worker --example measure_worker -- target/release/flamenco-worker target/release/flamenco-manager
 //! ```
 //!
 //! Linux: memory and time of the worker come from `/proc`.
