@@ -13,6 +13,7 @@ use rumqttc::v5::mqttbytes::v5::Packet;
 use rumqttc::v5::{AsyncClient, Event, MqttOptions};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::{eventually, tasks};
 
@@ -86,7 +87,11 @@ fn program(name: &str) -> PathBuf {
 }
 
 /// What a subscriber of everything receives: topic, payload, and whether it was kept for it.
-struct Watcher(mpsc::UnboundedReceiver<(String, Value, bool)>);
+struct Watcher {
+    received: mpsc::UnboundedReceiver<(String, Value, bool)>,
+    /// Ended with this: two clients of one name would push each other out.
+    _listening: AbortOnDropHandle<()>,
+}
 
 impl Watcher {
     async fn at(broker: &Broker) -> Self {
@@ -98,7 +103,7 @@ impl Watcher {
         let (client, mut events) = AsyncClient::new(options, 10);
         let (sender, receiver) = mpsc::unbounded_channel();
         let (subscribed, mut is_subscribed) = mpsc::unbounded_channel();
-        tokio::spawn(async move {
+        let listening = tokio::spawn(async move {
             loop {
                 match events.poll().await {
                     Ok(Event::Incoming(Packet::ConnAck(_))) => {
@@ -118,11 +123,11 @@ impl Watcher {
             }
         });
         tokio::time::timeout(PATIENCE, is_subscribed.recv()).await.expect("a subscription in time");
-        Self(receiver)
+        Self { received: receiver, _listening: AbortOnDropHandle::new(listening) }
     }
 
     async fn next(&mut self) -> (String, Value, bool) {
-        tokio::time::timeout(PATIENCE, self.0.recv()).await.expect("a message in time").unwrap()
+        tokio::time::timeout(PATIENCE, self.received.recv()).await.expect("a message in time").unwrap()
     }
 
     /// The next message of a topic that satisfies `wanted`; all before it are skipped.
@@ -187,7 +192,7 @@ async fn what_happens_is_published_in_order(farm: Builder) {
     farm.stop().await;
     let goodbye = watcher.until("flamenco/lifecycle", |_| true).await;
     assert_eq!(goodbye, json!({ "type": "manager-shutdown" }));
-    let nothing = tokio::time::timeout(Duration::from_millis(500), watcher.0.recv()).await;
+    let nothing = tokio::time::timeout(Duration::from_millis(500), watcher.received.recv()).await;
     assert!(nothing.is_err(), "said once: {nothing:?}");
 }
 

@@ -63,7 +63,11 @@ async fn other_origins_are_allowed_only_for_development(farm: Builder) {
     farm.stop().await;
 }
 
+/// A process has one profiler.
+static PROFILER: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 async fn profiles_are_there_only_when_asked_for(farm: Builder) {
+    let _alone = PROFILER.lock().await;
     let without = flamenco_testkit::TestManager::sqlite().start().await;
     assert_eq!(without.get_verbatim("/debug/pprof/profile?seconds=1").await.0, 404);
     without.stop().await;

@@ -17,7 +17,7 @@ use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use subject::Subject;
 
 /// Sequences on each database, unless the environment says otherwise.
-const SEQUENCES: u32 = 100;
+const SEQUENCES: u32 = 24;
 const LONGEST: usize = 60;
 
 #[test]
