@@ -258,3 +258,19 @@ async fn a_full_disk_is_told_apart_from_other_errors() {
     let error = fixture.logs.append(JOB, task_number(1), "text").await.unwrap_err();
     assert!(!is_out_of_space(&error), "{error}");
 }
+
+/// Found by the random sequences: a text for one job was refused, since another one had been erased.
+#[tokio::test]
+async fn an_erased_job_is_not_in_the_way_of_another() {
+    let fixture = fixture(DEFAULT_SIZE_LIMIT);
+    let erased = Uuid::from_u128(0x9999_0000_0000_4000_8000_0000_0000_0009);
+    // Enough of them that every writer has begun a log of the job that goes.
+    for number in 0..64 {
+        fixture.logs.append_quickly(erased, task_number(number), "nobody waits for the disk").await.unwrap();
+    }
+    fixture.logs.remove_job(erased).await.unwrap();
+    for number in 0..64 {
+        fixture.logs.append(JOB, task_number(number), "this is kept").await.unwrap();
+        assert_eq!(fixture.text(task_number(number)), "this is kept\n");
+    }
+}

@@ -179,12 +179,31 @@ impl Writer {
                 }
             }
         }
-        let directories = std::mem::take(&mut self.new_entries_in);
-        let result = directories.iter().try_for_each(|directory| sync_directory(directory));
-        if result.is_ok() {
-            self.know_jobs(directories);
-        }
+        let result = self.sync_directories();
         answer_all(synced, &result);
+    }
+
+    /// Makes the names of new files durable.
+    fn sync_directories(&mut self) -> io::Result<()> {
+        let mut synced = BTreeSet::new();
+        while let Some(directory) = self.new_entries_in.pop_first() {
+            match sync_directory(&directory) {
+                Ok(()) => {
+                    synced.insert(directory);
+                }
+                // A job was erased before anybody waited for the names in its directory. That is nothing to the logs
+                // of other jobs, which happen to have the same writer.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => {
+                    // What is said again must be made durable then.
+                    self.new_entries_in.insert(directory);
+                    self.new_entries_in.append(&mut synced);
+                    return Err(error);
+                }
+            }
+        }
+        self.know_jobs(synced);
+        Ok(())
     }
 
     /// Remembers job directories whose own names are on disk.
