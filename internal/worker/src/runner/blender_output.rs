@@ -63,7 +63,9 @@ fn unquoted(text: &str, quote: char) -> Option<&str> {
 /// `1 Mem:13.04M (Peak 16.19M) | Time:00:00.05 | …`; Blender 5 puts a space before the number.
 fn parse_progress(rest: &str) -> Option<RenderEvent> {
     let rest = rest.trim_start();
-    let end = rest[1.min(rest.len())..].find(|c: char| !c.is_ascii_digit()).map_or(rest.len(), |at| at + 1);
+    let digits = rest.strip_prefix('-').unwrap_or(rest);
+    let length = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+    let end = rest.len() - digits.len() + length;
     let number = rest.get(..end)?.parse().ok()?;
     let peak_memory = rest.split_once("(Peak ").and_then(|(_, peak)| parse_size(peak));
     Some(RenderEvent::Frame { number, peak_memory })

@@ -122,7 +122,7 @@ async fn what_was_left_is_delivered_at_the_next_start_before_signing_on() {
     assert_eq!(farm.task(task).statuses(), ["active", "completed"]);
     let operations: Vec<&str> = farm.calls.iter().map(|(operation, _)| operation.as_str()).collect();
     let last_update = operations.iter().rposition(|operation| *operation == "task-update").unwrap();
-    assert_eq!(operations[last_update + 1..], ["sign-on", "sign-off"]);
+    assert_eq!(operations[last_update + 1..], ["sign-on", "version", "sign-off"]);
 }
 
 #[tokio::test]

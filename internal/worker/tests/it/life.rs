@@ -31,7 +31,7 @@ async fn registers_signs_on_works_and_signs_off() {
     assert_eq!(farm.sign_ons, [expected]);
     assert_eq!(farm.status, "offline");
     let operations: Vec<&str> = farm.calls.iter().map(|(operation, _)| operation.as_str()).collect();
-    assert_eq!(operations[..4], ["register", "sign-on", "state-changed", "fetch"]);
+    assert_eq!(operations[..5], ["register", "sign-on", "version", "state-changed", "fetch"]);
     assert_eq!(operations.last(), Some(&"sign-off"));
     let mode = std::fs::metadata(home.path().join(CREDENTIALS)).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
