@@ -79,10 +79,10 @@ def fitting_cursor(case):
 
 
 def stored_upload(case):
-    if isinstance(case.body, bytes):
-        file = farm.stored_file()
-        case.path_parameters.update(checksum=file["sha"], filesize=file["size"])
-        case.body = FILE
+    file = farm.stored_file()
+    case.path_parameters.update(checksum=file["sha"], filesize=file["size"])
+    case.headers.pop("X-Shaman-Original-Filename", None)
+    case.body = FILE
 
 
 # What makes a request that is made up one that can be accepted; no schema says it.
