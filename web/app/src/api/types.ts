@@ -25,3 +25,16 @@ export type TaskLogUpdate = Schemas['EventTaskLogUpdate'];
 export type WorkerUpdate = Schemas['EventWorkerUpdate'];
 export type LifeCycle = Schemas['EventLifeCycle'];
 export type Subscription = Schemas['SocketIOSubscription'];
+
+export type JobFrame = Schemas['JobFrame'];
+export type JobFrameState = Schemas['JobFrameState'];
+export type JobFrameCounts = Schemas['JobFrameCounts'];
+export type JobFrameDetails = Schemas['JobFrameDetails'];
+export type JobFrameSummary = Schemas['JobFrameSummary'];
+export type JobPreview = Schemas['JobPreview'];
+export type FramePlace = Schemas['FramePlace'];
+export type FrameAttempt = Schemas['FrameAttempt'];
+export type FrameStatistics = Schemas['FrameStatistics'];
+export type FrameUpdate = Schemas['EventFrameUpdate'];
+export type LatestFrame = Schemas['LatestFrame'];
+export type JobTaskCounts = Schemas['JobTaskCounts'];

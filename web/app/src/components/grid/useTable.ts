@@ -43,11 +43,13 @@ interface StatePlace {
   set(change: Partial<TableState>): void;
 }
 
+/** `also` is a filter on top of the status and the text, reactive, and the same object as long as it is the same filter. */
 export function useTable<R extends TableRow>(
   table: RowTable<R>,
   columns: readonly GridColumn<R>[],
   defaults: TableState,
   place: 'address' | 'component',
+  also: () => RowFilter<R> | null = () => null,
 ): Table<R> {
   const { state, set } = place === 'address' ? addressState(columns, defaults) : componentState(defaults);
   const view = new GridView(table, orderOf(columns, state.value.sort));
@@ -59,8 +61,8 @@ export function useTable<R extends TableRow>(
     { immediate: true },
   );
   watch(
-    () => [state.value.statuses.join(','), state.value.text] as const,
-    () => view.setFilter(filterOf(state.value)),
+    () => [state.value.statuses.join(','), state.value.text, also()] as const,
+    () => view.setFilter(bothFilters(filterOf(state.value), also())),
     { immediate: true },
   );
   watch(view.shape, () => {
@@ -130,6 +132,11 @@ function filterOf<R extends TableRow>(state: TableState): RowFilter<R> | null {
     fields: ['status', 'search'],
     accepts: (row) => (statuses.length === 0 || statuses.includes(row.status)) && matchesText(row.search, text),
   };
+}
+
+function bothFilters<R>(one: RowFilter<R> | null, other: RowFilter<R> | null): RowFilter<R> | null {
+  if (!one || !other) return one ?? other;
+  return { fields: [...one.fields, ...other.fields], accepts: (row) => one.accepts(row) && other.accepts(row) };
 }
 
 function componentState(defaults: TableState): StatePlace {
