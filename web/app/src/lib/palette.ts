@@ -18,7 +18,9 @@ interface Named {
 }
 
 const FIXED: readonly Target[] = [
+  { kind: 'page', id: 'home', label: 'Home' },
   { kind: 'page', id: 'jobs', label: 'Jobs' },
+  { kind: 'page', id: 'shots', label: 'Shots' },
   { kind: 'page', id: 'workers', label: 'Workers' },
   { kind: 'theme', id: 'toggle', label: 'Switch between the dark and the light theme' },
 ];
