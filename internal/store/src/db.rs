@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
 use rusqlite::types::Value as Stored;
-use sea_orm::sea_query::SqliteQueryBuilder;
+use sea_orm::sea_query::{Alias, Expr, Query};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, QueryResult, Statement,
     StreamTrait, TryGetable, Value,
@@ -286,18 +286,53 @@ pub(crate) async fn execute_returning<D: Db>(
     query_all(db, sql, values).await
 }
 
-/// Runs an insert made by the query builder, with the placeholders that the database is quick with.
+/// Rows of one statement on PostgreSQL, which takes at most 65,535 values.
+const ROWS: usize = 250;
+
+/// Inserts rows, and answers with some columns of each, in any order.
+///
+/// SQLite is quickest with one statement that it knows, run for each row; PostgreSQL, to which each statement is a
+/// journey, with many rows in one.
 pub(crate) async fn insert<D: Db>(
     db: &D,
-    insert: &sea_orm::sea_query::InsertStatement,
+    table: &str,
+    columns: &[&str],
+    returning: &[&str],
+    rows: &[Vec<Value>],
 ) -> Result<Vec<Row>, Error> {
+    for row in rows {
+        all_storable(row)?;
+    }
     db.note_write();
     match db.link().0 {
         Way::Sqlite(tx) => {
-            let (sql, values) = insert.build(SqliteQueryBuilder);
-            failed(db, tx.query_in_transaction(&sql, &values.0)).map(sqlite_rows)
+            let places = vec!["?"; columns.len()].join(", ");
+            let mut sql = format!("INSERT INTO {table} ({}) VALUES ({places})", columns.join(", "));
+            if !returning.is_empty() {
+                sql.push_str(&format!(" RETURNING {}", returning.join(", ")));
+            }
+            let mut answer = Vec::new();
+            for row in rows {
+                answer.extend(sqlite_rows(failed(db, tx.query_in_transaction(&sql, row))?));
+            }
+            Ok(answer)
         }
-        Way::Postgres(tx) => failed_postgres(db, tx.query_all(insert).await).map(postgres_rows),
+        Way::Postgres(tx) => {
+            let mut answer = Vec::new();
+            for rows in rows.chunks(ROWS) {
+                let mut statement = Query::insert();
+                statement.into_table(Alias::new(table)).columns(columns.iter().copied().map(Alias::new));
+                for row in rows {
+                    statement.values_panic(row.iter().cloned().map(Expr::val));
+                }
+                if !returning.is_empty() {
+                    statement
+                        .returning(Query::returning().columns(returning.iter().copied().map(Alias::new)));
+                }
+                answer.extend(postgres_rows(failed_postgres(db, tx.query_all(&statement).await)?));
+            }
+            Ok(answer)
+        }
         Way::SqliteReaders(_) | Way::PostgresReaders(_) => Err(read_only()),
     }
 }
