@@ -174,6 +174,22 @@ impl Manager {
         *client = client.with_credentials(&credentials.worker_id, &credentials.worker_secret);
     }
 
+    /// Where the manager is.
+    pub fn url(&self) -> String {
+        self.lock().base_url().to_owned()
+    }
+
+    /// The manager is at another address now. What it offers is asked again.
+    ///
+    /// # Errors
+    /// When the address cannot be used.
+    pub fn move_to(&self, url: &str) -> Result<(), ClientError> {
+        let mut client = self.lock();
+        *client = client.with_base_url(url)?;
+        self.forget_features();
+        Ok(())
+    }
+
     /// Waits until a call was denied that nobody else deals with.
     pub async fn denied(&self) {
         self.denied.notified().await;
@@ -228,7 +244,11 @@ impl Manager {
     pub async fn output_produced(&self, task: Uuid, jpeg: Vec<u8>) -> PictureAnswer {
         let length = jpeg.len() as u64;
         let upload = Upload::new(jpeg).content_type("image/jpeg").content_length(length);
-        let result = match self.client().task_output_produced(task, upload).await {
+        let result = match self
+            .client()
+            .task_output_produced(task, &operations::TaskOutputProducedQuery::default(), upload)
+            .await
+        {
             Ok(operations::TaskOutputProducedResponse::Status202) => return PictureAnswer::Accepted,
             Ok(operations::TaskOutputProducedResponse::Status429 { retry_after, body }) => {
                 return PictureAnswer::TryLater { reason: body.message, after: seconds(retry_after) };
