@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from blenders import Blender, window
+from blenders import Blender, in_window
 from whole_farm import Farm
 
 #: Longer than anything that the add-on may do on the main thread, shorter than copying a large file there; in seconds.
@@ -16,7 +16,7 @@ NOTICEABLE = 2.0
 
 
 def test_the_window_stays_alive(blender: Blender, farm: Farm, project: dict[str, str], home: Path) -> None:
-    if blender.name != "blender":
+    if not blender.has_window:
         pytest.skip("the bpy module has no window")
     big = Path(project["project"]) / "maps" / "seq" / "wave_0003.png"
     with big.open("ab") as file:
@@ -24,7 +24,7 @@ def test_the_window_stays_alive(blender: Blender, farm: Farm, project: dict[str,
     stored, jobs = list(farm.storage.iterdir()), len(farm.jobs())
     common = {"url": farm.url, "renders": str(farm.renders), "file": project["shot"]}
     arguments = {**common, "aborts": [True, False], "settings": {"chunk_size": 3}}
-    found = window().finish(window().start("window", home, arguments), home)
+    found = in_window(blender).run("window", home, **arguments)
     keep_pictures(home)
     assert found["errors"] == [], found["output"]
     # What goes wrong while the panel is drawn is only seen there.
