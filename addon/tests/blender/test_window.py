@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from blenders import Blender, in_window
+from test_submit import grow
 from whole_farm import Farm
 
 #: Longer than anything that the add-on may do on the main thread, shorter than copying a large file there; in seconds.
@@ -18,9 +19,7 @@ NOTICEABLE = 2.0
 def test_the_window_stays_alive(blender: Blender, farm: Farm, project: dict[str, str], home: Path) -> None:
     if not blender.has_window:
         pytest.skip("the bpy module has no window")
-    big = Path(project["project"]) / "maps" / "seq" / "wave_0003.png"
-    with big.open("ab") as file:
-        file.truncate(400_000_000)
+    grow(project, 400_000_000)
     stored, jobs = list(farm.storage.iterdir()), len(farm.jobs())
     common = {"url": farm.url, "renders": str(farm.renders), "file": project["shot"]}
     arguments = {**common, "aborts": [True, False], "settings": {"chunk_size": 3}}

@@ -34,12 +34,19 @@ def submit(options):
     if phase:
         threading.Thread(target=abort_in, args=(phase, seen), daemon=True).start()
     # What is on the screen and not on the disk.
-    scene["mark"] = options.pop("mark", "")
+    if "mark" in options:
+        scene["mark"] = f"<{options.pop('mark')}>"
     for name, value in options.pop("preferences", {}).items():
         setattr(inside.preferences(), name, value)
     start = time.monotonic()
     result = bpy.ops.flamenco.submit_job(**options)
-    return {"result": sorted(result), "seconds": time.monotonic() - start, "seen": seen, **inside.state()}
+    return {
+        "result": sorted(result),
+        "seconds": time.monotonic() - start,
+        "seen": seen,
+        "module": inside.MODULE,
+        **inside.state(),
+    }
 
 
 inside.connect()
