@@ -29,6 +29,10 @@ from .submission import Mode, Order, Outcome, Question, SubmissionFailed, choose
 RECORDS = "flamenco-jobs.json"
 #: How copies of the artist's file end: job types leave this out of the names of videos.
 COPY_SUFFIX = ".flamenco.blend"
+#: From this version on, saving a copy does not make Blender forget that the file has changes.
+REMEMBERS_CHANGES = (4, 3, 0)
+#: How long an older one takes at the most until it forgets, in seconds.
+NOTICES = 3.0
 #: How long to wait for an abandoned submission before Blender goes on, in seconds.
 PATIENCE = 1.0
 
@@ -273,6 +277,9 @@ class Run:
         is_changed = bpy.data.is_dirty or bpy.app.background or not blendfile.exists()
         if mode == "COPY" and is_changed:
             copy = self._name_copy(blendfile, stays=is_in_place)
+            if bpy.data.is_dirty and not bpy.app.background and bpy.app.version < REMEMBERS_CHANGES:
+                end = time.monotonic() + NOTICES
+                bpy.app.timers.register(lambda: _stay_changed(end), first_interval=0.1)
             self._write(copy, lambda: bpy.ops.wm.save_as_mainfile(filepath=str(copy), copy=True))
             return copy
         if mode != "NEVER" and is_changed:
@@ -363,6 +370,14 @@ def _linked_data_saved() -> Iterator[None]:
         yield
     finally:
         setattr(experimental, name, before)
+
+
+def _stay_changed(end: float) -> float | None:
+    """Old Blenders take a file for saved once a copy of it is, and would let the artist quit without a word."""
+    if bpy.data.is_dirty:
+        return 0.1 if time.monotonic() < end else None
+    bpy.ops.ed.undo_push(message="Submit a Copy")
+    return None
 
 
 @contextlib.contextmanager

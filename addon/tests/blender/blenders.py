@@ -123,9 +123,10 @@ def chosen() -> list[Blender]:
     return [module(name.removeprefix("bpy-")) if name.startswith("bpy-") else program(name) for name in wanted]
 
 
-def in_window(blender: Blender) -> Blender:
+def in_window(blender: Blender, *options: str) -> Blender:
     """The same program with a window, on a screen that nobody sees."""
     assert shutil.which("xvfb-run"), "xvfb-run is missing: apt-get install xvfb"
     screen = ("xvfb-run", "--auto-servernum", "--server-args=-screen 0 1000x1000x24", "env", "LIBGL_ALWAYS_SOFTWARE=1")
-    command = (blender.command[0], "--factory-startup", "--window-geometry", "0", "0", "1000", "1000", "--python")
-    return dataclasses.replace(blender, name=f"{blender.name} in a window", command=(*screen, *command))
+    place = ("--window-geometry", "0", "0", "1000", "1000")
+    command = (*screen, blender.command[0], "--factory-startup", *place, *options, "--python")
+    return dataclasses.replace(blender, name=f"{blender.name} in a window", command=command)
