@@ -260,7 +260,7 @@ async fn a_full_disk_is_told_apart_from_other_errors() {
     assert!(!is_out_of_space(&error), "{error}");
 }
 
-/// Found by the random sequences: a text for one job was refused, since another one had been erased.
+/// It happened that a text for one job was refused, since another one had been erased.
 #[tokio::test]
 async fn an_erased_job_is_not_in_the_way_of_another() {
     let fixture = fixture(DEFAULT_SIZE_LIMIT);
