@@ -18,8 +18,12 @@ export const router = createRouter({
       props: (route) => ({ jobID: parameter(route, 'jobID'), taskID: parameter(route, 'taskID') }),
     },
     { path: '/workers', name: 'workers', component: () => import('./views/WorkersView.vue') },
-    // The reference's address of one worker.
-    { path: '/workers/:workerID', redirect: (to) => ({ name: 'workers', query: { worker: parameter(to, 'workerID') } }) },
+    {
+      path: '/workers/:workerID',
+      name: 'worker',
+      component: () => import('./views/WorkerView.vue'),
+      props: (route) => ({ workerID: parameter(route, 'workerID') }),
+    },
     // Shown by the setup assistant itself, and only while the manager wants one.
     { path: '/setup/:step?', name: 'setup', component: { render: () => null } },
     { path: '/:rest(.*)*', name: 'not-found', component: () => import('./views/NotFoundView.vue') },
