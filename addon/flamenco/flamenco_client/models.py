@@ -70,6 +70,8 @@ class FlamencoVersion(Model):
     #:
     #: * `frames`: workers may report every frame with `reportFrames`.
     #: * `machine`: workers may report how their machine is doing with `reportMachine`.
+    #: * `thumbnails`: workers may say which frame a picture is of when they send it with
+    #: `taskOutputProduced`.
     features: list[str] | None = None
 
 
@@ -384,6 +386,13 @@ class WorkerSummary(Model):
     version: str
     #: Whether a restart can be requested.
     can_restart: bool
+    #: Own addition. Whether the worker may be given tasks. A disabled worker gets none until a person enables
+    #: it, whatever its status. Absent means enabled.
+    enabled: bool | None = None
+    #: Own addition. Why it was disabled. Absent when it is enabled, or nobody said why.
+    disabled_reason: str | None = None
+    #: Own addition. When it was disabled. Absent when it is enabled.
+    disabled_at: datetime | None = None
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -402,6 +411,13 @@ class Worker(Model):
     version: str
     #: Whether a restart can be requested.
     can_restart: bool
+    #: Own addition. Whether the worker may be given tasks. A disabled worker gets none until a person enables
+    #: it, whatever its status. Absent means enabled.
+    enabled: bool | None = None
+    #: Own addition. Why it was disabled. Absent when it is enabled, or nobody said why.
+    disabled_reason: str | None = None
+    #: Own addition. When it was disabled. Absent when it is enabled.
+    disabled_at: datetime | None = None
     #: The network address that the worker last signed on from.
     ip_address: str
     #: Operating system of the worker.
@@ -446,6 +462,28 @@ class WorkerStatusChangeRequest(Model):
     status: WorkerStatus
     #: Whether the worker finishes its task first.
     is_lazy: bool
+
+
+@dataclasses.dataclass(kw_only=True)
+class WorkerEnabledChange(Model):
+    """Own addition. Whether a worker may be given tasks."""
+
+    #: Whether it may.
+    enabled: bool
+    when: WorkerDisableTime | None = None
+    #: Why it is disabled, for people.
+    reason: str | None = None
+
+
+class WorkerDisableTime(wire.OpenEnum):
+    """What becomes of the task that a worker has when it is disabled. Has no meaning when it is enabled.
+
+    * `after-task`: it finishes its task; so if left out.
+    * `now`: its task goes back to the queue, for another worker.
+    """
+
+    AFTER_TASK = "after-task"
+    NOW = "now"
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -660,6 +698,31 @@ class Job(Model):
     #: When the deletion of the job was requested. Absent when it was not.
     delete_requested_at: datetime | None = None
     task_counts: JobTaskCounts | None = None
+    frames: JobFrameCounts | None = None
+
+
+@dataclasses.dataclass(kw_only=True)
+class JobFrameCounts(Model):
+    """Own addition. How far the frames of a job are, for lists of jobs. Absent for a job that renders none.
+    See `fetchJobFrameSummary` for more.
+    """
+
+    #: How many frames the commands of the job name. Absent when they do not.
+    total: int | None = None
+    #: How many frames have come out.
+    done: int
+    #: How often a frame has failed, or has come out broken, empty or not at all.
+    failures: int
+    #: Mean render time of a frame in milliseconds. Absent as long as it is not known.
+    mean_ms: int | None = None
+    #: The render times of all its frames together, in milliseconds.
+    total_ms: int | None = None
+    #: When its newest frame was rendered.
+    last_rendered_at: datetime | None = None
+    thumbnail: FrameThumbnail | None = None
+    #: When the job will be done if it goes on as it does. Only there while workers are on it and at least 3
+    #: frames are done.
+    estimated_end: datetime | None = None
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -1117,6 +1180,55 @@ class FrameReport(Model):
     height: int | None = None
 
 
+class JobFrameState(wire.OpenEnum):
+    """How a frame of a job is. Those of `FrameState`, and three that the manager adds:
+
+    * `ok`: the picture is there and can be read.
+    * `empty`: the file has no content.
+    * `broken`: only part of the picture is there, or it cannot be read.
+    * `black`: every pixel is black or transparent.
+    * `missing`: the renderer says that it saved the file, or it was saved once, but there is none.
+    * `failed`: it was begun, and rendering ended with an error before it was saved.
+    * `different-size`: the picture has another size than most frames of its output.
+    * `expected`: it has not been rendered yet.
+    * `rendering`: its task is running, and it has not come out of it yet.
+    """
+
+    OK = "ok"
+    EMPTY = "empty"
+    BROKEN = "broken"
+    BLACK = "black"
+    MISSING = "missing"
+    FAILED = "failed"
+    DIFFERENT_SIZE = "different-size"
+    EXPECTED = "expected"
+    RENDERING = "rendering"
+
+
+class ThumbnailSize(wire.OpenEnum):
+    """A size of thumbnails:
+
+    * `small`: fits into 200x112 pixels.
+    * `large`: fits into 600x338 pixels.
+    """
+
+    SMALL = "small"
+    LARGE = "large"
+
+
+@dataclasses.dataclass(kw_only=True)
+class FrameThumbnail(Model):
+    """Where the thumbnail of a frame is, in two sizes, relative to the address of the manager. JPEG, or WebP
+    for a picture with transparency. What an address shows never changes: another picture has other
+    addresses, so they can be cached for ever. `large` is gone when the manager had to make room.
+    """
+
+    #: Fits into 200x112 pixels.
+    small: str
+    #: Fits into 600x338 pixels.
+    large: str | None = None
+
+
 @dataclasses.dataclass(kw_only=True)
 class JobFrames(Model):
     """A page of the frames of a job."""
@@ -1144,7 +1256,7 @@ class JobFrame(Model):
     name: str
     #: The file as the worker sees it. Empty for a frame that failed.
     path: str
-    state: FrameState
+    state: JobFrameState
     #: How often it was rendered.
     attempt: int
     #: When it was saved, or found to have failed.
@@ -1161,6 +1273,331 @@ class JobFrame(Model):
     width: int | None = None
     #: Height of the picture in pixels.
     height: int | None = None
+    #: Which output of the job it belongs to, that is, its path with the frame number replaced by `#`. Empty
+    #: for a frame that failed.
+    output: str | None = None
+    #: The file as the asked platform sees it. Only there when `platform` was given and two-way variables
+    #: cover the path.
+    platform_path: str | None = None
+    thumbnail: FrameThumbnail | None = None
+
+
+@dataclasses.dataclass(kw_only=True)
+class JobFrameGrid(Model):
+    """The places of the frames of a job."""
+
+    #: One for each frame number, in order.
+    places: list[FramePlace]
+    #: The `from` of the next page. Only there when there is more.
+    next_from: int | None = None
+
+
+@dataclasses.dataclass(kw_only=True)
+class FramePlace(Model):
+    """A frame of a job, rendered or not, in short. Of several files of a frame, the newest."""
+
+    #: Frame number; it may be negative.
+    frame: int
+    state: JobFrameState
+    #: How many files the frame has.
+    files: int
+    #: Identifies the newest file. Absent when there is none.
+    id: int | None = None
+    #: The task that renders it.
+    task: str | None = None
+    #: The worker that rendered it last, or is rendering it.
+    worker: str | None = None
+    #: How long rendering took without saving, in milliseconds, if known.
+    render_ms: int | None = None
+    #: When it was rendered.
+    rendered_at: datetime | None = None
+    #: How often it was rendered.
+    attempt: int | None = None
+    thumbnail: FrameThumbnail | None = None
+
+
+@dataclasses.dataclass(kw_only=True)
+class JobFrameDetails(Model):
+    """One frame of a job."""
+
+    #: Frame number; it may be negative.
+    frame: int
+    state: JobFrameState
+    #: The task that renders it, if known.
+    task: str | None = None
+    #: Its files, the newest first.
+    files: list[JobFrame]
+    #: How its files were rendered, the newest first; what `files` shows is the first of each file.
+    attempts: list[FrameAttempt]
+
+
+@dataclasses.dataclass(kw_only=True)
+class FrameAttempt(Model):
+    """One time that a file of a frame was rendered."""
+
+    #: The `id` of the file among those of the frame.
+    file: int
+    #: The how-manieth time it was.
+    attempt: int
+    state: JobFrameState
+    #: The worker that rendered it.
+    worker: str | None = None
+    #: Name of that worker.
+    worker_name: str | None = None
+    #: When it was saved, or found to have failed.
+    rendered_at: datetime
+    #: How long rendering took without saving, in milliseconds, if known.
+    render_ms: int | None = None
+    #: How long saving took, in milliseconds, if known.
+    save_ms: int | None = None
+    #: Most memory that the renderer used for it, in bytes, as it tells.
+    peak_memory: int | None = None
+    #: Size of the file in bytes.
+    file_size: int | None = None
+    #: Width of the picture in pixels.
+    width: int | None = None
+    #: Height of the picture in pixels.
+    height: int | None = None
+
+
+@dataclasses.dataclass(kw_only=True)
+class JobFrameSummary(Model):
+    """How the frames of a job are doing."""
+
+    #: How many frames the commands of the job name. Absent when they do not.
+    frames_total: int | None = None
+    #: How many frames have come out, whatever they look like.
+    frames_done: int
+    #: How many are still to come. Absent when the commands of the job do not name them.
+    frames_left: int | None = None
+    states: FrameStateCounts
+    #: How often frames were rendered.
+    attempts: int
+    #: How many of these attempts failed, or came out broken, empty or not at all.
+    failures: int
+    render_time: RenderTimes
+    #: At what rate frames come out, over the last 20 that did. Absent when fewer than 3 did, or the last one
+    #: was long ago.
+    frames_per_hour: float | None = None
+    #: How many workers are on tasks of the job now.
+    workers_active: int
+    estimate: EndEstimate | None = None
+    #: Who rendered the frames, most frames first.
+    workers: list[WorkerFrames]
+
+
+@dataclasses.dataclass(kw_only=True)
+class RenderTimes(Model):
+    """How long frames took to render, without saving, as far as it is known. All but `count` and `total_ms`
+    are absent when it is not known for any.
+    """
+
+    #: For how many frames it is known.
+    count: int
+    #: The quickest, in milliseconds.
+    min_ms: int | None = None
+    #: The mean, in milliseconds.
+    mean_ms: int | None = None
+    #: Half of them took no longer than this, in milliseconds.
+    median_ms: int | None = None
+    #: 95 of 100 took no longer than this, in milliseconds.
+    p95_ms: int | None = None
+    #: The slowest, in milliseconds.
+    max_ms: int | None = None
+    #: All of them together, in milliseconds.
+    total_ms: int
+
+
+@dataclasses.dataclass(kw_only=True)
+class EndEstimate(Model):
+    """When a job will be done if it goes on as it does, from the last 20 frames and the workers that are on
+    it now. Absent when no worker is on the job, when fewer than 3 frames are done, when it is not known
+    how many are left, or when none are.
+    """
+
+    #: The most likely end.
+    end: datetime
+    #: If the frames that are left are on the quick side. About 19 of 20 jobs end after this.
+    earliest: datetime
+    #: If the frames that are left are on the slow side. About 19 of 20 jobs end before this.
+    latest: datetime
+    #: How long until `end`, in milliseconds.
+    left_ms: int
+
+
+@dataclasses.dataclass(kw_only=True)
+class WorkerFrames(Model):
+    """What a worker rendered of a job."""
+
+    #: The worker. Absent when it was deleted.
+    worker: str | None = None
+    #: Name of the worker.
+    name: str | None = None
+    #: How many frames it rendered last.
+    frames: int
+    #: How many of its attempts failed.
+    failures: int
+    render_time: RenderTimes
+
+
+@dataclasses.dataclass(kw_only=True)
+class FrameRequeue(Model):
+    """Frames that are to be rendered again."""
+
+    #: The frames and ranges, separated by commas, as in the settings of a job; a range is written `1-10` or
+    #: `1..10`. At most 100000 frames.
+    frames: str
+    #: Why. It becomes part of the activity of the tasks.
+    reason: str | None = None
+
+
+@dataclasses.dataclass(kw_only=True)
+class FrameRequeueResult(Model):
+    """What was requeued."""
+
+    #: The frames that will be rendered again.
+    frames: list[int]
+    #: The tasks that will do it.
+    tasks: list[str]
+    #: The frames that will not, and why.
+    left_alone: list[FrameLeftAlone]
+
+
+@dataclasses.dataclass(kw_only=True)
+class FrameLeftAlone(Model):
+    """A frame that was not requeued."""
+
+    #: The frame.
+    frame: int
+    #: Why not.
+    reason: str
+
+
+@dataclasses.dataclass(kw_only=True)
+class JobPreview(Model):
+    """Where the moving preview of a job is, and its still, relative to the address of the manager. What an
+    address shows never changes.
+    """
+
+    still: FrameThumbnail | None = None
+    #: The frame that the still shows.
+    still_frame: int | None = None
+    #: Whether somebody chose that frame with `setJobPoster`.
+    still_chosen: bool | None = None
+    #: An animated GIF. Absent when the job has no thumbnails.
+    animation: str | None = None
+    #: The first frame of the sequence.
+    first_frame: int | None = None
+    #: The last frame of the sequence.
+    last_frame: int | None = None
+    #: The animation shows every frame (1), every second frame (2), and so on.
+    step: int
+    #: How many pictures the animation has.
+    frames: int
+    #: How many of these stand for a frame without a thumbnail.
+    missing: int
+    #: How many pictures it shows in a second.
+    fps: int
+
+
+@dataclasses.dataclass(kw_only=True)
+class JobPosterChoice(Model):
+    """The frame that stands for a job."""
+
+    #: The frame number. Left out, the middle one of the rendered frames stands for the job.
+    frame: int | None = None
+
+
+@dataclasses.dataclass(kw_only=True)
+class LatestFrames(Model):
+    """Frames of several jobs."""
+
+    #: The frames, the newest first.
+    frames: list[LatestFrame]
+
+
+@dataclasses.dataclass(kw_only=True)
+class LatestFrame(Model):
+    """A frame, with its job."""
+
+    #: The job.
+    job: str
+    #: The name of the job.
+    job_name: str
+    #: How many frames the job has, if known.
+    frames_total: int | None = None
+    frame: JobFrame
+
+
+class FrameSpan(wire.OpenEnum):
+    """How far back statistics go:
+
+    * `day`: 24 hours and the one that is going on, by the hour.
+    * `month`: 30 days and the one that is going on, by the day (UTC).
+    """
+
+    DAY = "day"
+    MONTH = "month"
+
+
+@dataclasses.dataclass(kw_only=True)
+class FrameStatistics(Model):
+    """How many frames were rendered."""
+
+    #: How many frames were rendered in the last 60 minutes and still exist.
+    frames_last_hour: int
+    #: The hours or days, oldest first.
+    periods: list[FramePeriod]
+    #: The workers that rendered in that time, most frames first.
+    workers: list[WorkerFrameStatistics]
+
+
+@dataclasses.dataclass(kw_only=True)
+class FramePeriod(Model):
+    """What was rendered in an hour or a day."""
+
+    #: When it began.
+    from_: datetime
+    #: How many frames came out; one that was rendered twice counts twice.
+    frames: int
+    #: How many failed, or came out broken, empty or not at all.
+    failures: int
+    #: Their render times together, in milliseconds, as far as known.
+    render_ms: int
+
+
+@dataclasses.dataclass(kw_only=True)
+class WorkerFrameStatistics(Model):
+    """What a worker rendered in the time that was asked for."""
+
+    #: The worker. Absent for all that were deleted, together.
+    worker: str | None = None
+    #: Name of the worker.
+    name: str | None = None
+    #: How many frames came out.
+    frames: int
+    #: How many failed, or came out broken, empty or not at all.
+    failures: int
+    #: Their render times together, in milliseconds, as far as known.
+    render_ms: int
+    #: The mean render time of a frame, in milliseconds. Absent when it is not known for any.
+    mean_ms: int | None = None
+    #: How many tasks it has failed that no retry has cured yet, in jobs that exist.
+    failed_tasks: int
+
+
+@dataclasses.dataclass(kw_only=True)
+class EventFrameUpdate(Model):
+    """Own addition. Socket.IO event `/frames`: frames of a job were rendered, or their thumbnails or states
+    have changed. It comes at most twice a second for a job.
+    """
+
+    #: The job.
+    job: str
+    #: The frames as they are stored now.
+    frames: list[JobFrame]
+    #: Whether more changed than is listed here. Fetch the frames again.
+    refresh: bool
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -1396,7 +1833,7 @@ class SocketIOSubscription(Model):
 
     op: SocketIOSubscriptionOperation
     type: SocketIOSubscriptionType
-    #: The job for `job`, the task for `tasklog`. Left out for the others.
+    #: The job for `job` and `jobFrames`, the task for `tasklog`. Left out for the others.
     uuid: str | None = None
 
 
@@ -1422,6 +1859,8 @@ class SocketIOSubscriptionType(wire.OpenEnum):
     * `allWorkerTags`: changes of the tags (`/workertags`).
     * `allWorkerStats`: own addition; how the machines of the workers are doing (`/workerstats`, a
     `WorkerMachines`).
+    * `jobFrames`: own addition; the frames of one job (`/frames`, an `EventFrameUpdate`).
+    * `allFrames`: own addition; the frames of all jobs (`/frames`, an `EventFrameUpdate`).
     """
 
     ALL_JOBS = "allJobs"
@@ -1431,6 +1870,8 @@ class SocketIOSubscriptionType(wire.OpenEnum):
     ALL_LAST_RENDERED = "allLastRendered"
     ALL_WORKER_TAGS = "allWorkerTags"
     ALL_WORKER_STATS = "allWorkerStats"
+    JOB_FRAMES = "jobFrames"
+    ALL_FRAMES = "allFrames"
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -1539,6 +1980,13 @@ class EventWorkerUpdate(Model):
     deleted_at: datetime | None = None
     #: Whether a restart can be requested.
     can_restart: bool
+    #: Own addition. Whether the worker may be given tasks. A disabled worker gets none until a person enables
+    #: it, whatever its status. Absent means enabled.
+    enabled: bool | None = None
+    #: Own addition. Why it was disabled. Absent when it is enabled, or nobody said why.
+    disabled_reason: str | None = None
+    #: Own addition. When it was disabled. Absent when it is enabled.
+    disabled_at: datetime | None = None
     #: *Own addition.* UUIDs of the tags that the worker has now. Only there when its tags have changed.
     tag_ids: list[str] | None = None
 
@@ -1586,6 +2034,7 @@ JobSettings = dict[str, Any]
 JobMetadata = dict[str, str]
 NextCursor = str
 JobBlocklist = list[JobBlocklistEntry]
+FrameStateCounts = dict[str, int]
 
 
 # How each attribute is written in JSON. This comes last, since classes refer to each other.
@@ -1706,6 +2155,9 @@ WorkerSummary.WIRE = (
     Field("last_seen", "last_seen", wire.TIME),
     Field("version", "version", wire.TEXT, required=True),
     Field("can_restart", "can_restart", wire.BOOLEAN, required=True),
+    Field("enabled", "enabled", wire.BOOLEAN),
+    Field("disabled_reason", "disabled_reason", wire.TEXT),
+    Field("disabled_at", "disabled_at", wire.TIME),
 )
 Worker.WIRE = (
     Field("id", "id", wire.TEXT, required=True),
@@ -1715,6 +2167,9 @@ Worker.WIRE = (
     Field("last_seen", "last_seen", wire.TIME),
     Field("version", "version", wire.TEXT, required=True),
     Field("can_restart", "can_restart", wire.BOOLEAN, required=True),
+    Field("enabled", "enabled", wire.BOOLEAN),
+    Field("disabled_reason", "disabled_reason", wire.TEXT),
+    Field("disabled_at", "disabled_at", wire.TIME),
     Field("ip_address", "ip_address", wire.TEXT, required=True),
     Field("platform", "platform", wire.TEXT, required=True),
     Field("supported_task_types", "supported_task_types", ListOf(wire.TEXT), required=True),
@@ -1737,6 +2192,11 @@ WorkerTask.WIRE = (
 WorkerStatusChangeRequest.WIRE = (
     Field("status", "status", Choice(WorkerStatus), required=True),
     Field("is_lazy", "is_lazy", wire.BOOLEAN, required=True),
+)
+WorkerEnabledChange.WIRE = (
+    Field("enabled", "enabled", wire.BOOLEAN, required=True),
+    Field("when", "when", Choice(WorkerDisableTime)),
+    Field("reason", "reason", wire.TEXT),
 )
 WorkerSleepSchedule.WIRE = (
     Field("is_active", "is_active", wire.BOOLEAN, required=True),
@@ -1810,6 +2270,17 @@ Job.WIRE = (
     Field("steps_total", "steps_total", wire.INTEGER, required=True),
     Field("delete_requested_at", "delete_requested_at", wire.TIME),
     Field("task_counts", "task_counts", Of(JobTaskCounts)),
+    Field("frames", "frames", Of(JobFrameCounts)),
+)
+JobFrameCounts.WIRE = (
+    Field("total", "total", wire.INTEGER),
+    Field("done", "done", wire.INTEGER, required=True),
+    Field("failures", "failures", wire.INTEGER, required=True),
+    Field("mean_ms", "mean_ms", wire.INTEGER),
+    Field("total_ms", "total_ms", wire.INTEGER),
+    Field("last_rendered_at", "last_rendered_at", wire.TIME),
+    Field("thumbnail", "thumbnail", Of(FrameThumbnail)),
+    Field("estimated_end", "estimated_end", wire.TIME),
 )
 JobTaskCounts.WIRE = (
     Field("queued", "queued", wire.INTEGER, required=True),
@@ -1934,6 +2405,7 @@ FrameReport.WIRE = (
     Field("width", "width", wire.INTEGER),
     Field("height", "height", wire.INTEGER),
 )
+FrameThumbnail.WIRE = (Field("small", "small", wire.TEXT, required=True), Field("large", "large", wire.TEXT))
 JobFrames.WIRE = (
     Field("frames", "frames", ListOf(Of(JobFrame)), required=True),
     Field("next_cursor", "next_cursor", wire.TEXT),
@@ -1946,7 +2418,7 @@ JobFrame.WIRE = (
     Field("frame", "frame", wire.INTEGER, required=True),
     Field("name", "name", wire.TEXT, required=True),
     Field("path", "path", wire.TEXT, required=True),
-    Field("state", "state", Choice(FrameState), required=True),
+    Field("state", "state", Choice(JobFrameState), required=True),
     Field("attempt", "attempt", wire.INTEGER, required=True),
     Field("rendered_at", "rendered_at", wire.TIME, required=True),
     Field("render_ms", "render_ms", wire.INTEGER),
@@ -1955,6 +2427,139 @@ JobFrame.WIRE = (
     Field("file_size", "file_size", wire.INTEGER),
     Field("width", "width", wire.INTEGER),
     Field("height", "height", wire.INTEGER),
+    Field("output", "output", wire.TEXT),
+    Field("platform_path", "platform_path", wire.TEXT),
+    Field("thumbnail", "thumbnail", Of(FrameThumbnail)),
+)
+JobFrameGrid.WIRE = (
+    Field("places", "places", ListOf(Of(FramePlace)), required=True),
+    Field("next_from", "next_from", wire.INTEGER),
+)
+FramePlace.WIRE = (
+    Field("frame", "frame", wire.INTEGER, required=True),
+    Field("state", "state", Choice(JobFrameState), required=True),
+    Field("files", "files", wire.INTEGER, required=True),
+    Field("id", "id", wire.INTEGER),
+    Field("task", "task", wire.TEXT),
+    Field("worker", "worker", wire.TEXT),
+    Field("render_ms", "render_ms", wire.INTEGER),
+    Field("rendered_at", "rendered_at", wire.TIME),
+    Field("attempt", "attempt", wire.INTEGER),
+    Field("thumbnail", "thumbnail", Of(FrameThumbnail)),
+)
+JobFrameDetails.WIRE = (
+    Field("frame", "frame", wire.INTEGER, required=True),
+    Field("state", "state", Choice(JobFrameState), required=True),
+    Field("task", "task", wire.TEXT),
+    Field("files", "files", ListOf(Of(JobFrame)), required=True),
+    Field("attempts", "attempts", ListOf(Of(FrameAttempt)), required=True),
+)
+FrameAttempt.WIRE = (
+    Field("file", "file", wire.INTEGER, required=True),
+    Field("attempt", "attempt", wire.INTEGER, required=True),
+    Field("state", "state", Choice(JobFrameState), required=True),
+    Field("worker", "worker", wire.TEXT),
+    Field("worker_name", "worker_name", wire.TEXT),
+    Field("rendered_at", "rendered_at", wire.TIME, required=True),
+    Field("render_ms", "render_ms", wire.INTEGER),
+    Field("save_ms", "save_ms", wire.INTEGER),
+    Field("peak_memory", "peak_memory", wire.INTEGER),
+    Field("file_size", "file_size", wire.INTEGER),
+    Field("width", "width", wire.INTEGER),
+    Field("height", "height", wire.INTEGER),
+)
+JobFrameSummary.WIRE = (
+    Field("frames_total", "frames_total", wire.INTEGER),
+    Field("frames_done", "frames_done", wire.INTEGER, required=True),
+    Field("frames_left", "frames_left", wire.INTEGER),
+    Field("states", "states", MapOf(wire.INTEGER), required=True),
+    Field("attempts", "attempts", wire.INTEGER, required=True),
+    Field("failures", "failures", wire.INTEGER, required=True),
+    Field("render_time", "render_time", Of(RenderTimes), required=True),
+    Field("frames_per_hour", "frames_per_hour", wire.NUMBER),
+    Field("workers_active", "workers_active", wire.INTEGER, required=True),
+    Field("estimate", "estimate", Of(EndEstimate)),
+    Field("workers", "workers", ListOf(Of(WorkerFrames)), required=True),
+)
+RenderTimes.WIRE = (
+    Field("count", "count", wire.INTEGER, required=True),
+    Field("min_ms", "min_ms", wire.INTEGER),
+    Field("mean_ms", "mean_ms", wire.INTEGER),
+    Field("median_ms", "median_ms", wire.INTEGER),
+    Field("p95_ms", "p95_ms", wire.INTEGER),
+    Field("max_ms", "max_ms", wire.INTEGER),
+    Field("total_ms", "total_ms", wire.INTEGER, required=True),
+)
+EndEstimate.WIRE = (
+    Field("end", "end", wire.TIME, required=True),
+    Field("earliest", "earliest", wire.TIME, required=True),
+    Field("latest", "latest", wire.TIME, required=True),
+    Field("left_ms", "left_ms", wire.INTEGER, required=True),
+)
+WorkerFrames.WIRE = (
+    Field("worker", "worker", wire.TEXT),
+    Field("name", "name", wire.TEXT),
+    Field("frames", "frames", wire.INTEGER, required=True),
+    Field("failures", "failures", wire.INTEGER, required=True),
+    Field("render_time", "render_time", Of(RenderTimes), required=True),
+)
+FrameRequeue.WIRE = (
+    Field("frames", "frames", wire.TEXT, required=True),
+    Field("reason", "reason", wire.TEXT),
+)
+FrameRequeueResult.WIRE = (
+    Field("frames", "frames", ListOf(wire.INTEGER), required=True),
+    Field("tasks", "tasks", ListOf(wire.TEXT), required=True),
+    Field("left_alone", "left_alone", ListOf(Of(FrameLeftAlone)), required=True),
+)
+FrameLeftAlone.WIRE = (
+    Field("frame", "frame", wire.INTEGER, required=True),
+    Field("reason", "reason", wire.TEXT, required=True),
+)
+JobPreview.WIRE = (
+    Field("still", "still", Of(FrameThumbnail)),
+    Field("still_frame", "still_frame", wire.INTEGER),
+    Field("still_chosen", "still_chosen", wire.BOOLEAN),
+    Field("animation", "animation", wire.TEXT),
+    Field("first_frame", "first_frame", wire.INTEGER),
+    Field("last_frame", "last_frame", wire.INTEGER),
+    Field("step", "step", wire.INTEGER, required=True),
+    Field("frames", "frames", wire.INTEGER, required=True),
+    Field("missing", "missing", wire.INTEGER, required=True),
+    Field("fps", "fps", wire.INTEGER, required=True),
+)
+JobPosterChoice.WIRE = (Field("frame", "frame", wire.INTEGER),)
+LatestFrames.WIRE = (Field("frames", "frames", ListOf(Of(LatestFrame)), required=True),)
+LatestFrame.WIRE = (
+    Field("job", "job", wire.TEXT, required=True),
+    Field("job_name", "job_name", wire.TEXT, required=True),
+    Field("frames_total", "frames_total", wire.INTEGER),
+    Field("frame", "frame", Of(JobFrame), required=True),
+)
+FrameStatistics.WIRE = (
+    Field("frames_last_hour", "frames_last_hour", wire.INTEGER, required=True),
+    Field("periods", "periods", ListOf(Of(FramePeriod)), required=True),
+    Field("workers", "workers", ListOf(Of(WorkerFrameStatistics)), required=True),
+)
+FramePeriod.WIRE = (
+    Field("from_", "from", wire.TIME, required=True),
+    Field("frames", "frames", wire.INTEGER, required=True),
+    Field("failures", "failures", wire.INTEGER, required=True),
+    Field("render_ms", "render_ms", wire.INTEGER, required=True),
+)
+WorkerFrameStatistics.WIRE = (
+    Field("worker", "worker", wire.TEXT),
+    Field("name", "name", wire.TEXT),
+    Field("frames", "frames", wire.INTEGER, required=True),
+    Field("failures", "failures", wire.INTEGER, required=True),
+    Field("render_ms", "render_ms", wire.INTEGER, required=True),
+    Field("mean_ms", "mean_ms", wire.INTEGER),
+    Field("failed_tasks", "failed_tasks", wire.INTEGER, required=True),
+)
+EventFrameUpdate.WIRE = (
+    Field("job", "job", wire.TEXT, required=True),
+    Field("frames", "frames", ListOf(Of(JobFrame)), required=True),
+    Field("refresh", "refresh", wire.BOOLEAN, required=True),
 )
 MachineReport.WIRE = (
     Field("now", "now", wire.TIME, required=True),
@@ -2098,6 +2703,9 @@ EventWorkerUpdate.WIRE = (
     Field("version", "version", wire.TEXT, required=True),
     Field("deleted_at", "deleted_at", wire.TIME),
     Field("can_restart", "can_restart", wire.BOOLEAN, required=True),
+    Field("enabled", "enabled", wire.BOOLEAN),
+    Field("disabled_reason", "disabled_reason", wire.TEXT),
+    Field("disabled_at", "disabled_at", wire.TIME),
     Field("tag_ids", "tag_ids", ListOf(wire.TEXT)),
 )
 EventWorkerTagUpdate.WIRE = (

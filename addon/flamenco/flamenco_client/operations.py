@@ -16,14 +16,23 @@ from .models import (
     FarmStatusReport,
     FlamencoVersion,
     FrameReports,
-    FrameState,
+    FrameRequeue,
+    FrameRequeueResult,
+    FrameSpan,
+    FrameStatistics,
     Job,
     JobBlocklist,
     JobBlocklistEntry,
     JobDeletionInfo,
+    JobFrameDetails,
+    JobFrameGrid,
     JobFrames,
+    JobFrameState,
+    JobFrameSummary,
     JobLastRenderedImageInfo,
     JobMassDeletionSelection,
+    JobPosterChoice,
+    JobPreview,
     JobPriorityChange,
     JobSort,
     JobsQueryResult,
@@ -31,6 +40,7 @@ from .models import (
     JobStatusChange,
     JobTagChange,
     JobTasksSummary,
+    LatestFrames,
     MachineHistory,
     MachineReport,
     MachineSpan,
@@ -60,7 +70,9 @@ from .models import (
     TaskStatus,
     TaskStatusChange,
     TaskUpdate,
+    ThumbnailSize,
     Worker,
+    WorkerEnabledChange,
     WorkerList,
     WorkerMachines,
     WorkerRegistration,
@@ -514,6 +526,9 @@ class Operations(Transport):
         task_id: str,
         body: FileBody,
         *,
+        frame: int | None = None,
+        path: str | None = None,
+        rendered_at: datetime | None = None,
         content_type: str = "image/jpeg",
         timeout: float | None = None,
     ) -> None:
@@ -521,7 +536,10 @@ class Operations(Transport):
 
         The picture becomes the last-rendered image of the job and of the farm, in a few sizes. It is only
         put in a queue here, so a picture that cannot be read shows up in the manager's log. The request
-        must say its `Content-Length`, which is at most 26214400 bytes (25 MiB).
+        must say its `Content-Length`, which is at most 26214400 bytes (25 MiB). Own addition, offered when
+        `getVersion` lists the feature `thumbnails`: the parameters say which frame the picture is of. Then
+        it also becomes the thumbnail of that frame, and it is not left out in favour of newer ones.
+        Without them, the manager finds out from the log of the task, as far as it can.
 
         `POST /api/v3/worker/task/{task_id}/output-produced`
 
@@ -537,6 +555,9 @@ class Operations(Transport):
         """
         call = Call("POST", "/api/v3/worker/task/{task_id}/output-produced")
         call.path("task_id", task_id, wire.TEXT)
+        call.query("frame", frame, wire.INTEGER)
+        call.query("path", path, wire.TEXT)
+        call.query("rendered_at", rendered_at, wire.TIME)
         call.upload(body, content_type)
         self._send(call, {202: None}, timeout)
 
@@ -687,6 +708,34 @@ class Operations(Transport):
         call = Call("POST", "/api/v3/worker-mgt/workers/{worker_id}/setstatus")
         call.path("worker_id", worker_id, wire.TEXT)
         call.json(body, Of(WorkerStatusChangeRequest))
+        self._send(call, {204: None}, timeout)
+
+    def set_worker_enabled(
+        self,
+        worker_id: str,
+        body: WorkerEnabledChange,
+        *,
+        timeout: float | None = None,
+    ) -> None:
+        """Enable or disable a worker.
+
+        Own addition. A disabled worker gets no tasks until a person enables it again, also after restarts
+        of the worker and of the manager, and whatever its sleep schedule does meanwhile. Works with stock
+        workers. To disable a worker that is disabled replaces the reason.
+
+        `POST /api/v3/worker-mgt/workers/{worker_id}/setenabled`
+
+        * 204: Stored.
+        * 400: Something about the request is wrong. The message says what and what was expected.
+        * 404: What the path names does not exist.
+        * 413: The body is larger than this operation accepts.
+        * 415: The body has a `Content-Type` that this operation does not accept.
+        * 503: The manager cannot do this at the moment, for example because the disk is full. Nothing was
+        changed, try again later.
+        """
+        call = Call("POST", "/api/v3/worker-mgt/workers/{worker_id}/setenabled")
+        call.path("worker_id", worker_id, wire.TEXT)
+        call.json(body, Of(WorkerEnabledChange))
         self._send(call, {204: None}, timeout)
 
     def set_worker_tags(
@@ -1247,15 +1296,22 @@ class Operations(Transport):
         *,
         from_: int | None = None,
         to: int | None = None,
-        state: FrameState | None = None,
+        state: list[JobFrameState] | None = None,
+        task: str | None = None,
+        worker: list[str] | None = None,
+        output: str | None = None,
+        slower_than_ms: int | None = None,
+        platform: str | None = None,
         limit: int | None = None,
         cursor: str | None = None,
         timeout: float | None = None,
     ) -> JobFrames:
         """List the frames of a job.
 
-        Own addition. The frames that workers reported, by frame number. Stock workers report none. An
-        unknown job gives an empty list.
+        Own addition. A row for each file of each frame that was rendered, by frame number, as workers
+        reported it. For a stock worker, which reports none, the rows come from the logs of its tasks. An
+        unknown job gives an empty list. For one entry per frame, those to come included, see
+        `fetchJobFrameGrid`.
 
         `GET /api/v3/jobs/{job_id}/frames`
 
@@ -1266,10 +1322,218 @@ class Operations(Transport):
         call.path("job_id", job_id, wire.TEXT)
         call.query("from", from_, wire.INTEGER)
         call.query("to", to, wire.INTEGER)
-        call.query("state", state, Choice(FrameState))
+        call.query("state", state, ListOf(Choice(JobFrameState)))
+        call.query("task", task, wire.TEXT)
+        call.query("worker", worker, ListOf(wire.TEXT))
+        call.query("output", output, wire.TEXT)
+        call.query("slower_than_ms", slower_than_ms, wire.INTEGER)
+        call.query("platform", platform, wire.TEXT)
         call.query("limit", limit, wire.INTEGER)
         call.query("cursor", cursor, wire.TEXT)
         answer: JobFrames = self._send(call, {200: Of(JobFrames)}, timeout)
+        return answer
+
+    def fetch_job_frame_grid(
+        self,
+        job_id: str,
+        *,
+        from_: int | None = None,
+        to: int | None = None,
+        state: list[JobFrameState] | None = None,
+        limit: int | None = None,
+        timeout: float | None = None,
+    ) -> JobFrameGrid:
+        """List one place for each frame of a job, rendered or not.
+
+        Own addition. For a contact sheet, a chart of render times, and a flip-book: one small entry for
+        each frame number, with the newest file of the frame. Frames that are still to come are in the list
+        as far as the commands of the job name them. An unknown job gives an empty list.
+
+        `GET /api/v3/jobs/{job_id}/frames/grid`
+
+        * 200: The places, by frame number.
+        * 400: Something about the request is wrong. The message says what and what was expected.
+        """
+        call = Call("GET", "/api/v3/jobs/{job_id}/frames/grid")
+        call.path("job_id", job_id, wire.TEXT)
+        call.query("from", from_, wire.INTEGER)
+        call.query("to", to, wire.INTEGER)
+        call.query("state", state, ListOf(Choice(JobFrameState)))
+        call.query("limit", limit, wire.INTEGER)
+        answer: JobFrameGrid = self._send(call, {200: Of(JobFrameGrid)}, timeout)
+        return answer
+
+    def fetch_job_frame_summary(self, job_id: str, *, timeout: float | None = None) -> JobFrameSummary:
+        """Fetch how the frames of a job are doing.
+
+        Own addition. How many frames are in which state, how long they took, who rendered them, and when
+        the job will be done if it goes on as it does.
+
+        `GET /api/v3/jobs/{job_id}/frames/summary`
+
+        * 200: The summary.
+        * 404: What the path names does not exist.
+        """
+        call = Call("GET", "/api/v3/jobs/{job_id}/frames/summary")
+        call.path("job_id", job_id, wire.TEXT)
+        answer: JobFrameSummary = self._send(call, {200: Of(JobFrameSummary)}, timeout)
+        return answer
+
+    def requeue_job_frames(
+        self,
+        job_id: str,
+        body: FrameRequeue,
+        *,
+        timeout: float | None = None,
+    ) -> FrameRequeueResult:
+        """Render some frames of a job again.
+
+        Own addition. Requeues the tasks that hold these frames. When one of them runs again, its command
+        names only the frames that were asked for (and those of the task that have not come out yet), and
+        existing files of those are written anew; all others stay as they are. Works with stock workers.
+        Frames of a task that is waiting to run are rendered anyway; what cannot be rendered by itself is
+        listed in `left_alone` with the reason. When nothing can be rendered again the answer is 422.
+
+        `POST /api/v3/jobs/{job_id}/frames/requeue`
+
+        * 200: Requeued.
+        * 400: Something about the request is wrong. The message says what and what was expected.
+        * 404: What the path names does not exist.
+        * 413: The body is larger than this operation accepts.
+        * 415: The body has a `Content-Type` that this operation does not accept.
+        * 422: The request is well-formed, but what it asks for is not possible now. The message says why.
+        * 503: The manager cannot do this at the moment, for example because the disk is full. Nothing was
+        changed, try again later.
+        """
+        call = Call("POST", "/api/v3/jobs/{job_id}/frames/requeue")
+        call.path("job_id", job_id, wire.TEXT)
+        call.json(body, Of(FrameRequeue))
+        answer: FrameRequeueResult = self._send(call, {200: Of(FrameRequeueResult)}, timeout)
+        return answer
+
+    def fetch_job_frame(
+        self,
+        job_id: str,
+        frame: int,
+        *,
+        platform: str | None = None,
+        timeout: float | None = None,
+    ) -> JobFrameDetails:
+        """Fetch one frame of a job with all its attempts.
+
+        Own addition. All files of the frame, each with how it was rendered before, the newest attempt
+        first. A frame that is expected or being rendered has no files yet.
+
+        `GET /api/v3/jobs/{job_id}/frames/{frame}`
+
+        * 200: The frame.
+        * 400: Something about the request is wrong. The message says what and what was expected.
+        * 404: What the path names does not exist.
+        """
+        call = Call("GET", "/api/v3/jobs/{job_id}/frames/{frame}")
+        call.path("job_id", job_id, wire.TEXT)
+        call.path("frame", frame, wire.INTEGER)
+        call.query("platform", platform, wire.TEXT)
+        answer: JobFrameDetails = self._send(call, {200: Of(JobFrameDetails)}, timeout)
+        return answer
+
+    def fetch_job_preview(
+        self,
+        job_id: str,
+        *,
+        size: ThumbnailSize | None = None,
+        fps: int | None = None,
+        timeout: float | None = None,
+    ) -> JobPreview:
+        """Fetch where the moving preview of a job is, and its still.
+
+        Own addition. The animation is made of the thumbnails when it is asked for, and kept until a frame
+        changes. A frame that is missing is shown as the one before it, dimmed and crossed out. A long
+        sequence is shown with every second, third … frame, so that it has at most 500 pictures. A job
+        without thumbnails has neither animation nor still.
+
+        `GET /api/v3/jobs/{job_id}/preview`
+
+        * 200: Where the preview is.
+        * 400: Something about the request is wrong. The message says what and what was expected.
+        * 404: What the path names does not exist.
+        * 503: The manager cannot do this at the moment, for example because the disk is full. Nothing was
+        changed, try again later.
+        """
+        call = Call("GET", "/api/v3/jobs/{job_id}/preview")
+        call.path("job_id", job_id, wire.TEXT)
+        call.query("size", size, Choice(ThumbnailSize))
+        call.query("fps", fps, wire.INTEGER)
+        answer: JobPreview = self._send(call, {200: Of(JobPreview)}, timeout)
+        return answer
+
+    def set_job_poster(self, job_id: str, body: JobPosterChoice, *, timeout: float | None = None) -> None:
+        """Choose the frame that stands for a job.
+
+        Own addition. The still of the job is this frame from now on. Without a frame it is the middle one
+        of those that are rendered, as it is at first.
+
+        `POST /api/v3/jobs/{job_id}/preview/poster`
+
+        * 204: Stored.
+        * 400: Something about the request is wrong. The message says what and what was expected.
+        * 404: What the path names does not exist.
+        * 413: The body is larger than this operation accepts.
+        * 415: The body has a `Content-Type` that this operation does not accept.
+        * 422: The request is well-formed, but what it asks for is not possible now. The message says why.
+        * 503: The manager cannot do this at the moment, for example because the disk is full. Nothing was
+        changed, try again later.
+        """
+        call = Call("POST", "/api/v3/jobs/{job_id}/preview/poster")
+        call.path("job_id", job_id, wire.TEXT)
+        call.json(body, Of(JobPosterChoice))
+        self._send(call, {204: None}, timeout)
+
+    def fetch_latest_frames(
+        self,
+        *,
+        limit: int | None = None,
+        thumbnails_only: bool | None = None,
+        platform: str | None = None,
+        timeout: float | None = None,
+    ) -> LatestFrames:
+        """List the frames that were rendered last, over all jobs.
+
+        Own addition. The newest first.
+
+        `GET /api/v3/frames/latest`
+
+        * 200: The frames.
+        * 400: Something about the request is wrong. The message says what and what was expected.
+        """
+        call = Call("GET", "/api/v3/frames/latest")
+        call.query("limit", limit, wire.INTEGER)
+        call.query("thumbnails_only", thumbnails_only, wire.BOOLEAN)
+        call.query("platform", platform, wire.TEXT)
+        answer: LatestFrames = self._send(call, {200: Of(LatestFrames)}, timeout)
+        return answer
+
+    def fetch_frame_statistics(
+        self,
+        *,
+        span: FrameSpan | None = None,
+        worker: str | None = None,
+        timeout: float | None = None,
+    ) -> FrameStatistics:
+        """Fetch how many frames the farm renders, by hour or day and by worker.
+
+        Own addition. What was counted stays counted when its job is deleted. Periods without frames are in
+        the list as well.
+
+        `GET /api/v3/frames/statistics`
+
+        * 200: The statistics.
+        * 400: Something about the request is wrong. The message says what and what was expected.
+        """
+        call = Call("GET", "/api/v3/frames/statistics")
+        call.query("span", span, Choice(FrameSpan))
+        call.query("worker", worker, wire.TEXT)
+        answer: FrameStatistics = self._send(call, {200: Of(FrameStatistics)}, timeout)
         return answer
 
     def fetch_job_blocklist(self, job_id: str, *, timeout: float | None = None) -> JobBlocklist:

@@ -23,6 +23,43 @@ status_enum! {
     }
 }
 
+status_enum! {
+    /// How a frame of a job is: what was reported, and what the manager adds.
+    JobFrameState, "frame" {
+        /// See [`FrameState::Ok`].
+        Ok = "ok",
+        /// See [`FrameState::Empty`].
+        Empty = "empty",
+        /// See [`FrameState::Broken`].
+        Broken = "broken",
+        /// See [`FrameState::Black`].
+        Black = "black",
+        /// See [`FrameState::Missing`].
+        Missing = "missing",
+        /// See [`FrameState::Failed`].
+        Failed = "failed",
+        /// The picture has another size than most frames of its output.
+        DifferentSize = "different-size",
+        /// It has not been rendered yet.
+        Expected = "expected",
+        /// Its task is running, and it has not come out of it yet.
+        Rendering = "rendering",
+    }
+}
+
+impl From<FrameState> for JobFrameState {
+    fn from(state: FrameState) -> Self {
+        match state {
+            FrameState::Ok => Self::Ok,
+            FrameState::Empty => Self::Empty,
+            FrameState::Broken => Self::Broken,
+            FrameState::Black => Self::Black,
+            FrameState::Missing => Self::Missing,
+            FrameState::Failed => Self::Failed,
+        }
+    }
+}
+
 /// One file of a frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FrameReport {
@@ -83,14 +120,14 @@ pub struct Frame {
 }
 
 /// Which frames of a job are wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FrameFilter {
     /// The first frame number.
     pub from: i64,
     /// The last frame number.
     pub to: i64,
-    /// Only frames in this state.
-    pub state: Option<FrameState>,
+    /// Only frames in one of these states; all without any.
+    pub states: Vec<JobFrameState>,
     /// Only frames after this one: number and key.
     pub after: Option<(i64, i64)>,
     /// At most so many; all without it.

@@ -67,13 +67,13 @@ pub async fn store(
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn of_job(db: &impl Db, job: JobId, filter: FrameFilter) -> Result<Vec<Frame>, Error> {
+pub async fn of_job(db: &impl Db, job: JobId, filter: &FrameFilter) -> Result<Vec<Frame>, Error> {
     let sql = "SELECT f.id, f.frame, f.name, f.path, f.state, f.attempt, f.rendered_at, f.render_ms, f.save_ms, \
                f.peak_memory, f.file_size, f.width, f.height, t.uuid AS task_uuid, w.uuid AS worker_uuid, w.name AS \
                worker_name FROM frames f JOIN tasks t ON t.id = f.task_id LEFT JOIN workers w ON w.id = f.worker_id \
                WHERE f.job_id = (SELECT id FROM jobs WHERE uuid = $1 AND status <> 'under-construction') AND \
-               f.frame >= $2 AND f.frame <= $3 AND ($4 = '' OR f.state = $4) AND (f.frame > $5 OR f.id > $6) ORDER BY \
-               f.frame, f.id LIMIT $7";
+               f.frame >= $2 AND f.frame <= $3 AND ($4 = '' OR $4 LIKE '% ' || f.state || ' %') AND (f.frame > $5 OR \
+               f.id > $6) ORDER BY f.frame, f.id LIMIT $7";
     // The page begins at the frame number where the one before ended, of which only later rows are wanted.
     let (from, number, seq) = match filter.after {
         Some((number, seq)) => (filter.from.max(number), number, seq),
@@ -83,7 +83,7 @@ pub async fn of_job(db: &impl Db, job: JobId, filter: FrameFilter) -> Result<Vec
         job.0.into(),
         from.into(),
         filter.to.into(),
-        filter.state.map_or("", |state| state.as_str()).into(),
+        filter.states.iter().map(|state| format!(" {state} ")).collect::<String>().into(),
         number.into(),
         seq.into(),
         filter.limit.unwrap_or(i64::MAX).into(),

@@ -228,7 +228,11 @@ impl Manager {
     pub async fn output_produced(&self, task: Uuid, jpeg: Vec<u8>) -> PictureAnswer {
         let length = jpeg.len() as u64;
         let upload = Upload::new(jpeg).content_type("image/jpeg").content_length(length);
-        let result = match self.client().task_output_produced(task, upload).await {
+        let result = match self
+            .client()
+            .task_output_produced(task, &operations::TaskOutputProducedQuery::default(), upload)
+            .await
+        {
             Ok(operations::TaskOutputProducedResponse::Status202) => return PictureAnswer::Accepted,
             Ok(operations::TaskOutputProducedResponse::Status429 { retry_after, body }) => {
                 return PictureAnswer::TryLater { reason: body.message, after: seconds(retry_after) };

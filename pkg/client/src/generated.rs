@@ -783,14 +783,27 @@ impl Client {
     ///
     /// Send a picture that the task rendered.
     ///
-    /// The picture becomes the last-rendered image of the job and of the farm, in a few sizes. It is only put in a queue here, so a picture that cannot be read shows up in the manager's log. The request must say its `Content-Length`, which is at most 26214400 bytes (25 MiB).
+    /// The picture becomes the last-rendered image of the job and of the farm, in a few sizes. It is only put in a queue here, so a picture that cannot be read shows up in the manager's log. The request must say its `Content-Length`, which is at most 26214400 bytes (25 MiB). Own addition, offered when `getVersion` lists the feature `thumbnails`: the parameters say which frame the picture is of. Then it also becomes the thumbnail of that frame, and it is not left out in favour of newer ones. Without them, the manager finds out from the log of the task, as far as it can.
     pub async fn task_output_produced(
         &self,
         task_id: ::uuid::Uuid,
+        query: &operations::TaskOutputProducedQuery,
         upload: Upload,
     ) -> Result<operations::TaskOutputProducedResponse, Error> {
         let mut call = Call::new(&operations::TASK_OUTPUT_PRODUCED);
         call.path("task_id", &task_id.to_string());
+        if let Some(value) = &query.frame {
+            call.query("frame", &value.to_string());
+        }
+        if let Some(value) = &query.path {
+            call.query("path", &value.to_string());
+        }
+        if let Some(value) = &query.rendered_at {
+            call.query(
+                "rendered_at",
+                &value.to_rfc3339_opts(::chrono::SecondsFormat::AutoSi, true),
+            );
+        }
         call.upload(upload, "image/jpeg");
         let reply = self.send(call).await?;
         match reply.status().as_u16() {
@@ -1138,6 +1151,49 @@ impl Client {
             }
             400.. => {
                 Ok(operations::RequestWorkerStatusChangeResponse::Default {
+                    status: reply.status(),
+                    body: reply.error().await?,
+                })
+            }
+            _ => Err(reply.unexpected().await),
+        }
+    }
+    /// `POST /api/v3/worker-mgt/workers/{worker_id}/setenabled`
+    ///
+    /// Enable or disable a worker.
+    ///
+    /// Own addition. A disabled worker gets no tasks until a person enables it again, also after restarts of the worker and of the manager, and whatever its sleep schedule does meanwhile. Works with stock workers. To disable a worker that is disabled replaces the reason.
+    pub async fn set_worker_enabled(
+        &self,
+        worker_id: ::uuid::Uuid,
+        body: &types::WorkerEnabledChange,
+    ) -> Result<operations::SetWorkerEnabledResponse, Error> {
+        let mut call = Call::new(&operations::SET_WORKER_ENABLED);
+        call.path("worker_id", &worker_id.to_string());
+        call.json(body)?;
+        let reply = self.send(call).await?;
+        match reply.status().as_u16() {
+            204u16 => Ok(operations::SetWorkerEnabledResponse::Status204),
+            400u16 => {
+                Ok(operations::SetWorkerEnabledResponse::Status400(reply.error().await?))
+            }
+            404u16 => {
+                Ok(operations::SetWorkerEnabledResponse::Status404(reply.error().await?))
+            }
+            413u16 => {
+                Ok(operations::SetWorkerEnabledResponse::Status413(reply.error().await?))
+            }
+            415u16 => {
+                Ok(operations::SetWorkerEnabledResponse::Status415(reply.error().await?))
+            }
+            503u16 => {
+                Ok(operations::SetWorkerEnabledResponse::Status503 {
+                    retry_after: reply.header("retry-after"),
+                    body: reply.error().await?,
+                })
+            }
+            400.. => {
+                Ok(operations::SetWorkerEnabledResponse::Default {
                     status: reply.status(),
                     body: reply.error().await?,
                 })
@@ -2134,7 +2190,7 @@ impl Client {
     ///
     /// List the frames of a job.
     ///
-    /// Own addition. The frames that workers reported, by frame number. Stock workers report none. An unknown job gives an empty list.
+    /// Own addition. A row for each file of each frame that was rendered, by frame number, as workers reported it. For a stock worker, which reports none, the rows come from the logs of its tasks. An unknown job gives an empty list. For one entry per frame, those to come included, see `fetchJobFrameGrid`.
     pub async fn fetch_job_frames(
         &self,
         job_id: ::uuid::Uuid,
@@ -2149,7 +2205,26 @@ impl Client {
             call.query("to", &value.to_string());
         }
         if let Some(value) = &query.state {
-            call.query("state", &value.to_string());
+            for item in value {
+                call.query("state", &item.to_string());
+            }
+        }
+        if let Some(value) = &query.task {
+            call.query("task", &value.to_string());
+        }
+        if let Some(value) = &query.worker {
+            for item in value {
+                call.query("worker", &item.to_string());
+            }
+        }
+        if let Some(value) = &query.output {
+            call.query("output", &value.to_string());
+        }
+        if let Some(value) = &query.slower_than_ms {
+            call.query("slower_than_ms", &value.to_string());
+        }
+        if let Some(value) = &query.platform {
+            call.query("platform", &value.to_string());
         }
         if let Some(value) = &query.limit {
             call.query("limit", &value.to_string());
@@ -2167,6 +2242,345 @@ impl Client {
             }
             400.. => {
                 Ok(operations::FetchJobFramesResponse::Default {
+                    status: reply.status(),
+                    body: reply.error().await?,
+                })
+            }
+            _ => Err(reply.unexpected().await),
+        }
+    }
+    /// `GET /api/v3/jobs/{job_id}/frames/grid`
+    ///
+    /// List one place for each frame of a job, rendered or not.
+    ///
+    /// Own addition. For a contact sheet, a chart of render times, and a flip-book: one small entry for each frame number, with the newest file of the frame. Frames that are still to come are in the list as far as the commands of the job name them. An unknown job gives an empty list.
+    pub async fn fetch_job_frame_grid(
+        &self,
+        job_id: ::uuid::Uuid,
+        query: &operations::FetchJobFrameGridQuery,
+    ) -> Result<operations::FetchJobFrameGridResponse, Error> {
+        let mut call = Call::new(&operations::FETCH_JOB_FRAME_GRID);
+        call.path("job_id", &job_id.to_string());
+        if let Some(value) = &query.from {
+            call.query("from", &value.to_string());
+        }
+        if let Some(value) = &query.to {
+            call.query("to", &value.to_string());
+        }
+        if let Some(value) = &query.state {
+            for item in value {
+                call.query("state", &item.to_string());
+            }
+        }
+        if let Some(value) = &query.limit {
+            call.query("limit", &value.to_string());
+        }
+        let reply = self.send(call).await?;
+        match reply.status().as_u16() {
+            200u16 => {
+                Ok(operations::FetchJobFrameGridResponse::Status200(reply.json().await?))
+            }
+            400u16 => {
+                Ok(
+                    operations::FetchJobFrameGridResponse::Status400(
+                        reply.error().await?,
+                    ),
+                )
+            }
+            400.. => {
+                Ok(operations::FetchJobFrameGridResponse::Default {
+                    status: reply.status(),
+                    body: reply.error().await?,
+                })
+            }
+            _ => Err(reply.unexpected().await),
+        }
+    }
+    /// `GET /api/v3/jobs/{job_id}/frames/summary`
+    ///
+    /// Fetch how the frames of a job are doing.
+    ///
+    /// Own addition. How many frames are in which state, how long they took, who rendered them, and when the job will be done if it goes on as it does.
+    pub async fn fetch_job_frame_summary(
+        &self,
+        job_id: ::uuid::Uuid,
+    ) -> Result<operations::FetchJobFrameSummaryResponse, Error> {
+        let mut call = Call::new(&operations::FETCH_JOB_FRAME_SUMMARY);
+        call.path("job_id", &job_id.to_string());
+        let reply = self.send(call).await?;
+        match reply.status().as_u16() {
+            200u16 => {
+                Ok(
+                    operations::FetchJobFrameSummaryResponse::Status200(
+                        reply.json().await?,
+                    ),
+                )
+            }
+            404u16 => {
+                Ok(
+                    operations::FetchJobFrameSummaryResponse::Status404(
+                        reply.error().await?,
+                    ),
+                )
+            }
+            400.. => {
+                Ok(operations::FetchJobFrameSummaryResponse::Default {
+                    status: reply.status(),
+                    body: reply.error().await?,
+                })
+            }
+            _ => Err(reply.unexpected().await),
+        }
+    }
+    /// `POST /api/v3/jobs/{job_id}/frames/requeue`
+    ///
+    /// Render some frames of a job again.
+    ///
+    /// Own addition. Requeues the tasks that hold these frames. When one of them runs again, its command names only the frames that were asked for (and those of the task that have not come out yet), and existing files of those are written anew; all others stay as they are. Works with stock workers. Frames of a task that is waiting to run are rendered anyway; what cannot be rendered by itself is listed in `left_alone` with the reason. When nothing can be rendered again the answer is 422.
+    pub async fn requeue_job_frames(
+        &self,
+        job_id: ::uuid::Uuid,
+        body: &types::FrameRequeue,
+    ) -> Result<operations::RequeueJobFramesResponse, Error> {
+        let mut call = Call::new(&operations::REQUEUE_JOB_FRAMES);
+        call.path("job_id", &job_id.to_string());
+        call.json(body)?;
+        let reply = self.send(call).await?;
+        match reply.status().as_u16() {
+            200u16 => {
+                Ok(operations::RequeueJobFramesResponse::Status200(reply.json().await?))
+            }
+            400u16 => {
+                Ok(operations::RequeueJobFramesResponse::Status400(reply.error().await?))
+            }
+            404u16 => {
+                Ok(operations::RequeueJobFramesResponse::Status404(reply.error().await?))
+            }
+            413u16 => {
+                Ok(operations::RequeueJobFramesResponse::Status413(reply.error().await?))
+            }
+            415u16 => {
+                Ok(operations::RequeueJobFramesResponse::Status415(reply.error().await?))
+            }
+            422u16 => {
+                Ok(operations::RequeueJobFramesResponse::Status422(reply.error().await?))
+            }
+            503u16 => {
+                Ok(operations::RequeueJobFramesResponse::Status503 {
+                    retry_after: reply.header("retry-after"),
+                    body: reply.error().await?,
+                })
+            }
+            400.. => {
+                Ok(operations::RequeueJobFramesResponse::Default {
+                    status: reply.status(),
+                    body: reply.error().await?,
+                })
+            }
+            _ => Err(reply.unexpected().await),
+        }
+    }
+    /// `GET /api/v3/jobs/{job_id}/frames/{frame}`
+    ///
+    /// Fetch one frame of a job with all its attempts.
+    ///
+    /// Own addition. All files of the frame, each with how it was rendered before, the newest attempt first. A frame that is expected or being rendered has no files yet.
+    pub async fn fetch_job_frame(
+        &self,
+        job_id: ::uuid::Uuid,
+        frame: i64,
+        query: &operations::FetchJobFrameQuery,
+    ) -> Result<operations::FetchJobFrameResponse, Error> {
+        let mut call = Call::new(&operations::FETCH_JOB_FRAME);
+        call.path("job_id", &job_id.to_string());
+        call.path("frame", &frame.to_string());
+        if let Some(value) = &query.platform {
+            call.query("platform", &value.to_string());
+        }
+        let reply = self.send(call).await?;
+        match reply.status().as_u16() {
+            200u16 => {
+                Ok(operations::FetchJobFrameResponse::Status200(reply.json().await?))
+            }
+            400u16 => {
+                Ok(operations::FetchJobFrameResponse::Status400(reply.error().await?))
+            }
+            404u16 => {
+                Ok(operations::FetchJobFrameResponse::Status404(reply.error().await?))
+            }
+            400.. => {
+                Ok(operations::FetchJobFrameResponse::Default {
+                    status: reply.status(),
+                    body: reply.error().await?,
+                })
+            }
+            _ => Err(reply.unexpected().await),
+        }
+    }
+    /// `GET /api/v3/jobs/{job_id}/preview`
+    ///
+    /// Fetch where the moving preview of a job is, and its still.
+    ///
+    /// Own addition. The animation is made of the thumbnails when it is asked for, and kept until a frame changes. A frame that is missing is shown as the one before it, dimmed and crossed out. A long sequence is shown with every second, third … frame, so that it has at most 500 pictures. A job without thumbnails has neither animation nor still.
+    pub async fn fetch_job_preview(
+        &self,
+        job_id: ::uuid::Uuid,
+        query: &operations::FetchJobPreviewQuery,
+    ) -> Result<operations::FetchJobPreviewResponse, Error> {
+        let mut call = Call::new(&operations::FETCH_JOB_PREVIEW);
+        call.path("job_id", &job_id.to_string());
+        if let Some(value) = &query.size {
+            call.query("size", &value.to_string());
+        }
+        if let Some(value) = &query.fps {
+            call.query("fps", &value.to_string());
+        }
+        let reply = self.send(call).await?;
+        match reply.status().as_u16() {
+            200u16 => {
+                Ok(operations::FetchJobPreviewResponse::Status200(reply.json().await?))
+            }
+            400u16 => {
+                Ok(operations::FetchJobPreviewResponse::Status400(reply.error().await?))
+            }
+            404u16 => {
+                Ok(operations::FetchJobPreviewResponse::Status404(reply.error().await?))
+            }
+            503u16 => {
+                Ok(operations::FetchJobPreviewResponse::Status503 {
+                    retry_after: reply.header("retry-after"),
+                    body: reply.error().await?,
+                })
+            }
+            400.. => {
+                Ok(operations::FetchJobPreviewResponse::Default {
+                    status: reply.status(),
+                    body: reply.error().await?,
+                })
+            }
+            _ => Err(reply.unexpected().await),
+        }
+    }
+    /// `POST /api/v3/jobs/{job_id}/preview/poster`
+    ///
+    /// Choose the frame that stands for a job.
+    ///
+    /// Own addition. The still of the job is this frame from now on. Without a frame it is the middle one of those that are rendered, as it is at first.
+    pub async fn set_job_poster(
+        &self,
+        job_id: ::uuid::Uuid,
+        body: &types::JobPosterChoice,
+    ) -> Result<operations::SetJobPosterResponse, Error> {
+        let mut call = Call::new(&operations::SET_JOB_POSTER);
+        call.path("job_id", &job_id.to_string());
+        call.json(body)?;
+        let reply = self.send(call).await?;
+        match reply.status().as_u16() {
+            204u16 => Ok(operations::SetJobPosterResponse::Status204),
+            400u16 => {
+                Ok(operations::SetJobPosterResponse::Status400(reply.error().await?))
+            }
+            404u16 => {
+                Ok(operations::SetJobPosterResponse::Status404(reply.error().await?))
+            }
+            413u16 => {
+                Ok(operations::SetJobPosterResponse::Status413(reply.error().await?))
+            }
+            415u16 => {
+                Ok(operations::SetJobPosterResponse::Status415(reply.error().await?))
+            }
+            422u16 => {
+                Ok(operations::SetJobPosterResponse::Status422(reply.error().await?))
+            }
+            503u16 => {
+                Ok(operations::SetJobPosterResponse::Status503 {
+                    retry_after: reply.header("retry-after"),
+                    body: reply.error().await?,
+                })
+            }
+            400.. => {
+                Ok(operations::SetJobPosterResponse::Default {
+                    status: reply.status(),
+                    body: reply.error().await?,
+                })
+            }
+            _ => Err(reply.unexpected().await),
+        }
+    }
+    /// `GET /api/v3/frames/latest`
+    ///
+    /// List the frames that were rendered last, over all jobs.
+    ///
+    /// Own addition. The newest first.
+    pub async fn fetch_latest_frames(
+        &self,
+        query: &operations::FetchLatestFramesQuery,
+    ) -> Result<operations::FetchLatestFramesResponse, Error> {
+        let mut call = Call::new(&operations::FETCH_LATEST_FRAMES);
+        if let Some(value) = &query.limit {
+            call.query("limit", &value.to_string());
+        }
+        if let Some(value) = &query.thumbnails_only {
+            call.query("thumbnails_only", &value.to_string());
+        }
+        if let Some(value) = &query.platform {
+            call.query("platform", &value.to_string());
+        }
+        let reply = self.send(call).await?;
+        match reply.status().as_u16() {
+            200u16 => {
+                Ok(operations::FetchLatestFramesResponse::Status200(reply.json().await?))
+            }
+            400u16 => {
+                Ok(
+                    operations::FetchLatestFramesResponse::Status400(
+                        reply.error().await?,
+                    ),
+                )
+            }
+            400.. => {
+                Ok(operations::FetchLatestFramesResponse::Default {
+                    status: reply.status(),
+                    body: reply.error().await?,
+                })
+            }
+            _ => Err(reply.unexpected().await),
+        }
+    }
+    /// `GET /api/v3/frames/statistics`
+    ///
+    /// Fetch how many frames the farm renders, by hour or day and by worker.
+    ///
+    /// Own addition. What was counted stays counted when its job is deleted. Periods without frames are in the list as well.
+    pub async fn fetch_frame_statistics(
+        &self,
+        query: &operations::FetchFrameStatisticsQuery,
+    ) -> Result<operations::FetchFrameStatisticsResponse, Error> {
+        let mut call = Call::new(&operations::FETCH_FRAME_STATISTICS);
+        if let Some(value) = &query.span {
+            call.query("span", &value.to_string());
+        }
+        if let Some(value) = &query.worker {
+            call.query("worker", &value.to_string());
+        }
+        let reply = self.send(call).await?;
+        match reply.status().as_u16() {
+            200u16 => {
+                Ok(
+                    operations::FetchFrameStatisticsResponse::Status200(
+                        reply.json().await?,
+                    ),
+                )
+            }
+            400u16 => {
+                Ok(
+                    operations::FetchFrameStatisticsResponse::Status400(
+                        reply.error().await?,
+                    ),
+                )
+            }
+            400.. => {
+                Ok(operations::FetchFrameStatisticsResponse::Default {
                     status: reply.status(),
                     body: reply.error().await?,
                 })

@@ -33,11 +33,11 @@ impl Farm {
     /// When the database cannot be read.
     pub async fn frames(&self, job: JobId, filter: FrameFilter) -> Result<(Vec<Frame>, Option<(i64, i64)>)> {
         let Some(limit) = filter.limit else {
-            return Ok((frames::of_job(self.store.read(), job, filter).await?, None));
+            return Ok((frames::of_job(self.store.read(), job, &filter).await?, None));
         };
         // One more than wanted tells whether there is another page.
         let one_more = FrameFilter { limit: Some(limit + 1), ..filter };
-        let mut found = frames::of_job(self.store.read(), job, one_more).await?;
+        let mut found = frames::of_job(self.store.read(), job, &one_more).await?;
         let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
         let more = found.len() > wanted;
         found.truncate(wanted);

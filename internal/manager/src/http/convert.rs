@@ -105,6 +105,7 @@ pub(super) fn job(job: Job) -> types::Job {
         submitter_platform: String::new(),
         initial_status: None,
         type_etag: None,
+        frames: None,
     }
 }
 
@@ -196,6 +197,9 @@ pub(super) fn worker_summary(worker: Worker) -> types::WorkerSummary {
         last_seen: worker.last_seen,
         version: worker.software,
         can_restart: worker.can_restart,
+        enabled: None,
+        disabled_reason: None,
+        disabled_at: None,
     }
 }
 
@@ -209,6 +213,9 @@ pub(super) fn worker(details: WorkerDetails) -> types::Worker {
         last_seen: worker.last_seen,
         version: worker.software,
         can_restart: worker.can_restart,
+        enabled: None,
+        disabled_reason: None,
+        disabled_at: None,
         ip_address: worker.address,
         platform: worker.platform,
         supported_task_types: worker.task_types,
@@ -290,6 +297,9 @@ pub(crate) fn worker_event(event: &WorkerEvent) -> types::EventWorkerUpdate {
         last_seen: worker.last_seen,
         version: worker.software.clone(),
         can_restart: worker.can_restart,
+        enabled: None,
+        disabled_reason: None,
+        disabled_at: None,
         deleted_at: worker.deleted,
         tag_ids: event.tags.as_ref().map(|tags| tags.iter().map(|tag| tag.0).collect()),
     }

@@ -2,12 +2,28 @@
 
 use flamenco_api::operations::FetchJobFramesQuery;
 use flamenco_api::types;
-use flamenco_domain::frame::{Frame, FrameFacts, FrameFilter, FrameReport, FrameState};
+use flamenco_domain::frame::{Frame, FrameFacts, FrameFilter, FrameReport, FrameState, JobFrameState};
 
 use super::convert::same_names;
 use crate::error::Error;
 
-same_names!(state, from_state, FrameState, FrameState { Ok, Empty, Broken, Black, Missing, Failed });
+const fn from_state(state: types::FrameState) -> FrameState {
+    match state {
+        types::FrameState::Ok => FrameState::Ok,
+        types::FrameState::Empty => FrameState::Empty,
+        types::FrameState::Broken => FrameState::Broken,
+        types::FrameState::Black => FrameState::Black,
+        types::FrameState::Missing => FrameState::Missing,
+        types::FrameState::Failed => FrameState::Failed,
+    }
+}
+
+same_names!(
+    job_state,
+    from_job_state,
+    JobFrameState,
+    JobFrameState { Ok, Empty, Broken, Black, Missing, Failed, DifferentSize, Expected, Rendering }
+);
 
 pub(super) fn from_report(report: types::FrameReport) -> FrameReport {
     FrameReport {
@@ -38,7 +54,7 @@ pub(super) fn filter(query: &FetchJobFramesQuery) -> Result<FrameFilter, Error> 
     Ok(FrameFilter {
         from: query.from.unwrap_or(i64::MIN),
         to: query.to.unwrap_or(i64::MAX),
-        state: query.state.map(from_state),
+        states: query.state.iter().flatten().map(|state| from_job_state(*state)).collect(),
         after: after.transpose()?,
         limit: query.limit,
     })
@@ -63,7 +79,7 @@ fn frame(frame: Frame) -> types::JobFrame {
         frame: report.frame,
         name,
         path: report.path,
-        state: state(report.state),
+        state: job_state(report.state.into()),
         attempt,
         rendered_at: report.rendered,
         render_ms,
@@ -72,5 +88,8 @@ fn frame(frame: Frame) -> types::JobFrame {
         file_size,
         width,
         height,
+        output: None,
+        platform_path: None,
+        thumbnail: None,
     }
 }

@@ -87,6 +87,8 @@ fn rooms(kind: SocketIoSubscriptionType, uuid: Option<&str>) -> Result<Vec<Strin
             let id = needed()?;
             vec![format!("/jobs/{id}"), format!("/jobs/{id}/last-rendered")]
         }
+        Kind::JobFrames => vec![format!("/jobs/{}/frames", needed()?)],
+        Kind::AllFrames => vec!["/frames".to_owned()],
         Kind::Tasklog => vec![format!("/tasklog/{}", needed()?)],
     })
 }
@@ -152,6 +154,8 @@ mod tests {
             (Kind::AllWorkerTags, Some(id), vec!["/workertags".to_owned()]),
             (Kind::AllWorkerStats, None, vec!["/workers/stats".to_owned()]),
             (Kind::Job, Some(id), vec![format!("/jobs/{id}"), format!("/jobs/{id}/last-rendered")]),
+            (Kind::JobFrames, Some(id), vec![format!("/jobs/{id}/frames")]),
+            (Kind::AllFrames, None, vec!["/frames".to_owned()]),
             (Kind::Tasklog, Some(id), vec![format!("/tasklog/{id}")]),
         ] {
             assert_eq!(rooms(kind, uuid), Ok(want), "{kind:?}");

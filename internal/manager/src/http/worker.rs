@@ -186,6 +186,7 @@ impl WorkerApi for Api {
         &self,
         caller: Caller,
         task_id: Uuid,
+        _: flamenco_api::operations::TaskOutputProducedQuery,
         body: UploadBody,
     ) -> Result<TaskOutputProducedResponse, Problem> {
         let worker = caller.worker()?;

@@ -35,6 +35,7 @@ pub static OPERATIONS: &[Operation] = &[
     FETCH_WORKER,
     DELETE_WORKER,
     REQUEST_WORKER_STATUS_CHANGE,
+    SET_WORKER_ENABLED,
     SET_WORKER_TAGS,
     FETCH_WORKER_SLEEP_SCHEDULE,
     SET_WORKER_SLEEP_SCHEDULE,
@@ -61,6 +62,14 @@ pub static OPERATIONS: &[Operation] = &[
     SET_JOB_TAG,
     FETCH_JOB_TASKS,
     FETCH_JOB_FRAMES,
+    FETCH_JOB_FRAME_GRID,
+    FETCH_JOB_FRAME_SUMMARY,
+    REQUEUE_JOB_FRAMES,
+    FETCH_JOB_FRAME,
+    FETCH_JOB_PREVIEW,
+    SET_JOB_POSTER,
+    FETCH_LATEST_FRAMES,
+    FETCH_FRAME_STATISTICS,
     FETCH_JOB_BLOCKLIST,
     REMOVE_JOB_BLOCKLIST,
     FETCH_TASK,
@@ -304,6 +313,14 @@ pub const REQUEST_WORKER_STATUS_CHANGE: Operation = Operation {
     path: "/api/v3/worker-mgt/workers/{worker_id}/setstatus",
     worker_auth: false,
 };
+/// `POST /api/v3/worker-mgt/workers/{worker_id}/setenabled`
+pub const SET_WORKER_ENABLED: Operation = Operation {
+    id: "setWorkerEnabled",
+    tag: "worker-mgt",
+    method: "POST",
+    path: "/api/v3/worker-mgt/workers/{worker_id}/setenabled",
+    worker_auth: false,
+};
 /// `POST /api/v3/worker-mgt/workers/{worker_id}/settags`
 pub const SET_WORKER_TAGS: Operation = Operation {
     id: "setWorkerTags",
@@ -510,6 +527,70 @@ pub const FETCH_JOB_FRAMES: Operation = Operation {
     tag: "jobs",
     method: "GET",
     path: "/api/v3/jobs/{job_id}/frames",
+    worker_auth: false,
+};
+/// `GET /api/v3/jobs/{job_id}/frames/grid`
+pub const FETCH_JOB_FRAME_GRID: Operation = Operation {
+    id: "fetchJobFrameGrid",
+    tag: "jobs",
+    method: "GET",
+    path: "/api/v3/jobs/{job_id}/frames/grid",
+    worker_auth: false,
+};
+/// `GET /api/v3/jobs/{job_id}/frames/summary`
+pub const FETCH_JOB_FRAME_SUMMARY: Operation = Operation {
+    id: "fetchJobFrameSummary",
+    tag: "jobs",
+    method: "GET",
+    path: "/api/v3/jobs/{job_id}/frames/summary",
+    worker_auth: false,
+};
+/// `POST /api/v3/jobs/{job_id}/frames/requeue`
+pub const REQUEUE_JOB_FRAMES: Operation = Operation {
+    id: "requeueJobFrames",
+    tag: "jobs",
+    method: "POST",
+    path: "/api/v3/jobs/{job_id}/frames/requeue",
+    worker_auth: false,
+};
+/// `GET /api/v3/jobs/{job_id}/frames/{frame}`
+pub const FETCH_JOB_FRAME: Operation = Operation {
+    id: "fetchJobFrame",
+    tag: "jobs",
+    method: "GET",
+    path: "/api/v3/jobs/{job_id}/frames/{frame}",
+    worker_auth: false,
+};
+/// `GET /api/v3/jobs/{job_id}/preview`
+pub const FETCH_JOB_PREVIEW: Operation = Operation {
+    id: "fetchJobPreview",
+    tag: "jobs",
+    method: "GET",
+    path: "/api/v3/jobs/{job_id}/preview",
+    worker_auth: false,
+};
+/// `POST /api/v3/jobs/{job_id}/preview/poster`
+pub const SET_JOB_POSTER: Operation = Operation {
+    id: "setJobPoster",
+    tag: "jobs",
+    method: "POST",
+    path: "/api/v3/jobs/{job_id}/preview/poster",
+    worker_auth: false,
+};
+/// `GET /api/v3/frames/latest`
+pub const FETCH_LATEST_FRAMES: Operation = Operation {
+    id: "fetchLatestFrames",
+    tag: "jobs",
+    method: "GET",
+    path: "/api/v3/frames/latest",
+    worker_auth: false,
+};
+/// `GET /api/v3/frames/statistics`
+pub const FETCH_FRAME_STATISTICS: Operation = Operation {
+    id: "fetchFrameStatistics",
+    tag: "jobs",
+    method: "GET",
+    path: "/api/v3/frames/statistics",
     worker_auth: false,
 };
 /// `GET /api/v3/jobs/{job_id}/blocklist`
@@ -1584,6 +1665,19 @@ impl MayWorkerRunResponse {
         }
     }
 }
+/// Query parameters of `taskOutputProduced`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+pub struct TaskOutputProducedQuery {
+    /// Own addition. The number of the frame that the picture shows.
+    #[serde(rename = "frame", default, skip_serializing_if = "Option::is_none")]
+    pub frame: Option<i64>,
+    /// Own addition. The file that the picture was made of, as `reportFrames` names it. Needs `frame`.
+    #[serde(rename = "path", default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Own addition. When that file was saved, as `reportFrames` says. A picture of an older rendering does not replace one of a newer rendering. Needs `frame`.
+    #[serde(rename = "rendered_at", default, skip_serializing_if = "Option::is_none")]
+    pub rendered_at: Option<::chrono::DateTime<::chrono::Utc>>,
+}
 /// The answers of `taskOutputProduced`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TaskOutputProducedResponse {
@@ -2012,6 +2106,72 @@ impl RequestWorkerStatusChangeResponse {
                 Some(crate::Problem::received(self.status(), Some(&body.message), None))
             }
             Self::Status412(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Status413(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Status415(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Status503 { body, retry_after, .. } => {
+                Some(
+                    crate::Problem::received(
+                        self.status(),
+                        Some(&body.message),
+                        *retry_after,
+                    ),
+                )
+            }
+            Self::Default { body, .. } => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            _ => None,
+        }
+    }
+}
+/// The answers of `setWorkerEnabled`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SetWorkerEnabledResponse {
+    /// Stored.
+    Status204,
+    /// Something about the request is wrong. The message says what and what was expected.
+    Status400(types::Error),
+    /// What the path names does not exist.
+    Status404(types::Error),
+    /// The body is larger than this operation accepts.
+    Status413(types::Error),
+    /// The body has a `Content-Type` that this operation does not accept.
+    Status415(types::Error),
+    /// The manager cannot do this at the moment, for example because the disk is full. Nothing was changed, try again later.
+    Status503 {
+        body: types::Error,
+        /// After how many seconds to try again.
+        retry_after: Option<i64>,
+    },
+    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    Default { status: ::http::StatusCode, body: types::Error },
+}
+impl SetWorkerEnabledResponse {
+    /// The status code of this answer.
+    pub fn status(&self) -> ::http::StatusCode {
+        match self {
+            Self::Status204 => ::http::StatusCode::NO_CONTENT,
+            Self::Status400(..) => ::http::StatusCode::BAD_REQUEST,
+            Self::Status404(..) => ::http::StatusCode::NOT_FOUND,
+            Self::Status413(..) => ::http::StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Status415(..) => ::http::StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Status503 { .. } => ::http::StatusCode::SERVICE_UNAVAILABLE,
+            Self::Default { status, .. } => *status,
+        }
+    }
+    /// What went wrong, if the status is 400 or above.
+    pub fn problem(&self) -> Option<crate::Problem> {
+        match self {
+            Self::Status400(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Status404(body) => {
                 Some(crate::Problem::received(self.status(), Some(&body.message), None))
             }
             Self::Status413(body) => {
@@ -3339,9 +3499,24 @@ pub struct FetchJobFramesQuery {
     /// The last frame number that is wanted.
     #[serde(rename = "to", default, skip_serializing_if = "Option::is_none")]
     pub to: Option<i64>,
-    /// Only frames in this state.
+    /// Only frames in one of these states. `expected` and `rendering` have no files, so nothing is in them.
     #[serde(rename = "state", default, skip_serializing_if = "Option::is_none")]
-    pub state: Option<types::FrameState>,
+    pub state: Option<Vec<types::JobFrameState>>,
+    /// Only frames of this task.
+    #[serde(rename = "task", default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<::uuid::Uuid>,
+    /// Only frames that one of these workers rendered.
+    #[serde(rename = "worker", default, skip_serializing_if = "Option::is_none")]
+    pub worker: Option<Vec<::uuid::Uuid>>,
+    /// Only frames of this output.
+    #[serde(rename = "output", default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
+    /// Only frames that took longer than this to render, in milliseconds.
+    #[serde(rename = "slower_than_ms", default, skip_serializing_if = "Option::is_none")]
+    pub slower_than_ms: Option<i64>,
+    /// Own addition. The operating system of whoever asks, such as `linux`, `windows` or `darwin`. Frames then have `platform_path`, as far as two-way variables of the configuration cover their paths.
+    #[serde(rename = "platform", default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<String>,
     /// Own addition. How many entries the answer has at most. When there are more, `next_cursor` says where to go on. Without it, the answer has them all.
     #[serde(rename = "limit", default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
@@ -3360,6 +3535,430 @@ pub enum FetchJobFramesResponse {
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchJobFramesResponse {
+    /// The status code of this answer.
+    pub fn status(&self) -> ::http::StatusCode {
+        match self {
+            Self::Status200(..) => ::http::StatusCode::OK,
+            Self::Status400(..) => ::http::StatusCode::BAD_REQUEST,
+            Self::Default { status, .. } => *status,
+        }
+    }
+    /// What went wrong, if the status is 400 or above.
+    pub fn problem(&self) -> Option<crate::Problem> {
+        match self {
+            Self::Status400(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Default { body, .. } => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            _ => None,
+        }
+    }
+}
+/// Query parameters of `fetchJobFrameGrid`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+pub struct FetchJobFrameGridQuery {
+    /// The first frame number that is wanted.
+    #[serde(rename = "from", default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<i64>,
+    /// The last frame number that is wanted.
+    #[serde(rename = "to", default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<i64>,
+    /// Only frames in one of these states.
+    #[serde(rename = "state", default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<Vec<types::JobFrameState>>,
+    /// How many entries the answer has at most; 10000 if left out. When there are more, `next_from` says where to go on.
+    #[serde(rename = "limit", default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+}
+/// The answers of `fetchJobFrameGrid`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FetchJobFrameGridResponse {
+    /// The places, by frame number.
+    Status200(types::JobFrameGrid),
+    /// Something about the request is wrong. The message says what and what was expected.
+    Status400(types::Error),
+    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    Default { status: ::http::StatusCode, body: types::Error },
+}
+impl FetchJobFrameGridResponse {
+    /// The status code of this answer.
+    pub fn status(&self) -> ::http::StatusCode {
+        match self {
+            Self::Status200(..) => ::http::StatusCode::OK,
+            Self::Status400(..) => ::http::StatusCode::BAD_REQUEST,
+            Self::Default { status, .. } => *status,
+        }
+    }
+    /// What went wrong, if the status is 400 or above.
+    pub fn problem(&self) -> Option<crate::Problem> {
+        match self {
+            Self::Status400(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Default { body, .. } => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            _ => None,
+        }
+    }
+}
+/// The answers of `fetchJobFrameSummary`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FetchJobFrameSummaryResponse {
+    /// The summary.
+    Status200(types::JobFrameSummary),
+    /// What the path names does not exist.
+    Status404(types::Error),
+    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    Default { status: ::http::StatusCode, body: types::Error },
+}
+impl FetchJobFrameSummaryResponse {
+    /// The status code of this answer.
+    pub fn status(&self) -> ::http::StatusCode {
+        match self {
+            Self::Status200(..) => ::http::StatusCode::OK,
+            Self::Status404(..) => ::http::StatusCode::NOT_FOUND,
+            Self::Default { status, .. } => *status,
+        }
+    }
+    /// What went wrong, if the status is 400 or above.
+    pub fn problem(&self) -> Option<crate::Problem> {
+        match self {
+            Self::Status404(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Default { body, .. } => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            _ => None,
+        }
+    }
+}
+/// The answers of `requeueJobFrames`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RequeueJobFramesResponse {
+    /// Requeued.
+    Status200(types::FrameRequeueResult),
+    /// Something about the request is wrong. The message says what and what was expected.
+    Status400(types::Error),
+    /// What the path names does not exist.
+    Status404(types::Error),
+    /// The body is larger than this operation accepts.
+    Status413(types::Error),
+    /// The body has a `Content-Type` that this operation does not accept.
+    Status415(types::Error),
+    /// The request is well-formed, but what it asks for is not possible now. The message says why.
+    Status422(types::Error),
+    /// The manager cannot do this at the moment, for example because the disk is full. Nothing was changed, try again later.
+    Status503 {
+        body: types::Error,
+        /// After how many seconds to try again.
+        retry_after: Option<i64>,
+    },
+    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    Default { status: ::http::StatusCode, body: types::Error },
+}
+impl RequeueJobFramesResponse {
+    /// The status code of this answer.
+    pub fn status(&self) -> ::http::StatusCode {
+        match self {
+            Self::Status200(..) => ::http::StatusCode::OK,
+            Self::Status400(..) => ::http::StatusCode::BAD_REQUEST,
+            Self::Status404(..) => ::http::StatusCode::NOT_FOUND,
+            Self::Status413(..) => ::http::StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Status415(..) => ::http::StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Status422(..) => ::http::StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Status503 { .. } => ::http::StatusCode::SERVICE_UNAVAILABLE,
+            Self::Default { status, .. } => *status,
+        }
+    }
+    /// What went wrong, if the status is 400 or above.
+    pub fn problem(&self) -> Option<crate::Problem> {
+        match self {
+            Self::Status400(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Status404(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Status413(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Status415(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Status422(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Status503 { body, retry_after, .. } => {
+                Some(
+                    crate::Problem::received(
+                        self.status(),
+                        Some(&body.message),
+                        *retry_after,
+                    ),
+                )
+            }
+            Self::Default { body, .. } => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            _ => None,
+        }
+    }
+}
+/// Query parameters of `fetchJobFrame`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+pub struct FetchJobFrameQuery {
+    /// Own addition. The operating system of whoever asks, such as `linux`, `windows` or `darwin`. Frames then have `platform_path`, as far as two-way variables of the configuration cover their paths.
+    #[serde(rename = "platform", default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<String>,
+}
+/// The answers of `fetchJobFrame`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FetchJobFrameResponse {
+    /// The frame.
+    Status200(types::JobFrameDetails),
+    /// Something about the request is wrong. The message says what and what was expected.
+    Status400(types::Error),
+    /// What the path names does not exist.
+    Status404(types::Error),
+    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    Default { status: ::http::StatusCode, body: types::Error },
+}
+impl FetchJobFrameResponse {
+    /// The status code of this answer.
+    pub fn status(&self) -> ::http::StatusCode {
+        match self {
+            Self::Status200(..) => ::http::StatusCode::OK,
+            Self::Status400(..) => ::http::StatusCode::BAD_REQUEST,
+            Self::Status404(..) => ::http::StatusCode::NOT_FOUND,
+            Self::Default { status, .. } => *status,
+        }
+    }
+    /// What went wrong, if the status is 400 or above.
+    pub fn problem(&self) -> Option<crate::Problem> {
+        match self {
+            Self::Status400(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Status404(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Default { body, .. } => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            _ => None,
+        }
+    }
+}
+/// Query parameters of `fetchJobPreview`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+pub struct FetchJobPreviewQuery {
+    /// The size of the animation; `small` if left out.
+    #[serde(rename = "size", default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<types::ThumbnailSize>,
+    /// Pictures per second. If left out, the setting `fps` of the job, else 24. The format counts in hundredths of a second, so the nearest of those is taken.
+    #[serde(rename = "fps", default, skip_serializing_if = "Option::is_none")]
+    pub fps: Option<i64>,
+}
+/// The answers of `fetchJobPreview`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FetchJobPreviewResponse {
+    /// Where the preview is.
+    Status200(types::JobPreview),
+    /// Something about the request is wrong. The message says what and what was expected.
+    Status400(types::Error),
+    /// What the path names does not exist.
+    Status404(types::Error),
+    /// The manager cannot do this at the moment, for example because the disk is full. Nothing was changed, try again later.
+    Status503 {
+        body: types::Error,
+        /// After how many seconds to try again.
+        retry_after: Option<i64>,
+    },
+    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    Default { status: ::http::StatusCode, body: types::Error },
+}
+impl FetchJobPreviewResponse {
+    /// The status code of this answer.
+    pub fn status(&self) -> ::http::StatusCode {
+        match self {
+            Self::Status200(..) => ::http::StatusCode::OK,
+            Self::Status400(..) => ::http::StatusCode::BAD_REQUEST,
+            Self::Status404(..) => ::http::StatusCode::NOT_FOUND,
+            Self::Status503 { .. } => ::http::StatusCode::SERVICE_UNAVAILABLE,
+            Self::Default { status, .. } => *status,
+        }
+    }
+    /// What went wrong, if the status is 400 or above.
+    pub fn problem(&self) -> Option<crate::Problem> {
+        match self {
+            Self::Status400(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Status404(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Status503 { body, retry_after, .. } => {
+                Some(
+                    crate::Problem::received(
+                        self.status(),
+                        Some(&body.message),
+                        *retry_after,
+                    ),
+                )
+            }
+            Self::Default { body, .. } => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            _ => None,
+        }
+    }
+}
+/// The answers of `setJobPoster`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SetJobPosterResponse {
+    /// Stored.
+    Status204,
+    /// Something about the request is wrong. The message says what and what was expected.
+    Status400(types::Error),
+    /// What the path names does not exist.
+    Status404(types::Error),
+    /// The body is larger than this operation accepts.
+    Status413(types::Error),
+    /// The body has a `Content-Type` that this operation does not accept.
+    Status415(types::Error),
+    /// The request is well-formed, but what it asks for is not possible now. The message says why.
+    Status422(types::Error),
+    /// The manager cannot do this at the moment, for example because the disk is full. Nothing was changed, try again later.
+    Status503 {
+        body: types::Error,
+        /// After how many seconds to try again.
+        retry_after: Option<i64>,
+    },
+    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    Default { status: ::http::StatusCode, body: types::Error },
+}
+impl SetJobPosterResponse {
+    /// The status code of this answer.
+    pub fn status(&self) -> ::http::StatusCode {
+        match self {
+            Self::Status204 => ::http::StatusCode::NO_CONTENT,
+            Self::Status400(..) => ::http::StatusCode::BAD_REQUEST,
+            Self::Status404(..) => ::http::StatusCode::NOT_FOUND,
+            Self::Status413(..) => ::http::StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Status415(..) => ::http::StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Status422(..) => ::http::StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Status503 { .. } => ::http::StatusCode::SERVICE_UNAVAILABLE,
+            Self::Default { status, .. } => *status,
+        }
+    }
+    /// What went wrong, if the status is 400 or above.
+    pub fn problem(&self) -> Option<crate::Problem> {
+        match self {
+            Self::Status400(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Status404(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Status413(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Status415(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Status422(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Status503 { body, retry_after, .. } => {
+                Some(
+                    crate::Problem::received(
+                        self.status(),
+                        Some(&body.message),
+                        *retry_after,
+                    ),
+                )
+            }
+            Self::Default { body, .. } => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            _ => None,
+        }
+    }
+}
+/// Query parameters of `fetchLatestFrames`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+pub struct FetchLatestFramesQuery {
+    /// How many; 12 if left out.
+    #[serde(rename = "limit", default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+    /// Only frames that have a thumbnail.
+    #[serde(
+        rename = "thumbnails_only",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub thumbnails_only: Option<bool>,
+    /// Own addition. The operating system of whoever asks, such as `linux`, `windows` or `darwin`. Frames then have `platform_path`, as far as two-way variables of the configuration cover their paths.
+    #[serde(rename = "platform", default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<String>,
+}
+/// The answers of `fetchLatestFrames`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FetchLatestFramesResponse {
+    /// The frames.
+    Status200(types::LatestFrames),
+    /// Something about the request is wrong. The message says what and what was expected.
+    Status400(types::Error),
+    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    Default { status: ::http::StatusCode, body: types::Error },
+}
+impl FetchLatestFramesResponse {
+    /// The status code of this answer.
+    pub fn status(&self) -> ::http::StatusCode {
+        match self {
+            Self::Status200(..) => ::http::StatusCode::OK,
+            Self::Status400(..) => ::http::StatusCode::BAD_REQUEST,
+            Self::Default { status, .. } => *status,
+        }
+    }
+    /// What went wrong, if the status is 400 or above.
+    pub fn problem(&self) -> Option<crate::Problem> {
+        match self {
+            Self::Status400(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Default { body, .. } => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            _ => None,
+        }
+    }
+}
+/// Query parameters of `fetchFrameStatistics`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+pub struct FetchFrameStatisticsQuery {
+    /// How far back; `day` if left out.
+    #[serde(rename = "span", default, skip_serializing_if = "Option::is_none")]
+    pub span: Option<types::FrameSpan>,
+    /// Only what this worker rendered.
+    #[serde(rename = "worker", default, skip_serializing_if = "Option::is_none")]
+    pub worker: Option<::uuid::Uuid>,
+}
+/// The answers of `fetchFrameStatistics`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FetchFrameStatisticsResponse {
+    /// The statistics.
+    Status200(types::FrameStatistics),
+    /// Something about the request is wrong. The message says what and what was expected.
+    Status400(types::Error),
+    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    Default { status: ::http::StatusCode, body: types::Error },
+}
+impl FetchFrameStatisticsResponse {
     /// The status code of this answer.
     pub fn status(&self) -> ::http::StatusCode {
         match self {

@@ -326,16 +326,17 @@ pub trait WorkerApi: Backend {
     ///
     /// Send a picture that the task rendered.
     ///
-    /// The picture becomes the last-rendered image of the job and of the farm, in a few sizes. It is only put in a queue here, so a picture that cannot be read shows up in the manager's log. The request must say its `Content-Length`, which is at most 26214400 bytes (25 MiB).
+    /// The picture becomes the last-rendered image of the job and of the farm, in a few sizes. It is only put in a queue here, so a picture that cannot be read shows up in the manager's log. The request must say its `Content-Length`, which is at most 26214400 bytes (25 MiB). Own addition, offered when `getVersion` lists the feature `thumbnails`: the parameters say which frame the picture is of. Then it also becomes the thumbnail of that frame, and it is not left out in favour of newer ones. Without them, the manager finds out from the log of the task, as far as it can.
     fn task_output_produced(
         &self,
         caller: Self::Caller,
         task_id: ::uuid::Uuid,
+        query: operations::TaskOutputProducedQuery,
         body: UploadBody,
     ) -> impl Future<
         Output = Result<operations::TaskOutputProducedResponse, Problem>,
     > + Send {
-        let _ = (caller, task_id, body);
+        let _ = (caller, task_id, query, body);
         ready(Err(Problem::not_implemented(&operations::TASK_OUTPUT_PRODUCED)))
     }
     /// `POST /api/v3/worker/task/{task_id}/frames`
@@ -424,6 +425,22 @@ pub trait WorkerMgtApi: Backend {
     > + Send {
         let _ = (caller, worker_id, body);
         ready(Err(Problem::not_implemented(&operations::REQUEST_WORKER_STATUS_CHANGE)))
+    }
+    /// `POST /api/v3/worker-mgt/workers/{worker_id}/setenabled`
+    ///
+    /// Enable or disable a worker.
+    ///
+    /// Own addition. A disabled worker gets no tasks until a person enables it again, also after restarts of the worker and of the manager, and whatever its sleep schedule does meanwhile. Works with stock workers. To disable a worker that is disabled replaces the reason.
+    fn set_worker_enabled(
+        &self,
+        caller: Self::Caller,
+        worker_id: ::uuid::Uuid,
+        body: types::WorkerEnabledChange,
+    ) -> impl Future<
+        Output = Result<operations::SetWorkerEnabledResponse, Problem>,
+    > + Send {
+        let _ = (caller, worker_id, body);
+        ready(Err(Problem::not_implemented(&operations::SET_WORKER_ENABLED)))
     }
     /// `POST /api/v3/worker-mgt/workers/{worker_id}/settags`
     ///
@@ -797,7 +814,7 @@ pub trait JobsApi: Backend {
     ///
     /// List the frames of a job.
     ///
-    /// Own addition. The frames that workers reported, by frame number. Stock workers report none. An unknown job gives an empty list.
+    /// Own addition. A row for each file of each frame that was rendered, by frame number, as workers reported it. For a stock worker, which reports none, the rows come from the logs of its tasks. An unknown job gives an empty list. For one entry per frame, those to come included, see `fetchJobFrameGrid`.
     fn fetch_job_frames(
         &self,
         caller: Self::Caller,
@@ -808,6 +825,130 @@ pub trait JobsApi: Backend {
     > + Send {
         let _ = (caller, job_id, query);
         ready(Err(Problem::not_implemented(&operations::FETCH_JOB_FRAMES)))
+    }
+    /// `GET /api/v3/jobs/{job_id}/frames/grid`
+    ///
+    /// List one place for each frame of a job, rendered or not.
+    ///
+    /// Own addition. For a contact sheet, a chart of render times, and a flip-book: one small entry for each frame number, with the newest file of the frame. Frames that are still to come are in the list as far as the commands of the job name them. An unknown job gives an empty list.
+    fn fetch_job_frame_grid(
+        &self,
+        caller: Self::Caller,
+        job_id: ::uuid::Uuid,
+        query: operations::FetchJobFrameGridQuery,
+    ) -> impl Future<
+        Output = Result<operations::FetchJobFrameGridResponse, Problem>,
+    > + Send {
+        let _ = (caller, job_id, query);
+        ready(Err(Problem::not_implemented(&operations::FETCH_JOB_FRAME_GRID)))
+    }
+    /// `GET /api/v3/jobs/{job_id}/frames/summary`
+    ///
+    /// Fetch how the frames of a job are doing.
+    ///
+    /// Own addition. How many frames are in which state, how long they took, who rendered them, and when the job will be done if it goes on as it does.
+    fn fetch_job_frame_summary(
+        &self,
+        caller: Self::Caller,
+        job_id: ::uuid::Uuid,
+    ) -> impl Future<
+        Output = Result<operations::FetchJobFrameSummaryResponse, Problem>,
+    > + Send {
+        let _ = (caller, job_id);
+        ready(Err(Problem::not_implemented(&operations::FETCH_JOB_FRAME_SUMMARY)))
+    }
+    /// `POST /api/v3/jobs/{job_id}/frames/requeue`
+    ///
+    /// Render some frames of a job again.
+    ///
+    /// Own addition. Requeues the tasks that hold these frames. When one of them runs again, its command names only the frames that were asked for (and those of the task that have not come out yet), and existing files of those are written anew; all others stay as they are. Works with stock workers. Frames of a task that is waiting to run are rendered anyway; what cannot be rendered by itself is listed in `left_alone` with the reason. When nothing can be rendered again the answer is 422.
+    fn requeue_job_frames(
+        &self,
+        caller: Self::Caller,
+        job_id: ::uuid::Uuid,
+        body: types::FrameRequeue,
+    ) -> impl Future<
+        Output = Result<operations::RequeueJobFramesResponse, Problem>,
+    > + Send {
+        let _ = (caller, job_id, body);
+        ready(Err(Problem::not_implemented(&operations::REQUEUE_JOB_FRAMES)))
+    }
+    /// `GET /api/v3/jobs/{job_id}/frames/{frame}`
+    ///
+    /// Fetch one frame of a job with all its attempts.
+    ///
+    /// Own addition. All files of the frame, each with how it was rendered before, the newest attempt first. A frame that is expected or being rendered has no files yet.
+    fn fetch_job_frame(
+        &self,
+        caller: Self::Caller,
+        job_id: ::uuid::Uuid,
+        frame: i64,
+        query: operations::FetchJobFrameQuery,
+    ) -> impl Future<
+        Output = Result<operations::FetchJobFrameResponse, Problem>,
+    > + Send {
+        let _ = (caller, job_id, frame, query);
+        ready(Err(Problem::not_implemented(&operations::FETCH_JOB_FRAME)))
+    }
+    /// `GET /api/v3/jobs/{job_id}/preview`
+    ///
+    /// Fetch where the moving preview of a job is, and its still.
+    ///
+    /// Own addition. The animation is made of the thumbnails when it is asked for, and kept until a frame changes. A frame that is missing is shown as the one before it, dimmed and crossed out. A long sequence is shown with every second, third … frame, so that it has at most 500 pictures. A job without thumbnails has neither animation nor still.
+    fn fetch_job_preview(
+        &self,
+        caller: Self::Caller,
+        job_id: ::uuid::Uuid,
+        query: operations::FetchJobPreviewQuery,
+    ) -> impl Future<
+        Output = Result<operations::FetchJobPreviewResponse, Problem>,
+    > + Send {
+        let _ = (caller, job_id, query);
+        ready(Err(Problem::not_implemented(&operations::FETCH_JOB_PREVIEW)))
+    }
+    /// `POST /api/v3/jobs/{job_id}/preview/poster`
+    ///
+    /// Choose the frame that stands for a job.
+    ///
+    /// Own addition. The still of the job is this frame from now on. Without a frame it is the middle one of those that are rendered, as it is at first.
+    fn set_job_poster(
+        &self,
+        caller: Self::Caller,
+        job_id: ::uuid::Uuid,
+        body: types::JobPosterChoice,
+    ) -> impl Future<Output = Result<operations::SetJobPosterResponse, Problem>> + Send {
+        let _ = (caller, job_id, body);
+        ready(Err(Problem::not_implemented(&operations::SET_JOB_POSTER)))
+    }
+    /// `GET /api/v3/frames/latest`
+    ///
+    /// List the frames that were rendered last, over all jobs.
+    ///
+    /// Own addition. The newest first.
+    fn fetch_latest_frames(
+        &self,
+        caller: Self::Caller,
+        query: operations::FetchLatestFramesQuery,
+    ) -> impl Future<
+        Output = Result<operations::FetchLatestFramesResponse, Problem>,
+    > + Send {
+        let _ = (caller, query);
+        ready(Err(Problem::not_implemented(&operations::FETCH_LATEST_FRAMES)))
+    }
+    /// `GET /api/v3/frames/statistics`
+    ///
+    /// Fetch how many frames the farm renders, by hour or day and by worker.
+    ///
+    /// Own addition. What was counted stays counted when its job is deleted. Periods without frames are in the list as well.
+    fn fetch_frame_statistics(
+        &self,
+        caller: Self::Caller,
+        query: operations::FetchFrameStatisticsQuery,
+    ) -> impl Future<
+        Output = Result<operations::FetchFrameStatisticsResponse, Problem>,
+    > + Send {
+        let _ = (caller, query);
+        ready(Err(Problem::not_implemented(&operations::FETCH_FRAME_STATISTICS)))
     }
     /// `GET /api/v3/jobs/{job_id}/blocklist`
     ///
@@ -1003,6 +1144,11 @@ pub fn router<B: MetaApi + WorkerApi + WorkerMgtApi + JobsApi + ShamanApi>(
             "/api/v3/configuration/variables/{audience}/{platform}",
             methods("GET").get(get_variables::<B>),
         )
+        .route("/api/v3/frames/latest", methods("GET").get(fetch_latest_frames::<B>))
+        .route(
+            "/api/v3/frames/statistics",
+            methods("GET").get(fetch_frame_statistics::<B>),
+        )
         .route(
             "/api/v3/jobs",
             methods("GET, POST").get(fetch_jobs::<B>).post(submit_job::<B>),
@@ -1030,8 +1176,32 @@ pub fn router<B: MetaApi + WorkerApi + WorkerMgtApi + JobsApi + ShamanApi>(
         )
         .route("/api/v3/jobs/{job_id}/frames", methods("GET").get(fetch_job_frames::<B>))
         .route(
+            "/api/v3/jobs/{job_id}/frames/grid",
+            methods("GET").get(fetch_job_frame_grid::<B>),
+        )
+        .route(
+            "/api/v3/jobs/{job_id}/frames/requeue",
+            methods("POST").post(requeue_job_frames::<B>),
+        )
+        .route(
+            "/api/v3/jobs/{job_id}/frames/summary",
+            methods("GET").get(fetch_job_frame_summary::<B>),
+        )
+        .route(
+            "/api/v3/jobs/{job_id}/frames/{frame}",
+            methods("GET").get(fetch_job_frame::<B>),
+        )
+        .route(
             "/api/v3/jobs/{job_id}/last-rendered",
             methods("GET").get(fetch_job_last_rendered_info::<B>),
+        )
+        .route(
+            "/api/v3/jobs/{job_id}/preview",
+            methods("GET").get(fetch_job_preview::<B>),
+        )
+        .route(
+            "/api/v3/jobs/{job_id}/preview/poster",
+            methods("POST").post(set_job_poster::<B>),
         )
         .route(
             "/api/v3/jobs/{job_id}/setpriority",
@@ -1103,6 +1273,10 @@ pub fn router<B: MetaApi + WorkerApi + WorkerMgtApi + JobsApi + ShamanApi>(
         .route(
             "/api/v3/worker-mgt/workers/{worker_id}/machine",
             methods("GET").get(fetch_worker_machine::<B>),
+        )
+        .route(
+            "/api/v3/worker-mgt/workers/{worker_id}/setenabled",
+            methods("POST").post(set_worker_enabled::<B>),
         )
         .route(
             "/api/v3/worker-mgt/workers/{worker_id}/setstatus",
@@ -1517,8 +1691,13 @@ async fn task_output_produced<B: WorkerApi>(
                 )
                 .await?;
             let task_id = call.path("task_id", parse::uuid)?;
+            let query = operations::TaskOutputProducedQuery {
+                frame: call.query("frame", |text| parse::integer(text, None, None))?,
+                path: call.query("path", |text| parse::text(text, None, Some(2000u64)))?,
+                rendered_at: call.query("rendered_at", parse::time)?,
+            };
             let body = call.upload(&["image/jpeg", "image/png"])?;
-            backend.task_output_produced(caller, task_id, body).await
+            backend.task_output_produced(caller, task_id, query, body).await
         })
         .await
 }
@@ -1676,6 +1855,31 @@ async fn request_worker_status_change<B: WorkerMgtApi>(
                 >(backend.json_body_limit(&operations::REQUEST_WORKER_STATUS_CHANGE))
                 .await?;
             backend.request_worker_status_change(caller, worker_id, body).await
+        })
+        .await
+}
+async fn set_worker_enabled<B: WorkerMgtApi>(
+    State(backend): State<B>,
+    request: Request,
+) -> Response {
+    answer(async {
+            let (call, caller) = Call::begin(
+                    &backend,
+                    &operations::SET_WORKER_ENABLED,
+                    request,
+                )
+                .await?;
+            let worker_id = call.path("worker_id", parse::uuid)?;
+            let body = call
+                .json::<
+                    types::WorkerEnabledChange,
+                >(backend.json_body_limit(&operations::SET_WORKER_ENABLED))
+                .await?;
+            crate::validate::run(|check| {
+                let body = &body;
+                check.value(&body);
+            })?;
+            backend.set_worker_enabled(caller, worker_id, body).await
         })
         .await
 }
@@ -2199,13 +2403,34 @@ async fn fetch_job_frames<B: JobsApi>(
                 from: call.query("from", |text| parse::integer(text, None, None))?,
                 to: call.query("to", |text| parse::integer(text, None, None))?,
                 state: call
-                    .query(
+                    .query_list(
                         "state",
                         |text| parse::choice(
                             text,
-                            &["ok", "empty", "broken", "black", "missing", "failed"],
+                            &[
+                                "ok",
+                                "empty",
+                                "broken",
+                                "black",
+                                "missing",
+                                "failed",
+                                "different-size",
+                                "expected",
+                                "rendering",
+                            ],
                         ),
                     )?,
+                task: call.query("task", parse::uuid)?,
+                worker: call.query_list("worker", parse::uuid)?,
+                output: call
+                    .query("output", |text| parse::text(text, None, Some(2000u64)))?,
+                slower_than_ms: call
+                    .query(
+                        "slower_than_ms",
+                        |text| parse::integer(text, Some(0i64), None),
+                    )?,
+                platform: call
+                    .query("platform", |text| parse::text(text, None, Some(100u64)))?,
                 limit: call
                     .query(
                         "limit",
@@ -2214,6 +2439,198 @@ async fn fetch_job_frames<B: JobsApi>(
                 cursor: call.query("cursor", |text| parse::text(text, None, None))?,
             };
             backend.fetch_job_frames(caller, job_id, query).await
+        })
+        .await
+}
+async fn fetch_job_frame_grid<B: JobsApi>(
+    State(backend): State<B>,
+    request: Request,
+) -> Response {
+    answer(async {
+            let (call, caller) = Call::begin(
+                    &backend,
+                    &operations::FETCH_JOB_FRAME_GRID,
+                    request,
+                )
+                .await?;
+            let job_id = call.path("job_id", parse::uuid)?;
+            let query = operations::FetchJobFrameGridQuery {
+                from: call.query("from", |text| parse::integer(text, None, None))?,
+                to: call.query("to", |text| parse::integer(text, None, None))?,
+                state: call
+                    .query_list(
+                        "state",
+                        |text| parse::choice(
+                            text,
+                            &[
+                                "ok",
+                                "empty",
+                                "broken",
+                                "black",
+                                "missing",
+                                "failed",
+                                "different-size",
+                                "expected",
+                                "rendering",
+                            ],
+                        ),
+                    )?,
+                limit: call
+                    .query(
+                        "limit",
+                        |text| parse::integer(text, Some(1i64), Some(10000i64)),
+                    )?,
+            };
+            backend.fetch_job_frame_grid(caller, job_id, query).await
+        })
+        .await
+}
+async fn fetch_job_frame_summary<B: JobsApi>(
+    State(backend): State<B>,
+    request: Request,
+) -> Response {
+    answer(async {
+            let (call, caller) = Call::begin(
+                    &backend,
+                    &operations::FETCH_JOB_FRAME_SUMMARY,
+                    request,
+                )
+                .await?;
+            let job_id = call.path("job_id", parse::uuid)?;
+            backend.fetch_job_frame_summary(caller, job_id).await
+        })
+        .await
+}
+async fn requeue_job_frames<B: JobsApi>(
+    State(backend): State<B>,
+    request: Request,
+) -> Response {
+    answer(async {
+            let (call, caller) = Call::begin(
+                    &backend,
+                    &operations::REQUEUE_JOB_FRAMES,
+                    request,
+                )
+                .await?;
+            let job_id = call.path("job_id", parse::uuid)?;
+            let body = call
+                .json::<
+                    types::FrameRequeue,
+                >(backend.json_body_limit(&operations::REQUEUE_JOB_FRAMES))
+                .await?;
+            crate::validate::run(|check| {
+                let body = &body;
+                check.value(&body);
+            })?;
+            backend.requeue_job_frames(caller, job_id, body).await
+        })
+        .await
+}
+async fn fetch_job_frame<B: JobsApi>(
+    State(backend): State<B>,
+    request: Request,
+) -> Response {
+    answer(async {
+            let (call, caller) = Call::begin(
+                    &backend,
+                    &operations::FETCH_JOB_FRAME,
+                    request,
+                )
+                .await?;
+            let job_id = call.path("job_id", parse::uuid)?;
+            let frame = call.path("frame", |text| parse::integer(text, None, None))?;
+            let query = operations::FetchJobFrameQuery {
+                platform: call
+                    .query("platform", |text| parse::text(text, None, Some(100u64)))?,
+            };
+            backend.fetch_job_frame(caller, job_id, frame, query).await
+        })
+        .await
+}
+async fn fetch_job_preview<B: JobsApi>(
+    State(backend): State<B>,
+    request: Request,
+) -> Response {
+    answer(async {
+            let (call, caller) = Call::begin(
+                    &backend,
+                    &operations::FETCH_JOB_PREVIEW,
+                    request,
+                )
+                .await?;
+            let job_id = call.path("job_id", parse::uuid)?;
+            let query = operations::FetchJobPreviewQuery {
+                size: call
+                    .query("size", |text| parse::choice(text, &["small", "large"]))?,
+                fps: call
+                    .query("fps", |text| parse::integer(text, Some(1i64), Some(60i64)))?,
+            };
+            backend.fetch_job_preview(caller, job_id, query).await
+        })
+        .await
+}
+async fn set_job_poster<B: JobsApi>(
+    State(backend): State<B>,
+    request: Request,
+) -> Response {
+    answer(async {
+            let (call, caller) = Call::begin(
+                    &backend,
+                    &operations::SET_JOB_POSTER,
+                    request,
+                )
+                .await?;
+            let job_id = call.path("job_id", parse::uuid)?;
+            let body = call
+                .json::<
+                    types::JobPosterChoice,
+                >(backend.json_body_limit(&operations::SET_JOB_POSTER))
+                .await?;
+            backend.set_job_poster(caller, job_id, body).await
+        })
+        .await
+}
+async fn fetch_latest_frames<B: JobsApi>(
+    State(backend): State<B>,
+    request: Request,
+) -> Response {
+    answer(async {
+            let (call, caller) = Call::begin(
+                    &backend,
+                    &operations::FETCH_LATEST_FRAMES,
+                    request,
+                )
+                .await?;
+            let query = operations::FetchLatestFramesQuery {
+                limit: call
+                    .query(
+                        "limit",
+                        |text| parse::integer(text, Some(1i64), Some(100i64)),
+                    )?,
+                thumbnails_only: call.query("thumbnails_only", parse::boolean)?,
+                platform: call
+                    .query("platform", |text| parse::text(text, None, Some(100u64)))?,
+            };
+            backend.fetch_latest_frames(caller, query).await
+        })
+        .await
+}
+async fn fetch_frame_statistics<B: JobsApi>(
+    State(backend): State<B>,
+    request: Request,
+) -> Response {
+    answer(async {
+            let (call, caller) = Call::begin(
+                    &backend,
+                    &operations::FETCH_FRAME_STATISTICS,
+                    request,
+                )
+                .await?;
+            let query = operations::FetchFrameStatisticsQuery {
+                span: call.query("span", |text| parse::choice(text, &["day", "month"]))?,
+                worker: call.query("worker", parse::uuid)?,
+            };
+            backend.fetch_frame_statistics(caller, query).await
         })
         .await
 }
@@ -2962,6 +3379,36 @@ impl IntoResponse for operations::RequestWorkerStatusChangeResponse {
         }
     }
 }
+impl IntoResponse for operations::SetWorkerEnabledResponse {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Status204 => reply::empty(::http::StatusCode::NO_CONTENT),
+            Self::Status400(body) => reply::json(::http::StatusCode::BAD_REQUEST, &body),
+            Self::Status404(body) => reply::json(::http::StatusCode::NOT_FOUND, &body),
+            Self::Status413(body) => {
+                reply::json(::http::StatusCode::PAYLOAD_TOO_LARGE, &body)
+            }
+            Self::Status415(body) => {
+                reply::json(::http::StatusCode::UNSUPPORTED_MEDIA_TYPE, &body)
+            }
+            Self::Status503 { body, retry_after } => {
+                let mut response = reply::json(
+                    ::http::StatusCode::SERVICE_UNAVAILABLE,
+                    &body,
+                );
+                if let Some(retry_after) = retry_after {
+                    reply::header(
+                        &mut response,
+                        "retry-after",
+                        &retry_after.to_string(),
+                    );
+                }
+                response
+            }
+            Self::Default { status, body } => reply::json(status, &body),
+        }
+    }
+}
 impl IntoResponse for operations::SetWorkerTagsResponse {
     fn into_response(self) -> Response {
         match self {
@@ -3437,6 +3884,142 @@ impl IntoResponse for operations::FetchJobTasksResponse {
     }
 }
 impl IntoResponse for operations::FetchJobFramesResponse {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Status200(body) => reply::json(::http::StatusCode::OK, &body),
+            Self::Status400(body) => reply::json(::http::StatusCode::BAD_REQUEST, &body),
+            Self::Default { status, body } => reply::json(status, &body),
+        }
+    }
+}
+impl IntoResponse for operations::FetchJobFrameGridResponse {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Status200(body) => reply::json(::http::StatusCode::OK, &body),
+            Self::Status400(body) => reply::json(::http::StatusCode::BAD_REQUEST, &body),
+            Self::Default { status, body } => reply::json(status, &body),
+        }
+    }
+}
+impl IntoResponse for operations::FetchJobFrameSummaryResponse {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Status200(body) => reply::json(::http::StatusCode::OK, &body),
+            Self::Status404(body) => reply::json(::http::StatusCode::NOT_FOUND, &body),
+            Self::Default { status, body } => reply::json(status, &body),
+        }
+    }
+}
+impl IntoResponse for operations::RequeueJobFramesResponse {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Status200(body) => reply::json(::http::StatusCode::OK, &body),
+            Self::Status400(body) => reply::json(::http::StatusCode::BAD_REQUEST, &body),
+            Self::Status404(body) => reply::json(::http::StatusCode::NOT_FOUND, &body),
+            Self::Status413(body) => {
+                reply::json(::http::StatusCode::PAYLOAD_TOO_LARGE, &body)
+            }
+            Self::Status415(body) => {
+                reply::json(::http::StatusCode::UNSUPPORTED_MEDIA_TYPE, &body)
+            }
+            Self::Status422(body) => {
+                reply::json(::http::StatusCode::UNPROCESSABLE_ENTITY, &body)
+            }
+            Self::Status503 { body, retry_after } => {
+                let mut response = reply::json(
+                    ::http::StatusCode::SERVICE_UNAVAILABLE,
+                    &body,
+                );
+                if let Some(retry_after) = retry_after {
+                    reply::header(
+                        &mut response,
+                        "retry-after",
+                        &retry_after.to_string(),
+                    );
+                }
+                response
+            }
+            Self::Default { status, body } => reply::json(status, &body),
+        }
+    }
+}
+impl IntoResponse for operations::FetchJobFrameResponse {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Status200(body) => reply::json(::http::StatusCode::OK, &body),
+            Self::Status400(body) => reply::json(::http::StatusCode::BAD_REQUEST, &body),
+            Self::Status404(body) => reply::json(::http::StatusCode::NOT_FOUND, &body),
+            Self::Default { status, body } => reply::json(status, &body),
+        }
+    }
+}
+impl IntoResponse for operations::FetchJobPreviewResponse {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Status200(body) => reply::json(::http::StatusCode::OK, &body),
+            Self::Status400(body) => reply::json(::http::StatusCode::BAD_REQUEST, &body),
+            Self::Status404(body) => reply::json(::http::StatusCode::NOT_FOUND, &body),
+            Self::Status503 { body, retry_after } => {
+                let mut response = reply::json(
+                    ::http::StatusCode::SERVICE_UNAVAILABLE,
+                    &body,
+                );
+                if let Some(retry_after) = retry_after {
+                    reply::header(
+                        &mut response,
+                        "retry-after",
+                        &retry_after.to_string(),
+                    );
+                }
+                response
+            }
+            Self::Default { status, body } => reply::json(status, &body),
+        }
+    }
+}
+impl IntoResponse for operations::SetJobPosterResponse {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Status204 => reply::empty(::http::StatusCode::NO_CONTENT),
+            Self::Status400(body) => reply::json(::http::StatusCode::BAD_REQUEST, &body),
+            Self::Status404(body) => reply::json(::http::StatusCode::NOT_FOUND, &body),
+            Self::Status413(body) => {
+                reply::json(::http::StatusCode::PAYLOAD_TOO_LARGE, &body)
+            }
+            Self::Status415(body) => {
+                reply::json(::http::StatusCode::UNSUPPORTED_MEDIA_TYPE, &body)
+            }
+            Self::Status422(body) => {
+                reply::json(::http::StatusCode::UNPROCESSABLE_ENTITY, &body)
+            }
+            Self::Status503 { body, retry_after } => {
+                let mut response = reply::json(
+                    ::http::StatusCode::SERVICE_UNAVAILABLE,
+                    &body,
+                );
+                if let Some(retry_after) = retry_after {
+                    reply::header(
+                        &mut response,
+                        "retry-after",
+                        &retry_after.to_string(),
+                    );
+                }
+                response
+            }
+            Self::Default { status, body } => reply::json(status, &body),
+        }
+    }
+}
+impl IntoResponse for operations::FetchLatestFramesResponse {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Status200(body) => reply::json(::http::StatusCode::OK, &body),
+            Self::Status400(body) => reply::json(::http::StatusCode::BAD_REQUEST, &body),
+            Self::Default { status, body } => reply::json(status, &body),
+        }
+    }
+}
+impl IntoResponse for operations::FetchFrameStatisticsResponse {
     fn into_response(self) -> Response {
         match self {
             Self::Status200(body) => reply::json(::http::StatusCode::OK, &body),

@@ -549,6 +549,18 @@ impl ::std::convert::TryFrom<::std::string::String> for DiskPurpose {
         value.parse()
     }
 }
+///When a job will be done if it goes on as it does, from the last 20 frames and the workers that are on it now. Absent when no worker is on the job, when fewer than 3 frames are done, when it is not known how many are left, or when none are.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct EndEstimate {
+    ///If the frames that are left are on the quick side. About 19 of 20 jobs end after this.
+    pub earliest: ::chrono::DateTime<::chrono::offset::Utc>,
+    ///The most likely end.
+    pub end: ::chrono::DateTime<::chrono::offset::Utc>,
+    ///If the frames that are left are on the slow side. About 19 of 20 jobs end before this.
+    pub latest: ::chrono::DateTime<::chrono::offset::Utc>,
+    ///How long until `end`, in milliseconds.
+    pub left_ms: i64,
+}
 ///What went wrong. The request changed nothing.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct Error {
@@ -561,6 +573,17 @@ pub struct Error {
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct EventFarmStatus {
     pub status: FarmStatus,
+}
+///Own addition. Socket.IO event `/frames`: frames of a job were rendered, or their thumbnails or states have changed. It comes at most twice a second for a job.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct EventFrameUpdate {
+    ///The frames as they are stored now.
+    #[serde(deserialize_with = "crate::null::as_empty")]
+    pub frames: ::std::vec::Vec<JobFrame>,
+    ///The job.
+    pub job: ::uuid::Uuid,
+    ///Whether more changed than is listed here. Fetch the frames again.
+    pub refresh: bool,
 }
 ///Socket.IO event `/jobs`: a job was submitted, has changed, or was deleted. An event without `previous_status` is no change of status.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
@@ -657,6 +680,15 @@ pub struct EventWorkerUpdate {
     ///When the worker was deleted. Absent when it was not.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub deleted_at: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+    ///Own addition. When it was disabled. Absent when it is enabled.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub disabled_at: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+    ///Own addition. Why it was disabled. Absent when it is enabled, or nobody said why.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub disabled_reason: ::std::option::Option<::std::string::String>,
+    ///Own addition. Whether the worker may be given tasks. A disabled worker gets none until a person enables it, whatever its status. Absent means enabled.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub enabled: ::std::option::Option<bool>,
     ///The worker.
     pub id: ::uuid::Uuid,
     ///When the worker was last heard of. Absent when it never signed on.
@@ -775,6 +807,7 @@ nothing to it.
 
 * `frames`: workers may report every frame with `reportFrames`.
 * `machine`: workers may report how their machine is doing with `reportMachine`.
+* `thumbnails`: workers may say which frame a picture is of when they send it with `taskOutputProduced`.
 */
     #[serde(default, skip_serializing_if = "::std::option::Option::is_none")]
     pub features: ::std::option::Option<::std::vec::Vec<::std::string::String>>,
@@ -786,6 +819,90 @@ nothing to it.
     pub shortversion: ::std::string::String,
     ///The version in full. Builds between releases add the revision they were made from.
     pub version: ::std::string::String,
+}
+///One time that a file of a frame was rendered.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct FrameAttempt {
+    ///The how-manieth time it was.
+    pub attempt: i64,
+    ///The `id` of the file among those of the frame.
+    pub file: i64,
+    ///Size of the file in bytes.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub file_size: ::std::option::Option<i64>,
+    ///Height of the picture in pixels.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub height: ::std::option::Option<i64>,
+    ///Most memory that the renderer used for it, in bytes, as it tells.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub peak_memory: ::std::option::Option<i64>,
+    ///How long rendering took without saving, in milliseconds, if known.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub render_ms: ::std::option::Option<i64>,
+    ///When it was saved, or found to have failed.
+    pub rendered_at: ::chrono::DateTime<::chrono::offset::Utc>,
+    ///How long saving took, in milliseconds, if known.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub save_ms: ::std::option::Option<i64>,
+    pub state: JobFrameState,
+    ///Width of the picture in pixels.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub width: ::std::option::Option<i64>,
+    ///The worker that rendered it.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub worker: ::std::option::Option<::uuid::Uuid>,
+    ///Name of that worker.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub worker_name: ::std::option::Option<::std::string::String>,
+}
+///A frame that was not requeued.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct FrameLeftAlone {
+    ///The frame.
+    pub frame: i64,
+    ///Why not.
+    pub reason: ::std::string::String,
+}
+///What was rendered in an hour or a day.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct FramePeriod {
+    ///How many failed, or came out broken, empty or not at all.
+    pub failures: i64,
+    ///How many frames came out; one that was rendered twice counts twice.
+    pub frames: i64,
+    ///When it began.
+    pub from: ::chrono::DateTime<::chrono::offset::Utc>,
+    ///Their render times together, in milliseconds, as far as known.
+    pub render_ms: i64,
+}
+///A frame of a job, rendered or not, in short. Of several files of a frame, the newest.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct FramePlace {
+    ///How often it was rendered.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub attempt: ::std::option::Option<i64>,
+    ///How many files the frame has.
+    pub files: i64,
+    ///Frame number; it may be negative.
+    pub frame: i64,
+    ///Identifies the newest file. Absent when there is none.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub id: ::std::option::Option<i64>,
+    ///How long rendering took without saving, in milliseconds, if known.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub render_ms: ::std::option::Option<i64>,
+    ///When it was rendered.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub rendered_at: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+    pub state: JobFrameState,
+    ///The task that renders it.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub task: ::std::option::Option<::uuid::Uuid>,
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub thumbnail: ::std::option::Option<FrameThumbnail>,
+    ///The worker that rendered it last, or is rendering it.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub worker: ::std::option::Option<::uuid::Uuid>,
 }
 ///One file of a frame that a task rendered. A frame may have several, for example one for each view.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
@@ -825,6 +942,87 @@ pub struct FrameReports {
     ///The frames.
     #[serde(deserialize_with = "crate::null::as_empty")]
     pub frames: ::std::vec::Vec<FrameReport>,
+}
+///Frames that are to be rendered again.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct FrameRequeue {
+    ///The frames and ranges, separated by commas, as in the settings of a job; a range is written `1-10` or `1..10`. At most 100000 frames.
+    pub frames: ::std::string::String,
+    ///Why. It becomes part of the activity of the tasks.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub reason: ::std::option::Option<::std::string::String>,
+}
+///What was requeued.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct FrameRequeueResult {
+    ///The frames that will be rendered again.
+    #[serde(deserialize_with = "crate::null::as_empty")]
+    pub frames: ::std::vec::Vec<i64>,
+    ///The frames that will not, and why.
+    #[serde(deserialize_with = "crate::null::as_empty")]
+    pub left_alone: ::std::vec::Vec<FrameLeftAlone>,
+    ///The tasks that will do it.
+    #[serde(deserialize_with = "crate::null::as_empty")]
+    pub tasks: ::std::vec::Vec<::uuid::Uuid>,
+}
+/**How far back statistics go:
+
+* `day`: 24 hours and the one that is going on, by the hour.
+* `month`: 30 days and the one that is going on, by the day (UTC).
+*/
+#[derive(
+    ::serde::Deserialize,
+    ::serde::Serialize,
+    Clone,
+    Copy,
+    Debug,
+    Eq,
+    Hash,
+    Ord,
+    PartialEq,
+    PartialOrd
+)]
+pub enum FrameSpan {
+    #[serde(rename = "day")]
+    Day,
+    #[serde(rename = "month")]
+    Month,
+}
+impl ::std::fmt::Display for FrameSpan {
+    fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+        match *self {
+            Self::Day => f.write_str("day"),
+            Self::Month => f.write_str("month"),
+        }
+    }
+}
+impl ::std::str::FromStr for FrameSpan {
+    type Err = self::error::ConversionError;
+    fn from_str(
+        value: &str,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        match value {
+            "day" => Ok(Self::Day),
+            "month" => Ok(Self::Month),
+            _ => Err("invalid value".into()),
+        }
+    }
+}
+impl ::std::convert::TryFrom<&str> for FrameSpan {
+    type Error = self::error::ConversionError;
+    fn try_from(
+        value: &str,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        value.parse()
+    }
+}
+impl ::std::convert::TryFrom<::std::string::String> for FrameSpan {
+    type Error = self::error::ConversionError;
+    fn try_from(
+        value: ::std::string::String,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        value.parse()
+    }
 }
 /**What became of a frame:
 
@@ -905,6 +1103,52 @@ impl ::std::convert::TryFrom<::std::string::String> for FrameState {
         value.parse()
     }
 }
+///How many frames are in which state, by the names of `JobFrameState`. A state without frames is left out.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[serde(transparent)]
+pub struct FrameStateCounts(
+    #[serde(deserialize_with = "crate::null::as_empty")]
+    pub ::std::collections::BTreeMap<::std::string::String, i64>,
+);
+impl ::std::ops::Deref for FrameStateCounts {
+    type Target = ::std::collections::BTreeMap<::std::string::String, i64>;
+    fn deref(&self) -> &::std::collections::BTreeMap<::std::string::String, i64> {
+        &self.0
+    }
+}
+impl ::std::convert::From<FrameStateCounts>
+for ::std::collections::BTreeMap<::std::string::String, i64> {
+    fn from(value: FrameStateCounts) -> Self {
+        value.0
+    }
+}
+impl ::std::convert::From<::std::collections::BTreeMap<::std::string::String, i64>>
+for FrameStateCounts {
+    fn from(value: ::std::collections::BTreeMap<::std::string::String, i64>) -> Self {
+        Self(value)
+    }
+}
+///How many frames were rendered.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct FrameStatistics {
+    ///How many frames were rendered in the last 60 minutes and still exist.
+    pub frames_last_hour: i64,
+    ///The hours or days, oldest first.
+    #[serde(deserialize_with = "crate::null::as_empty")]
+    pub periods: ::std::vec::Vec<FramePeriod>,
+    ///The workers that rendered in that time, most frames first.
+    #[serde(deserialize_with = "crate::null::as_empty")]
+    pub workers: ::std::vec::Vec<WorkerFrameStatistics>,
+}
+///Where the thumbnail of a frame is, in two sizes, relative to the address of the manager. JPEG, or WebP for a picture with transparency. What an address shows never changes: another picture has other addresses, so they can be cached for ever. `large` is gone when the manager had to make room.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct FrameThumbnail {
+    ///Fits into 600x338 pixels.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub large: ::std::option::Option<::std::string::String>,
+    ///Fits into 200x112 pixels.
+    pub small: ::std::string::String,
+}
 ///How a graphics processor is doing.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
 pub struct GpuLoad {
@@ -930,6 +1174,8 @@ pub struct Job {
     pub delete_requested_at: ::std::option::Option<
         ::chrono::DateTime<::chrono::offset::Utc>,
     >,
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub frames: ::std::option::Option<JobFrameCounts>,
     ///The job.
     pub id: ::uuid::Uuid,
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -1022,11 +1268,17 @@ pub struct JobFrame {
     pub id: i64,
     ///Name of the file.
     pub name: ::std::string::String,
+    ///Which output of the job it belongs to, that is, its path with the frame number replaced by `#`. Empty for a frame that failed.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub output: ::std::option::Option<::std::string::String>,
     ///The file as the worker sees it. Empty for a frame that failed.
     pub path: ::std::string::String,
     ///Most memory that the renderer used for it, in bytes, as it tells.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub peak_memory: ::std::option::Option<i64>,
+    ///The file as the asked platform sees it. Only there when `platform` was given and two-way variables cover the path.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub platform_path: ::std::option::Option<::std::string::String>,
     ///How long rendering took without saving, in milliseconds, if known.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub render_ms: ::std::option::Option<i64>,
@@ -1035,9 +1287,11 @@ pub struct JobFrame {
     ///How long saving took, in milliseconds, if known.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub save_ms: ::std::option::Option<i64>,
-    pub state: FrameState,
+    pub state: JobFrameState,
     ///The task that rendered it.
     pub task: ::uuid::Uuid,
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub thumbnail: ::std::option::Option<FrameThumbnail>,
     ///Width of the picture in pixels.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub width: ::std::option::Option<i64>,
@@ -1047,6 +1301,181 @@ pub struct JobFrame {
     ///Name of that worker.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub worker_name: ::std::option::Option<::std::string::String>,
+}
+///Own addition. How far the frames of a job are, for lists of jobs. Absent for a job that renders none. See `fetchJobFrameSummary` for more.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct JobFrameCounts {
+    ///How many frames have come out.
+    pub done: i64,
+    ///When the job will be done if it goes on as it does. Only there while workers are on it and at least 3 frames are done.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub estimated_end: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+    ///How often a frame has failed, or has come out broken, empty or not at all.
+    pub failures: i64,
+    ///When its newest frame was rendered.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub last_rendered_at: ::std::option::Option<
+        ::chrono::DateTime<::chrono::offset::Utc>,
+    >,
+    ///Mean render time of a frame in milliseconds. Absent as long as it is not known.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub mean_ms: ::std::option::Option<i64>,
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub thumbnail: ::std::option::Option<FrameThumbnail>,
+    ///How many frames the commands of the job name. Absent when they do not.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub total: ::std::option::Option<i64>,
+    ///The render times of all its frames together, in milliseconds.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub total_ms: ::std::option::Option<i64>,
+}
+///One frame of a job.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct JobFrameDetails {
+    ///How its files were rendered, the newest first; what `files` shows is the first of each file.
+    #[serde(deserialize_with = "crate::null::as_empty")]
+    pub attempts: ::std::vec::Vec<FrameAttempt>,
+    ///Its files, the newest first.
+    #[serde(deserialize_with = "crate::null::as_empty")]
+    pub files: ::std::vec::Vec<JobFrame>,
+    ///Frame number; it may be negative.
+    pub frame: i64,
+    pub state: JobFrameState,
+    ///The task that renders it, if known.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub task: ::std::option::Option<::uuid::Uuid>,
+}
+///The places of the frames of a job.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct JobFrameGrid {
+    ///The `from` of the next page. Only there when there is more.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub next_from: ::std::option::Option<i64>,
+    ///One for each frame number, in order.
+    #[serde(deserialize_with = "crate::null::as_empty")]
+    pub places: ::std::vec::Vec<FramePlace>,
+}
+/**How a frame of a job is. Those of `FrameState`, and three that the manager adds:
+
+* `ok`: the picture is there and can be read.
+* `empty`: the file has no content.
+* `broken`: only part of the picture is there, or it cannot be read.
+* `black`: every pixel is black or transparent.
+* `missing`: the renderer says that it saved the file, or it was saved once, but there is none.
+* `failed`: it was begun, and rendering ended with an error before it was saved.
+* `different-size`: the picture has another size than most frames of its output.
+* `expected`: it has not been rendered yet.
+* `rendering`: its task is running, and it has not come out of it yet.
+*/
+#[derive(
+    ::serde::Deserialize,
+    ::serde::Serialize,
+    Clone,
+    Copy,
+    Debug,
+    Eq,
+    Hash,
+    Ord,
+    PartialEq,
+    PartialOrd
+)]
+pub enum JobFrameState {
+    #[serde(rename = "ok")]
+    Ok,
+    #[serde(rename = "empty")]
+    Empty,
+    #[serde(rename = "broken")]
+    Broken,
+    #[serde(rename = "black")]
+    Black,
+    #[serde(rename = "missing")]
+    Missing,
+    #[serde(rename = "failed")]
+    Failed,
+    #[serde(rename = "different-size")]
+    DifferentSize,
+    #[serde(rename = "expected")]
+    Expected,
+    #[serde(rename = "rendering")]
+    Rendering,
+}
+impl ::std::fmt::Display for JobFrameState {
+    fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+        match *self {
+            Self::Ok => f.write_str("ok"),
+            Self::Empty => f.write_str("empty"),
+            Self::Broken => f.write_str("broken"),
+            Self::Black => f.write_str("black"),
+            Self::Missing => f.write_str("missing"),
+            Self::Failed => f.write_str("failed"),
+            Self::DifferentSize => f.write_str("different-size"),
+            Self::Expected => f.write_str("expected"),
+            Self::Rendering => f.write_str("rendering"),
+        }
+    }
+}
+impl ::std::str::FromStr for JobFrameState {
+    type Err = self::error::ConversionError;
+    fn from_str(
+        value: &str,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        match value {
+            "ok" => Ok(Self::Ok),
+            "empty" => Ok(Self::Empty),
+            "broken" => Ok(Self::Broken),
+            "black" => Ok(Self::Black),
+            "missing" => Ok(Self::Missing),
+            "failed" => Ok(Self::Failed),
+            "different-size" => Ok(Self::DifferentSize),
+            "expected" => Ok(Self::Expected),
+            "rendering" => Ok(Self::Rendering),
+            _ => Err("invalid value".into()),
+        }
+    }
+}
+impl ::std::convert::TryFrom<&str> for JobFrameState {
+    type Error = self::error::ConversionError;
+    fn try_from(
+        value: &str,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        value.parse()
+    }
+}
+impl ::std::convert::TryFrom<::std::string::String> for JobFrameState {
+    type Error = self::error::ConversionError;
+    fn try_from(
+        value: ::std::string::String,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        value.parse()
+    }
+}
+///How the frames of a job are doing.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct JobFrameSummary {
+    ///How often frames were rendered.
+    pub attempts: i64,
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub estimate: ::std::option::Option<EndEstimate>,
+    ///How many of these attempts failed, or came out broken, empty or not at all.
+    pub failures: i64,
+    ///How many frames have come out, whatever they look like.
+    pub frames_done: i64,
+    ///How many are still to come. Absent when the commands of the job do not name them.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub frames_left: ::std::option::Option<i64>,
+    ///At what rate frames come out, over the last 20 that did. Absent when fewer than 3 did, or the last one was long ago.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub frames_per_hour: ::std::option::Option<f64>,
+    ///How many frames the commands of the job name. Absent when they do not.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub frames_total: ::std::option::Option<i64>,
+    pub render_time: RenderTimes,
+    pub states: FrameStateCounts,
+    ///Who rendered the frames, most frames first.
+    #[serde(deserialize_with = "crate::null::as_empty")]
+    pub workers: ::std::vec::Vec<WorkerFrames>,
+    ///How many workers are on tasks of the job now.
+    pub workers_active: i64,
 }
 ///A page of the frames of a job.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
@@ -1107,6 +1536,42 @@ impl ::std::convert::From<
     ) -> Self {
         Self(value)
     }
+}
+///The frame that stands for a job.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+pub struct JobPosterChoice {
+    ///The frame number. Left out, the middle one of the rendered frames stands for the job.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub frame: ::std::option::Option<i64>,
+}
+///Where the moving preview of a job is, and its still, relative to the address of the manager. What an address shows never changes.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct JobPreview {
+    ///An animated GIF. Absent when the job has no thumbnails.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub animation: ::std::option::Option<::std::string::String>,
+    ///The first frame of the sequence.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub first_frame: ::std::option::Option<i64>,
+    ///How many pictures it shows in a second.
+    pub fps: i64,
+    ///How many pictures the animation has.
+    pub frames: i64,
+    ///The last frame of the sequence.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub last_frame: ::std::option::Option<i64>,
+    ///How many of these stand for a frame without a thumbnail.
+    pub missing: i64,
+    ///The animation shows every frame (1), every second frame (2), and so on.
+    pub step: i64,
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub still: ::std::option::Option<FrameThumbnail>,
+    ///Whether somebody chose that frame with `setJobPoster`.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub still_chosen: ::std::option::Option<bool>,
+    ///The frame that the still shows.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub still_frame: ::std::option::Option<i64>,
 }
 ///A new priority for a job.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
@@ -1393,6 +1858,25 @@ pub struct JobsQueryResult {
     pub jobs: ::std::vec::Vec<Job>,
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub next_cursor: ::std::option::Option<NextCursor>,
+}
+///A frame, with its job.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct LatestFrame {
+    pub frame: JobFrame,
+    ///How many frames the job has, if known.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub frames_total: ::std::option::Option<i64>,
+    ///The job.
+    pub job: ::uuid::Uuid,
+    ///The name of the job.
+    pub job_name: ::std::string::String,
+}
+///Frames of several jobs.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct LatestFrames {
+    ///The frames, the newest first.
+    #[serde(deserialize_with = "crate::null::as_empty")]
+    pub frames: ::std::vec::Vec<LatestFrame>,
 }
 /**What happened to the manager:
 
@@ -1916,6 +2400,29 @@ pub struct RegisteredWorker {
     ///The worker's identifier and the user name of all later calls.
     pub uuid: ::uuid::Uuid,
 }
+///How long frames took to render, without saving, as far as it is known. All but `count` and `total_ms` are absent when it is not known for any.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct RenderTimes {
+    ///For how many frames it is known.
+    pub count: i64,
+    ///The slowest, in milliseconds.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub max_ms: ::std::option::Option<i64>,
+    ///The mean, in milliseconds.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub mean_ms: ::std::option::Option<i64>,
+    ///Half of them took no longer than this, in milliseconds.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub median_ms: ::std::option::Option<i64>,
+    ///The quickest, in milliseconds.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub min_ms: ::std::option::Option<i64>,
+    ///95 of 100 took no longer than this, in milliseconds.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub p95_ms: ::std::option::Option<i64>,
+    ///All of them together, in milliseconds.
+    pub total_ms: i64,
+}
 ///Access was denied.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct SecurityError {
@@ -2087,7 +2594,7 @@ pub struct SocketIoSubscription {
     pub op: SocketIoSubscriptionOperation,
     #[serde(rename = "type")]
     pub type_: SocketIoSubscriptionType,
-    ///The job for `job`, the task for `tasklog`. Left out for the others.
+    ///The job for `job` and `jobFrames`, the task for `tasklog`. Left out for the others.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub uuid: ::std::option::Option<::std::string::String>,
 }
@@ -2159,6 +2666,8 @@ impl ::std::convert::TryFrom<::std::string::String> for SocketIoSubscriptionOper
 * `allLastRendered`: images of all jobs (`/last-rendered`).
 * `allWorkerTags`: changes of the tags (`/workertags`).
 * `allWorkerStats`: own addition; how the machines of the workers are doing (`/workerstats`, a `WorkerMachines`).
+* `jobFrames`: own addition; the frames of one job (`/frames`, an `EventFrameUpdate`).
+* `allFrames`: own addition; the frames of all jobs (`/frames`, an `EventFrameUpdate`).
 */
 #[derive(
     ::serde::Deserialize,
@@ -2187,6 +2696,10 @@ pub enum SocketIoSubscriptionType {
     AllWorkerTags,
     #[serde(rename = "allWorkerStats")]
     AllWorkerStats,
+    #[serde(rename = "jobFrames")]
+    JobFrames,
+    #[serde(rename = "allFrames")]
+    AllFrames,
 }
 impl ::std::fmt::Display for SocketIoSubscriptionType {
     fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
@@ -2198,6 +2711,8 @@ impl ::std::fmt::Display for SocketIoSubscriptionType {
             Self::AllLastRendered => f.write_str("allLastRendered"),
             Self::AllWorkerTags => f.write_str("allWorkerTags"),
             Self::AllWorkerStats => f.write_str("allWorkerStats"),
+            Self::JobFrames => f.write_str("jobFrames"),
+            Self::AllFrames => f.write_str("allFrames"),
         }
     }
 }
@@ -2214,6 +2729,8 @@ impl ::std::str::FromStr for SocketIoSubscriptionType {
             "allLastRendered" => Ok(Self::AllLastRendered),
             "allWorkerTags" => Ok(Self::AllWorkerTags),
             "allWorkerStats" => Ok(Self::AllWorkerStats),
+            "jobFrames" => Ok(Self::JobFrames),
+            "allFrames" => Ok(Self::AllFrames),
             _ => Err("invalid value".into()),
         }
     }
@@ -2584,11 +3101,79 @@ pub struct TaskWorker {
     ///The name of the worker. Empty when there is none, or when it was deleted.
     pub name: ::std::string::String,
 }
+/**A size of thumbnails:
+
+* `small`: fits into 200x112 pixels.
+* `large`: fits into 600x338 pixels.
+*/
+#[derive(
+    ::serde::Deserialize,
+    ::serde::Serialize,
+    Clone,
+    Copy,
+    Debug,
+    Eq,
+    Hash,
+    Ord,
+    PartialEq,
+    PartialOrd
+)]
+pub enum ThumbnailSize {
+    #[serde(rename = "small")]
+    Small,
+    #[serde(rename = "large")]
+    Large,
+}
+impl ::std::fmt::Display for ThumbnailSize {
+    fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+        match *self {
+            Self::Small => f.write_str("small"),
+            Self::Large => f.write_str("large"),
+        }
+    }
+}
+impl ::std::str::FromStr for ThumbnailSize {
+    type Err = self::error::ConversionError;
+    fn from_str(
+        value: &str,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        match value {
+            "small" => Ok(Self::Small),
+            "large" => Ok(Self::Large),
+            _ => Err("invalid value".into()),
+        }
+    }
+}
+impl ::std::convert::TryFrom<&str> for ThumbnailSize {
+    type Error = self::error::ConversionError;
+    fn try_from(
+        value: &str,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        value.parse()
+    }
+}
+impl ::std::convert::TryFrom<::std::string::String> for ThumbnailSize {
+    type Error = self::error::ConversionError;
+    fn try_from(
+        value: ::std::string::String,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        value.parse()
+    }
+}
 ///Everything about a worker.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct Worker {
     ///Whether a restart can be requested.
     pub can_restart: bool,
+    ///Own addition. When it was disabled. Absent when it is enabled.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub disabled_at: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+    ///Own addition. Why it was disabled. Absent when it is enabled, or nobody said why.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub disabled_reason: ::std::option::Option<::std::string::String>,
+    ///Own addition. Whether the worker may be given tasks. A disabled worker gets none until a person enables it, whatever its status. Absent means enabled.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub enabled: ::std::option::Option<bool>,
     ///The worker.
     pub id: ::uuid::Uuid,
     ///The network address that the worker last signed on from.
@@ -2613,6 +3198,112 @@ pub struct Worker {
     pub task: ::std::option::Option<WorkerTask>,
     ///Version of the worker program.
     pub version: ::std::string::String,
+}
+/**What becomes of the task that a worker has when it is disabled. Has no meaning when it is enabled.
+
+* `after-task`: it finishes its task; so if left out.
+* `now`: its task goes back to the queue, for another worker.
+*/
+#[derive(
+    ::serde::Deserialize,
+    ::serde::Serialize,
+    Clone,
+    Copy,
+    Debug,
+    Eq,
+    Hash,
+    Ord,
+    PartialEq,
+    PartialOrd
+)]
+pub enum WorkerDisableTime {
+    #[serde(rename = "after-task")]
+    AfterTask,
+    #[serde(rename = "now")]
+    Now,
+}
+impl ::std::fmt::Display for WorkerDisableTime {
+    fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+        match *self {
+            Self::AfterTask => f.write_str("after-task"),
+            Self::Now => f.write_str("now"),
+        }
+    }
+}
+impl ::std::str::FromStr for WorkerDisableTime {
+    type Err = self::error::ConversionError;
+    fn from_str(
+        value: &str,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        match value {
+            "after-task" => Ok(Self::AfterTask),
+            "now" => Ok(Self::Now),
+            _ => Err("invalid value".into()),
+        }
+    }
+}
+impl ::std::convert::TryFrom<&str> for WorkerDisableTime {
+    type Error = self::error::ConversionError;
+    fn try_from(
+        value: &str,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        value.parse()
+    }
+}
+impl ::std::convert::TryFrom<::std::string::String> for WorkerDisableTime {
+    type Error = self::error::ConversionError;
+    fn try_from(
+        value: ::std::string::String,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        value.parse()
+    }
+}
+///Own addition. Whether a worker may be given tasks.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct WorkerEnabledChange {
+    ///Whether it may.
+    pub enabled: bool,
+    ///Why it is disabled, for people.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub reason: ::std::option::Option<::std::string::String>,
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub when: ::std::option::Option<WorkerDisableTime>,
+}
+///What a worker rendered in the time that was asked for.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct WorkerFrameStatistics {
+    ///How many tasks it has failed that no retry has cured yet, in jobs that exist.
+    pub failed_tasks: i64,
+    ///How many failed, or came out broken, empty or not at all.
+    pub failures: i64,
+    ///How many frames came out.
+    pub frames: i64,
+    ///The mean render time of a frame, in milliseconds. Absent when it is not known for any.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub mean_ms: ::std::option::Option<i64>,
+    ///Name of the worker.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub name: ::std::option::Option<::std::string::String>,
+    ///Their render times together, in milliseconds, as far as known.
+    pub render_ms: i64,
+    ///The worker. Absent for all that were deleted, together.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub worker: ::std::option::Option<::uuid::Uuid>,
+}
+///What a worker rendered of a job.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct WorkerFrames {
+    ///How many of its attempts failed.
+    pub failures: i64,
+    ///How many frames it rendered last.
+    pub frames: i64,
+    ///Name of the worker.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub name: ::std::option::Option<::std::string::String>,
+    pub render_time: RenderTimes,
+    ///The worker. Absent when it was deleted.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub worker: ::std::option::Option<::uuid::Uuid>,
 }
 ///Workers.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
@@ -2852,6 +3543,15 @@ pub struct WorkerStatusChangeRequest {
 pub struct WorkerSummary {
     ///Whether a restart can be requested.
     pub can_restart: bool,
+    ///Own addition. When it was disabled. Absent when it is enabled.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub disabled_at: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+    ///Own addition. Why it was disabled. Absent when it is enabled, or nobody said why.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub disabled_reason: ::std::option::Option<::std::string::String>,
+    ///Own addition. Whether the worker may be given tasks. A disabled worker gets none until a person enables it, whatever its status. Absent means enabled.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub enabled: ::std::option::Option<bool>,
     ///The worker.
     pub id: ::uuid::Uuid,
     ///When the worker was last heard of. Absent when it never signed on.
@@ -2951,6 +3651,19 @@ pub mod error {
     impl From<String> for ConversionError {
         fn from(value: String) -> Self {
             Self(value.into())
+        }
+    }
+}
+impl crate::validate::Validate for WorkerEnabledChange {
+    fn validate(&self, check: &mut crate::validate::Check) {
+        if let Some(item) = &self.reason {
+            check
+                .field(
+                    "reason",
+                    |check| {
+                        check.text(&item, None, Some(1000u64));
+                    },
+                );
         }
     }
 }
@@ -3150,6 +3863,112 @@ impl crate::validate::Validate for JobFrame {
                     },
                 );
         }
+    }
+}
+impl crate::validate::Validate for JobFrameDetails {
+    fn validate(&self, check: &mut crate::validate::Check) {
+        check
+            .field(
+                "files",
+                |check| {
+                    check
+                        .items(
+                            self.files.iter(),
+                            |check, item| {
+                                check.value(&item);
+                            },
+                        );
+                },
+            );
+        check
+            .field(
+                "attempts",
+                |check| {
+                    check
+                        .items(
+                            self.attempts.iter(),
+                            |check, item| {
+                                check.value(&item);
+                            },
+                        );
+                },
+            );
+    }
+}
+impl crate::validate::Validate for FrameAttempt {
+    fn validate(&self, check: &mut crate::validate::Check) {
+        check
+            .field(
+                "attempt",
+                |check| {
+                    check.integer(self.attempt, Some(1i64), None);
+                },
+            );
+    }
+}
+impl crate::validate::Validate for FrameRequeue {
+    fn validate(&self, check: &mut crate::validate::Check) {
+        check
+            .field(
+                "frames",
+                |check| {
+                    check.text(&self.frames, None, Some(100000u64));
+                },
+            );
+        if let Some(item) = &self.reason {
+            check
+                .field(
+                    "reason",
+                    |check| {
+                        check.text(&item, None, Some(1000u64));
+                    },
+                );
+        }
+    }
+}
+impl crate::validate::Validate for LatestFrames {
+    fn validate(&self, check: &mut crate::validate::Check) {
+        check
+            .field(
+                "frames",
+                |check| {
+                    check
+                        .items(
+                            self.frames.iter(),
+                            |check, item| {
+                                check.value(&item);
+                            },
+                        );
+                },
+            );
+    }
+}
+impl crate::validate::Validate for LatestFrame {
+    fn validate(&self, check: &mut crate::validate::Check) {
+        check
+            .field(
+                "frame",
+                |check| {
+                    check.value(&self.frame);
+                },
+            );
+    }
+}
+impl crate::validate::Validate for EventFrameUpdate {
+    fn validate(&self, check: &mut crate::validate::Check) {
+        check
+            .field(
+                "frames",
+                |check| {
+                    check
+                        .items(
+                            self.frames.iter(),
+                            |check, item| {
+                                check.value(&item);
+                            },
+                        );
+                },
+            );
     }
 }
 impl crate::validate::Validate for MachineReport {

@@ -425,7 +425,7 @@ export interface paths {
         put?: never;
         /**
          * Send a picture that the task rendered.
-         * @description The picture becomes the last-rendered image of the job and of the farm, in a few sizes. It is only put in a queue here, so a picture that cannot be read shows up in the manager's log. The request must say its `Content-Length`, which is at most 26214400 bytes (25 MiB).
+         * @description The picture becomes the last-rendered image of the job and of the farm, in a few sizes. It is only put in a queue here, so a picture that cannot be read shows up in the manager's log. The request must say its `Content-Length`, which is at most 26214400 bytes (25 MiB). Own addition, offered when `getVersion` lists the feature `thumbnails`: the parameters say which frame the picture is of. Then it also becomes the thumbnail of that frame, and it is not left out in favour of newer ones. Without them, the manager finds out from the log of the task, as far as it can.
          */
         post: operations["taskOutputProduced"];
         delete?: never;
@@ -550,6 +550,32 @@ export interface paths {
          * @description Stores the request and answers; the worker follows when it next asks. A lazy request waits for the end of the current task, the others stop it. To request the status that the worker has already withdraws a pending request. `offline` shuts the worker down, `restart` makes it exit with its restart code.
          */
         post: operations["requestWorkerStatusChange"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v3/worker-mgt/workers/{worker_id}/setenabled": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The worker.
+                 * @example 7b9e4f0a-2f6d-4c0e-8f7a-0d5b6a1c9e33
+                 */
+                worker_id: components["parameters"]["worker_id"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Enable or disable a worker.
+         * @description Own addition. A disabled worker gets no tasks until a person enables it again, also after restarts of the worker and of the manager, and whatever its sleep schedule does meanwhile. Works with stock workers. To disable a worker that is disabled replaces the reason.
+         */
+        post: operations["setWorkerEnabled"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1047,9 +1073,210 @@ export interface paths {
         };
         /**
          * List the frames of a job.
-         * @description Own addition. The frames that workers reported, by frame number. Stock workers report none. An unknown job gives an empty list.
+         * @description Own addition. A row for each file of each frame that was rendered, by frame number, as workers reported it. For a stock worker, which reports none, the rows come from the logs of its tasks. An unknown job gives an empty list. For one entry per frame, those to come included, see `fetchJobFrameGrid`.
          */
         get: operations["fetchJobFrames"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v3/jobs/{job_id}/frames/grid": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The job.
+                 * @example 2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11
+                 */
+                job_id: components["parameters"]["job_id"];
+            };
+            cookie?: never;
+        };
+        /**
+         * List one place for each frame of a job, rendered or not.
+         * @description Own addition. For a contact sheet, a chart of render times, and a flip-book: one small entry for each frame number, with the newest file of the frame. Frames that are still to come are in the list as far as the commands of the job name them. An unknown job gives an empty list.
+         */
+        get: operations["fetchJobFrameGrid"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v3/jobs/{job_id}/frames/summary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The job.
+                 * @example 2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11
+                 */
+                job_id: components["parameters"]["job_id"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Fetch how the frames of a job are doing.
+         * @description Own addition. How many frames are in which state, how long they took, who rendered them, and when the job will be done if it goes on as it does.
+         */
+        get: operations["fetchJobFrameSummary"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v3/jobs/{job_id}/frames/requeue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The job.
+                 * @example 2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11
+                 */
+                job_id: components["parameters"]["job_id"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Render some frames of a job again.
+         * @description Own addition. Requeues the tasks that hold these frames. When one of them runs again, its command names only the frames that were asked for (and those of the task that have not come out yet), and existing files of those are written anew; all others stay as they are. Works with stock workers. Frames of a task that is waiting to run are rendered anyway; what cannot be rendered by itself is listed in `left_alone` with the reason. When nothing can be rendered again the answer is 422.
+         */
+        post: operations["requeueJobFrames"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v3/jobs/{job_id}/frames/{frame}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The job.
+                 * @example 2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11
+                 */
+                job_id: components["parameters"]["job_id"];
+                /**
+                 * @description Frame number; it may be negative.
+                 * @example 2
+                 */
+                frame: number;
+            };
+            cookie?: never;
+        };
+        /**
+         * Fetch one frame of a job with all its attempts.
+         * @description Own addition. All files of the frame, each with how it was rendered before, the newest attempt first. A frame that is expected or being rendered has no files yet.
+         */
+        get: operations["fetchJobFrame"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v3/jobs/{job_id}/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The job.
+                 * @example 2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11
+                 */
+                job_id: components["parameters"]["job_id"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Fetch where the moving preview of a job is, and its still.
+         * @description Own addition. The animation is made of the thumbnails when it is asked for, and kept until a frame changes. A frame that is missing is shown as the one before it, dimmed and crossed out. A long sequence is shown with every second, third … frame, so that it has at most 500 pictures. A job without thumbnails has neither animation nor still.
+         */
+        get: operations["fetchJobPreview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v3/jobs/{job_id}/preview/poster": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The job.
+                 * @example 2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11
+                 */
+                job_id: components["parameters"]["job_id"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Choose the frame that stands for a job.
+         * @description Own addition. The still of the job is this frame from now on. Without a frame it is the middle one of those that are rendered, as it is at first.
+         */
+        post: operations["setJobPoster"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v3/frames/latest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the frames that were rendered last, over all jobs.
+         * @description Own addition. The newest first.
+         */
+        get: operations["fetchLatestFrames"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v3/frames/statistics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Fetch how many frames the farm renders, by hour or day and by worker.
+         * @description Own addition. What was counted stays counted when its job is deleted. Periods without frames are in the list as well.
+         */
+        get: operations["fetchFrameStatistics"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1349,9 +1576,11 @@ export interface components {
              *
              *     * `frames`: workers may report every frame with `reportFrames`.
              *     * `machine`: workers may report how their machine is doing with `reportMachine`.
+             *     * `thumbnails`: workers may say which frame a picture is of when they send it with `taskOutputProduced`.
              * @example [
              *       "frames",
-             *       "machine"
+             *       "machine",
+             *       "thumbnails"
              *     ]
              */
             features?: string[];
@@ -1780,6 +2009,22 @@ export interface components {
              * @example true
              */
             can_restart: boolean;
+            /**
+             * @description Own addition. Whether the worker may be given tasks. A disabled worker gets none until a person enables it, whatever its status. Absent means enabled.
+             * @example true
+             */
+            enabled?: boolean;
+            /**
+             * @description Own addition. Why it was disabled. Absent when it is enabled, or nobody said why.
+             * @example Its fan is noisy
+             */
+            disabled_reason?: string;
+            /**
+             * Format: date-time
+             * @description Own addition. When it was disabled. Absent when it is enabled.
+             * @example 2026-02-03T14:05:06Z
+             */
+            disabled_at?: string;
         };
         /** @description Everything about a worker. */
         Worker: {
@@ -1812,6 +2057,22 @@ export interface components {
              * @example true
              */
             can_restart: boolean;
+            /**
+             * @description Own addition. Whether the worker may be given tasks. A disabled worker gets none until a person enables it, whatever its status. Absent means enabled.
+             * @example true
+             */
+            enabled?: boolean;
+            /**
+             * @description Own addition. Why it was disabled. Absent when it is enabled, or nobody said why.
+             * @example Its fan is noisy
+             */
+            disabled_reason?: string;
+            /**
+             * Format: date-time
+             * @description Own addition. When it was disabled. Absent when it is enabled.
+             * @example 2026-02-03T14:05:06Z
+             */
+            disabled_at?: string;
             /**
              * @description The network address that the worker last signed on from.
              * @example 192.0.2.17
@@ -1898,6 +2159,29 @@ export interface components {
              */
             is_lazy: boolean;
         };
+        /** @description Own addition. Whether a worker may be given tasks. */
+        WorkerEnabledChange: {
+            /**
+             * @description Whether it may.
+             * @example false
+             */
+            enabled: boolean;
+            when?: components["schemas"]["WorkerDisableTime"];
+            /**
+             * @description Why it is disabled, for people.
+             * @example Its fan is noisy
+             */
+            reason?: string;
+        };
+        /**
+         * @description What becomes of the task that a worker has when it is disabled. Has no meaning when it is enabled.
+         *
+         *     * `after-task`: it finishes its task; so if left out.
+         *     * `now`: its task goes back to the queue, for another worker.
+         * @example after-task
+         * @enum {string}
+         */
+        WorkerDisableTime: "after-task" | "now";
         /** @description When a worker sleeps, in the manager's time zone. */
         WorkerSleepSchedule: {
             /**
@@ -2207,6 +2491,48 @@ export interface components {
              */
             delete_requested_at?: string;
             task_counts?: components["schemas"]["JobTaskCounts"];
+            frames?: components["schemas"]["JobFrameCounts"];
+        };
+        /** @description Own addition. How far the frames of a job are, for lists of jobs. Absent for a job that renders none. See `fetchJobFrameSummary` for more. */
+        JobFrameCounts: {
+            /**
+             * @description How many frames the commands of the job name. Absent when they do not.
+             * @example 250
+             */
+            total?: number;
+            /**
+             * @description How many frames have come out.
+             * @example 100
+             */
+            done: number;
+            /**
+             * @description How often a frame has failed, or has come out broken, empty or not at all.
+             * @example 1
+             */
+            failures: number;
+            /**
+             * @description Mean render time of a frame in milliseconds. Absent as long as it is not known.
+             * @example 1520
+             */
+            mean_ms?: number;
+            /**
+             * @description The render times of all its frames together, in milliseconds.
+             * @example 152000
+             */
+            total_ms?: number;
+            /**
+             * Format: date-time
+             * @description When its newest frame was rendered.
+             * @example 2026-02-03T14:05:31Z
+             */
+            last_rendered_at?: string;
+            thumbnail?: components["schemas"]["FrameThumbnail"];
+            /**
+             * Format: date-time
+             * @description When the job will be done if it goes on as it does. Only there while workers are on it and at least 3 frames are done.
+             * @example 2026-02-03T14:09:31Z
+             */
+            estimated_end?: string;
         };
         /** @description Own addition. How many tasks of a job have which status. */
         JobTaskCounts: {
@@ -2783,6 +3109,44 @@ export interface components {
              */
             height?: number;
         };
+        /**
+         * @description How a frame of a job is. Those of `FrameState`, and three that the manager adds:
+         *
+         *     * `ok`: the picture is there and can be read.
+         *     * `empty`: the file has no content.
+         *     * `broken`: only part of the picture is there, or it cannot be read.
+         *     * `black`: every pixel is black or transparent.
+         *     * `missing`: the renderer says that it saved the file, or it was saved once, but there is none.
+         *     * `failed`: it was begun, and rendering ended with an error before it was saved.
+         *     * `different-size`: the picture has another size than most frames of its output.
+         *     * `expected`: it has not been rendered yet.
+         *     * `rendering`: its task is running, and it has not come out of it yet.
+         * @example ok
+         * @enum {string}
+         */
+        JobFrameState: "ok" | "empty" | "broken" | "black" | "missing" | "failed" | "different-size" | "expected" | "rendering";
+        /**
+         * @description A size of thumbnails:
+         *
+         *     * `small`: fits into 200x112 pixels.
+         *     * `large`: fits into 600x338 pixels.
+         * @example small
+         * @enum {string}
+         */
+        ThumbnailSize: "small" | "large";
+        /** @description Where the thumbnail of a frame is, in two sizes, relative to the address of the manager. JPEG, or WebP for a picture with transparency. What an address shows never changes: another picture has other addresses, so they can be cached for ever. `large` is gone when the manager had to make room. */
+        FrameThumbnail: {
+            /**
+             * @description Fits into 200x112 pixels.
+             * @example /job-files/job-2f1a/2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11/frame-4711-9f86d081884c7d65-small.jpg
+             */
+            small: string;
+            /**
+             * @description Fits into 600x338 pixels.
+             * @example /job-files/job-2f1a/2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11/frame-4711-9f86d081884c7d65.jpg
+             */
+            large?: string;
+        };
         /** @description A page of the frames of a job. */
         JobFrames: {
             /** @description The frames, by number. */
@@ -2828,7 +3192,7 @@ export interface components {
              * @example /mnt/farm/render/000002.png
              */
             path: string;
-            state: components["schemas"]["FrameState"];
+            state: components["schemas"]["JobFrameState"];
             /**
              * @description How often it was rendered.
              * @example 1
@@ -2870,6 +3234,528 @@ export interface components {
              * @example 1080
              */
             height?: number;
+            /**
+             * @description Which output of the job it belongs to, that is, its path with the frame number replaced by `#`. Empty for a frame that failed.
+             * @example /mnt/farm/render/######.png
+             */
+            output?: string;
+            /**
+             * @description The file as the asked platform sees it. Only there when `platform` was given and two-way variables cover the path.
+             * @example S:\render\000002.png
+             */
+            platform_path?: string;
+            thumbnail?: components["schemas"]["FrameThumbnail"];
+        };
+        /** @description The places of the frames of a job. */
+        JobFrameGrid: {
+            /** @description One for each frame number, in order. */
+            places: components["schemas"]["FramePlace"][];
+            /**
+             * @description The `from` of the next page. Only there when there is more.
+             * @example 10001
+             */
+            next_from?: number;
+        };
+        /** @description A frame of a job, rendered or not, in short. Of several files of a frame, the newest. */
+        FramePlace: {
+            /**
+             * @description Frame number; it may be negative.
+             * @example 2
+             */
+            frame: number;
+            state: components["schemas"]["JobFrameState"];
+            /**
+             * @description How many files the frame has.
+             * @example 1
+             */
+            files: number;
+            /**
+             * @description Identifies the newest file. Absent when there is none.
+             * @example 4711
+             */
+            id?: number;
+            /**
+             * Format: uuid
+             * @description The task that renders it.
+             * @example 0c8a3f1e-9b52-4f0e-9c1b-6d6a2f7e4b10
+             */
+            task?: string;
+            /**
+             * Format: uuid
+             * @description The worker that rendered it last, or is rendering it.
+             * @example 7b9e4f0a-2f6d-4c0e-8f7a-0d5b6a1c9e33
+             */
+            worker?: string;
+            /**
+             * @description How long rendering took without saving, in milliseconds, if known.
+             * @example 1520
+             */
+            render_ms?: number;
+            /**
+             * Format: date-time
+             * @description When it was rendered.
+             * @example 2026-02-03T14:05:31Z
+             */
+            rendered_at?: string;
+            /**
+             * @description How often it was rendered.
+             * @example 1
+             */
+            attempt?: number;
+            thumbnail?: components["schemas"]["FrameThumbnail"];
+        };
+        /** @description One frame of a job. */
+        JobFrameDetails: {
+            /**
+             * @description Frame number; it may be negative.
+             * @example 2
+             */
+            frame: number;
+            state: components["schemas"]["JobFrameState"];
+            /**
+             * Format: uuid
+             * @description The task that renders it, if known.
+             * @example 0c8a3f1e-9b52-4f0e-9c1b-6d6a2f7e4b10
+             */
+            task?: string;
+            /** @description Its files, the newest first. */
+            files: components["schemas"]["JobFrame"][];
+            /** @description How its files were rendered, the newest first; what `files` shows is the first of each file. */
+            attempts: components["schemas"]["FrameAttempt"][];
+        };
+        /** @description One time that a file of a frame was rendered. */
+        FrameAttempt: {
+            /**
+             * @description The `id` of the file among those of the frame.
+             * @example 4711
+             */
+            file: number;
+            /**
+             * @description The how-manieth time it was.
+             * @example 1
+             */
+            attempt: number;
+            state: components["schemas"]["JobFrameState"];
+            /**
+             * Format: uuid
+             * @description The worker that rendered it.
+             * @example 7b9e4f0a-2f6d-4c0e-8f7a-0d5b6a1c9e33
+             */
+            worker?: string;
+            /**
+             * @description Name of that worker.
+             * @example render-07
+             */
+            worker_name?: string;
+            /**
+             * Format: date-time
+             * @description When it was saved, or found to have failed.
+             * @example 2026-02-03T14:05:31Z
+             */
+            rendered_at: string;
+            /**
+             * @description How long rendering took without saving, in milliseconds, if known.
+             * @example 1520
+             */
+            render_ms?: number;
+            /**
+             * @description How long saving took, in milliseconds, if known.
+             * @example 40
+             */
+            save_ms?: number;
+            /**
+             * @description Most memory that the renderer used for it, in bytes, as it tells.
+             * @example 138412032
+             */
+            peak_memory?: number;
+            /**
+             * @description Size of the file in bytes.
+             * @example 245760
+             */
+            file_size?: number;
+            /**
+             * @description Width of the picture in pixels.
+             * @example 1920
+             */
+            width?: number;
+            /**
+             * @description Height of the picture in pixels.
+             * @example 1080
+             */
+            height?: number;
+        };
+        /** @description How the frames of a job are doing. */
+        JobFrameSummary: {
+            /**
+             * @description How many frames the commands of the job name. Absent when they do not.
+             * @example 250
+             */
+            frames_total?: number;
+            /**
+             * @description How many frames have come out, whatever they look like.
+             * @example 100
+             */
+            frames_done: number;
+            /**
+             * @description How many are still to come. Absent when the commands of the job do not name them.
+             * @example 150
+             */
+            frames_left?: number;
+            states: components["schemas"]["FrameStateCounts"];
+            /**
+             * @description How often frames were rendered.
+             * @example 103
+             */
+            attempts: number;
+            /**
+             * @description How many of these attempts failed, or came out broken, empty or not at all.
+             * @example 1
+             */
+            failures: number;
+            render_time: components["schemas"]["RenderTimes"];
+            /**
+             * @description At what rate frames come out, over the last 20 that did. Absent when fewer than 3 did, or the last one was long ago.
+             * @example 4300.5
+             */
+            frames_per_hour?: number;
+            /**
+             * @description How many workers are on tasks of the job now.
+             * @example 2
+             */
+            workers_active: number;
+            estimate?: components["schemas"]["EndEstimate"];
+            /** @description Who rendered the frames, most frames first. */
+            workers: components["schemas"]["WorkerFrames"][];
+        };
+        /**
+         * @description How many frames are in which state, by the names of `JobFrameState`. A state without frames is left out.
+         * @example {
+         *       "ok": 99,
+         *       "black": 1,
+         *       "expected": 148
+         *     }
+         */
+        FrameStateCounts: {
+            [key: string]: number;
+        };
+        /** @description How long frames took to render, without saving, as far as it is known. All but `count` and `total_ms` are absent when it is not known for any. */
+        RenderTimes: {
+            /**
+             * @description For how many frames it is known.
+             * @example 100
+             */
+            count: number;
+            /**
+             * @description The quickest, in milliseconds.
+             * @example 900
+             */
+            min_ms?: number;
+            /**
+             * @description The mean, in milliseconds.
+             * @example 1520
+             */
+            mean_ms?: number;
+            /**
+             * @description Half of them took no longer than this, in milliseconds.
+             * @example 1490
+             */
+            median_ms?: number;
+            /**
+             * @description 95 of 100 took no longer than this, in milliseconds.
+             * @example 2300
+             */
+            p95_ms?: number;
+            /**
+             * @description The slowest, in milliseconds.
+             * @example 4100
+             */
+            max_ms?: number;
+            /**
+             * @description All of them together, in milliseconds.
+             * @example 152000
+             */
+            total_ms: number;
+        };
+        /** @description When a job will be done if it goes on as it does, from the last 20 frames and the workers that are on it now. Absent when no worker is on the job, when fewer than 3 frames are done, when it is not known how many are left, or when none are. */
+        EndEstimate: {
+            /**
+             * Format: date-time
+             * @description The most likely end.
+             * @example 2026-02-03T14:09:31Z
+             */
+            end: string;
+            /**
+             * Format: date-time
+             * @description If the frames that are left are on the quick side. About 19 of 20 jobs end after this.
+             * @example 2026-02-03T14:08:50Z
+             */
+            earliest: string;
+            /**
+             * Format: date-time
+             * @description If the frames that are left are on the slow side. About 19 of 20 jobs end before this.
+             * @example 2026-02-03T14:10:20Z
+             */
+            latest: string;
+            /**
+             * @description How long until `end`, in milliseconds.
+             * @example 126000
+             */
+            left_ms: number;
+        };
+        /** @description What a worker rendered of a job. */
+        WorkerFrames: {
+            /**
+             * Format: uuid
+             * @description The worker. Absent when it was deleted.
+             * @example 7b9e4f0a-2f6d-4c0e-8f7a-0d5b6a1c9e33
+             */
+            worker?: string;
+            /**
+             * @description Name of the worker.
+             * @example render-07
+             */
+            name?: string;
+            /**
+             * @description How many frames it rendered last.
+             * @example 100
+             */
+            frames: number;
+            /**
+             * @description How many of its attempts failed.
+             * @example 1
+             */
+            failures: number;
+            render_time: components["schemas"]["RenderTimes"];
+        };
+        /** @description Frames that are to be rendered again. */
+        FrameRequeue: {
+            /**
+             * @description The frames and ranges, separated by commas, as in the settings of a job; a range is written `1-10` or `1..10`. At most 100000 frames.
+             * @example 12-15,40
+             */
+            frames: string;
+            /**
+             * @description Why. It becomes part of the activity of the tasks.
+             * @example Wrong texture
+             */
+            reason?: string;
+        };
+        /** @description What was requeued. */
+        FrameRequeueResult: {
+            /**
+             * @description The frames that will be rendered again.
+             * @example [
+             *       12,
+             *       13,
+             *       14,
+             *       15
+             *     ]
+             */
+            frames: number[];
+            /**
+             * @description The tasks that will do it.
+             * @example [
+             *       "0c8a3f1e-9b52-4f0e-9c1b-6d6a2f7e4b10"
+             *     ]
+             */
+            tasks: string[];
+            /** @description The frames that will not, and why. */
+            left_alone: components["schemas"]["FrameLeftAlone"][];
+        };
+        /** @description A frame that was not requeued. */
+        FrameLeftAlone: {
+            /**
+             * @description The frame.
+             * @example 40
+             */
+            frame: number;
+            /**
+             * @description Why not.
+             * @example no task of this job renders this frame
+             */
+            reason: string;
+        };
+        /** @description Where the moving preview of a job is, and its still, relative to the address of the manager. What an address shows never changes. */
+        JobPreview: {
+            still?: components["schemas"]["FrameThumbnail"];
+            /**
+             * @description The frame that the still shows.
+             * @example 2
+             */
+            still_frame?: number;
+            /**
+             * @description Whether somebody chose that frame with `setJobPoster`.
+             * @example false
+             */
+            still_chosen?: boolean;
+            /**
+             * @description An animated GIF. Absent when the job has no thumbnails.
+             * @example /job-files/job-2f1a/2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11/preview-2c26b46b68ffc68f.gif
+             */
+            animation?: string;
+            /**
+             * @description The first frame of the sequence.
+             * @example 1
+             */
+            first_frame?: number;
+            /**
+             * @description The last frame of the sequence.
+             * @example 250
+             */
+            last_frame?: number;
+            /**
+             * @description The animation shows every frame (1), every second frame (2), and so on.
+             * @example 1
+             */
+            step: number;
+            /**
+             * @description How many pictures the animation has.
+             * @example 250
+             */
+            frames: number;
+            /**
+             * @description How many of these stand for a frame without a thumbnail.
+             * @example 3
+             */
+            missing: number;
+            /**
+             * @description How many pictures it shows in a second.
+             * @example 24
+             */
+            fps: number;
+        };
+        /** @description The frame that stands for a job. */
+        JobPosterChoice: {
+            /**
+             * @description The frame number. Left out, the middle one of the rendered frames stands for the job.
+             * @example 2
+             */
+            frame?: number;
+        };
+        /** @description Frames of several jobs. */
+        LatestFrames: {
+            /** @description The frames, the newest first. */
+            frames: components["schemas"]["LatestFrame"][];
+        };
+        /** @description A frame, with its job. */
+        LatestFrame: {
+            /**
+             * Format: uuid
+             * @description The job.
+             * @example 2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11
+             */
+            job: string;
+            /**
+             * @description The name of the job.
+             * @example lighting v3
+             */
+            job_name: string;
+            /**
+             * @description How many frames the job has, if known.
+             * @example 250
+             */
+            frames_total?: number;
+            frame: components["schemas"]["JobFrame"];
+        };
+        /**
+         * @description How far back statistics go:
+         *
+         *     * `day`: 24 hours and the one that is going on, by the hour.
+         *     * `month`: 30 days and the one that is going on, by the day (UTC).
+         * @example day
+         * @enum {string}
+         */
+        FrameSpan: "day" | "month";
+        /** @description How many frames were rendered. */
+        FrameStatistics: {
+            /**
+             * @description How many frames were rendered in the last 60 minutes and still exist.
+             * @example 380
+             */
+            frames_last_hour: number;
+            /** @description The hours or days, oldest first. */
+            periods: components["schemas"]["FramePeriod"][];
+            /** @description The workers that rendered in that time, most frames first. */
+            workers: components["schemas"]["WorkerFrameStatistics"][];
+        };
+        /** @description What was rendered in an hour or a day. */
+        FramePeriod: {
+            /**
+             * Format: date-time
+             * @description When it began.
+             * @example 2026-02-03T14:00:00Z
+             */
+            from: string;
+            /**
+             * @description How many frames came out; one that was rendered twice counts twice.
+             * @example 380
+             */
+            frames: number;
+            /**
+             * @description How many failed, or came out broken, empty or not at all.
+             * @example 1
+             */
+            failures: number;
+            /**
+             * @description Their render times together, in milliseconds, as far as known.
+             * @example 577600
+             */
+            render_ms: number;
+        };
+        /** @description What a worker rendered in the time that was asked for. */
+        WorkerFrameStatistics: {
+            /**
+             * Format: uuid
+             * @description The worker. Absent for all that were deleted, together.
+             * @example 7b9e4f0a-2f6d-4c0e-8f7a-0d5b6a1c9e33
+             */
+            worker?: string;
+            /**
+             * @description Name of the worker.
+             * @example render-07
+             */
+            name?: string;
+            /**
+             * @description How many frames came out.
+             * @example 380
+             */
+            frames: number;
+            /**
+             * @description How many failed, or came out broken, empty or not at all.
+             * @example 1
+             */
+            failures: number;
+            /**
+             * @description Their render times together, in milliseconds, as far as known.
+             * @example 577600
+             */
+            render_ms: number;
+            /**
+             * @description The mean render time of a frame, in milliseconds. Absent when it is not known for any.
+             * @example 1520
+             */
+            mean_ms?: number;
+            /**
+             * @description How many tasks it has failed that no retry has cured yet, in jobs that exist.
+             * @example 0
+             */
+            failed_tasks: number;
+        };
+        /** @description Own addition. Socket.IO event `/frames`: frames of a job were rendered, or their thumbnails or states have changed. It comes at most twice a second for a job. */
+        EventFrameUpdate: {
+            /**
+             * Format: uuid
+             * @description The job.
+             * @example 2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11
+             */
+            job: string;
+            /** @description The frames as they are stored now. */
+            frames: components["schemas"]["JobFrame"][];
+            /**
+             * @description Whether more changed than is listed here. Fetch the frames again.
+             * @example false
+             */
+            refresh: boolean;
         };
         /** @description How the machine of a worker is doing. */
         MachineReport: {
@@ -3216,7 +4102,7 @@ export interface components {
             op: components["schemas"]["SocketIOSubscriptionOperation"];
             type: components["schemas"]["SocketIOSubscriptionType"];
             /**
-             * @description The job for `job`, the task for `tasklog`. Left out for the others.
+             * @description The job for `job` and `jobFrames`, the task for `tasklog`. Left out for the others.
              * @example 2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11
              */
             uuid?: string;
@@ -3240,10 +4126,12 @@ export interface components {
          *     * `allLastRendered`: images of all jobs (`/last-rendered`).
          *     * `allWorkerTags`: changes of the tags (`/workertags`).
          *     * `allWorkerStats`: own addition; how the machines of the workers are doing (`/workerstats`, a `WorkerMachines`).
+         *     * `jobFrames`: own addition; the frames of one job (`/frames`, an `EventFrameUpdate`).
+         *     * `allFrames`: own addition; the frames of all jobs (`/frames`, an `EventFrameUpdate`).
          * @example allJobs
          * @enum {string}
          */
-        SocketIOSubscriptionType: "allJobs" | "allWorkers" | "job" | "tasklog" | "allLastRendered" | "allWorkerTags" | "allWorkerStats";
+        SocketIOSubscriptionType: "allJobs" | "allWorkers" | "job" | "tasklog" | "allLastRendered" | "allWorkerTags" | "allWorkerStats" | "jobFrames" | "allFrames";
         /** @description Socket.IO event `/jobs`: a job was submitted, has changed, or was deleted. An event without `previous_status` is no change of status. */
         EventJobUpdate: {
             /**
@@ -3429,6 +4317,22 @@ export interface components {
              * @example true
              */
             can_restart: boolean;
+            /**
+             * @description Own addition. Whether the worker may be given tasks. A disabled worker gets none until a person enables it, whatever its status. Absent means enabled.
+             * @example true
+             */
+            enabled?: boolean;
+            /**
+             * @description Own addition. Why it was disabled. Absent when it is enabled, or nobody said why.
+             * @example Its fan is noisy
+             */
+            disabled_reason?: string;
+            /**
+             * Format: date-time
+             * @description Own addition. When it was disabled. Absent when it is enabled.
+             * @example 2026-02-03T14:05:06Z
+             */
+            disabled_at?: string;
             /**
              * @description *Own addition.* UUIDs of the tags that the worker has now. Only there when its tags have changed.
              * @example [
@@ -3679,6 +4583,11 @@ export interface components {
          * @example 2026-02-03T14:00:00Z
          */
         updated_before: string;
+        /**
+         * @description Own addition. The operating system of whoever asks, such as `linux`, `windows` or `darwin`. Frames then have `platform_path`, as far as two-way variables of the configuration cover their paths.
+         * @example windows
+         */
+        frame_platform: string;
         /** @description For whom the values are meant. */
         audience: components["schemas"]["ManagerVariableAudience"];
         /**
@@ -4630,7 +5539,23 @@ export interface operations {
     };
     taskOutputProduced: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description Own addition. The number of the frame that the picture shows.
+                 * @example 2
+                 */
+                frame?: number;
+                /**
+                 * @description Own addition. The file that the picture was made of, as `reportFrames` names it. Needs `frame`.
+                 * @example /mnt/farm/render/000002.png
+                 */
+                path?: string;
+                /**
+                 * @description Own addition. When that file was saved, as `reportFrames` says. A picture of an older rendering does not replace one of a newer rendering. Needs `frame`.
+                 * @example 2026-02-03T14:05:31Z
+                 */
+                rendered_at?: string;
+            };
             header?: never;
             path: {
                 /**
@@ -5043,6 +5968,48 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Failure"];
+        };
+    };
+    setWorkerEnabled: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The worker.
+                 * @example 7b9e4f0a-2f6d-4c0e-8f7a-0d5b6a1c9e33
+                 */
+                worker_id: components["parameters"]["worker_id"];
+            };
+            cookie?: never;
+        };
+        /** @description Whether the worker may be given tasks. */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "enabled": false,
+                 *       "when": "after-task",
+                 *       "reason": "Its fan is noisy"
+                 *     }
+                 */
+                "application/json": components["schemas"]["WorkerEnabledChange"];
+            };
+        };
+        responses: {
+            /** @description Stored. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            404: components["responses"]["NotFound"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             503: components["responses"]["Busy"];
@@ -6286,8 +7253,41 @@ export interface operations {
                  * @example 250
                  */
                 to?: number;
-                /** @description Only frames in this state. */
-                state?: components["schemas"]["FrameState"];
+                /**
+                 * @description Only frames in one of these states. `expected` and `rendering` have no files, so nothing is in them.
+                 * @example [
+                 *       "black",
+                 *       "broken"
+                 *     ]
+                 */
+                state?: components["schemas"]["JobFrameState"][];
+                /**
+                 * @description Only frames of this task.
+                 * @example 0c8a3f1e-9b52-4f0e-9c1b-6d6a2f7e4b10
+                 */
+                task?: string;
+                /**
+                 * @description Only frames that one of these workers rendered.
+                 * @example [
+                 *       "7b9e4f0a-2f6d-4c0e-8f7a-0d5b6a1c9e33"
+                 *     ]
+                 */
+                worker?: string[];
+                /**
+                 * @description Only frames of this output.
+                 * @example /mnt/farm/render/######.png
+                 */
+                output?: string;
+                /**
+                 * @description Only frames that took longer than this to render, in milliseconds.
+                 * @example 60000
+                 */
+                slower_than_ms?: number;
+                /**
+                 * @description Own addition. The operating system of whoever asks, such as `linux`, `windows` or `darwin`. Frames then have `platform_path`, as far as two-way variables of the configuration cover their paths.
+                 * @example windows
+                 */
+                platform?: components["parameters"]["frame_platform"];
                 /**
                  * @description Own addition. How many entries the answer has at most. When there are more, `next_cursor` says where to go on. Without it, the answer has them all.
                  * @example 100
@@ -6336,12 +7336,506 @@ export interface operations {
                      *           "peak_memory": 138412032,
                      *           "file_size": 245760,
                      *           "width": 1920,
-                     *           "height": 1080
+                     *           "height": 1080,
+                     *           "output": "/mnt/farm/render/######.png",
+                     *           "thumbnail": {
+                     *             "small": "/job-files/job-2f1a/2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11/frame-4711-9f86d081884c7d65-small.jpg",
+                     *             "large": "/job-files/job-2f1a/2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11/frame-4711-9f86d081884c7d65.jpg"
+                     *           }
                      *         }
                      *       ]
                      *     }
                      */
                     "application/json": components["schemas"]["JobFrames"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            default: components["responses"]["Failure"];
+        };
+    };
+    fetchJobFrameGrid: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The first frame number that is wanted.
+                 * @example 1
+                 */
+                from?: number;
+                /**
+                 * @description The last frame number that is wanted.
+                 * @example 250
+                 */
+                to?: number;
+                /**
+                 * @description Only frames in one of these states.
+                 * @example [
+                 *       "expected",
+                 *       "failed"
+                 *     ]
+                 */
+                state?: components["schemas"]["JobFrameState"][];
+                /**
+                 * @description How many entries the answer has at most; 10000 if left out. When there are more, `next_from` says where to go on.
+                 * @example 1000
+                 */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The job.
+                 * @example 2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11
+                 */
+                job_id: components["parameters"]["job_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The places, by frame number. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "places": [
+                     *         {
+                     *           "frame": 2,
+                     *           "state": "ok",
+                     *           "id": 4711,
+                     *           "task": "0c8a3f1e-9b52-4f0e-9c1b-6d6a2f7e4b10",
+                     *           "worker": "7b9e4f0a-2f6d-4c0e-8f7a-0d5b6a1c9e33",
+                     *           "render_ms": 1520,
+                     *           "files": 1
+                     *         },
+                     *         {
+                     *           "frame": 3,
+                     *           "state": "expected",
+                     *           "files": 0
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["JobFrameGrid"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            default: components["responses"]["Failure"];
+        };
+    };
+    fetchJobFrameSummary: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The job.
+                 * @example 2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11
+                 */
+                job_id: components["parameters"]["job_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The summary. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "frames_total": 250,
+                     *       "frames_done": 100,
+                     *       "frames_left": 150,
+                     *       "states": {
+                     *         "ok": 99,
+                     *         "black": 1,
+                     *         "rendering": 2,
+                     *         "expected": 148
+                     *       },
+                     *       "attempts": 103,
+                     *       "failures": 1,
+                     *       "render_time": {
+                     *         "count": 100,
+                     *         "min_ms": 900,
+                     *         "mean_ms": 1520,
+                     *         "median_ms": 1490,
+                     *         "p95_ms": 2300,
+                     *         "max_ms": 4100,
+                     *         "total_ms": 152000
+                     *       },
+                     *       "frames_per_hour": 4300.5,
+                     *       "workers_active": 2,
+                     *       "estimate": {
+                     *         "end": "2026-02-03T14:09:31Z",
+                     *         "earliest": "2026-02-03T14:08:50Z",
+                     *         "latest": "2026-02-03T14:10:20Z",
+                     *         "left_ms": 126000
+                     *       },
+                     *       "workers": [
+                     *         {
+                     *           "worker": "7b9e4f0a-2f6d-4c0e-8f7a-0d5b6a1c9e33",
+                     *           "name": "render-07",
+                     *           "frames": 100,
+                     *           "failures": 1,
+                     *           "render_time": {
+                     *             "count": 100,
+                     *             "min_ms": 900,
+                     *             "mean_ms": 1520,
+                     *             "median_ms": 1490,
+                     *             "p95_ms": 2300,
+                     *             "max_ms": 4100,
+                     *             "total_ms": 152000
+                     *           }
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["JobFrameSummary"];
+                };
+            };
+            404: components["responses"]["NotFound"];
+            default: components["responses"]["Failure"];
+        };
+    };
+    requeueJobFrames: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The job.
+                 * @example 2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11
+                 */
+                job_id: components["parameters"]["job_id"];
+            };
+            cookie?: never;
+        };
+        /** @description Which frames. */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "frames": "12-15,40",
+                 *       "reason": "Wrong texture"
+                 *     }
+                 */
+                "application/json": components["schemas"]["FrameRequeue"];
+            };
+        };
+        responses: {
+            /** @description Requeued. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "frames": [
+                     *         12,
+                     *         13,
+                     *         14,
+                     *         15
+                     *       ],
+                     *       "tasks": [
+                     *         "0c8a3f1e-9b52-4f0e-9c1b-6d6a2f7e4b10"
+                     *       ],
+                     *       "left_alone": [
+                     *         {
+                     *           "frame": 40,
+                     *           "reason": "no task of this job renders this frame"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["FrameRequeueResult"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Failure"];
+        };
+    };
+    fetchJobFrame: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Own addition. The operating system of whoever asks, such as `linux`, `windows` or `darwin`. Frames then have `platform_path`, as far as two-way variables of the configuration cover their paths.
+                 * @example windows
+                 */
+                platform?: components["parameters"]["frame_platform"];
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The job.
+                 * @example 2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11
+                 */
+                job_id: components["parameters"]["job_id"];
+                /**
+                 * @description Frame number; it may be negative.
+                 * @example 2
+                 */
+                frame: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The frame. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "frame": 2,
+                     *       "state": "ok",
+                     *       "task": "0c8a3f1e-9b52-4f0e-9c1b-6d6a2f7e4b10",
+                     *       "files": [
+                     *         {
+                     *           "id": 4711,
+                     *           "task": "0c8a3f1e-9b52-4f0e-9c1b-6d6a2f7e4b10",
+                     *           "frame": 2,
+                     *           "name": "000002.png",
+                     *           "path": "/mnt/farm/render/000002.png",
+                     *           "state": "ok",
+                     *           "attempt": 1,
+                     *           "rendered_at": "2026-02-03T14:05:31Z",
+                     *           "render_ms": 1520
+                     *         }
+                     *       ],
+                     *       "attempts": [
+                     *         {
+                     *           "file": 4711,
+                     *           "attempt": 1,
+                     *           "state": "ok",
+                     *           "rendered_at": "2026-02-03T14:05:31Z",
+                     *           "render_ms": 1520
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["JobFrameDetails"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            404: components["responses"]["NotFound"];
+            default: components["responses"]["Failure"];
+        };
+    };
+    fetchJobPreview: {
+        parameters: {
+            query?: {
+                /** @description The size of the animation; `small` if left out. */
+                size?: components["schemas"]["ThumbnailSize"];
+                /**
+                 * @description Pictures per second. If left out, the setting `fps` of the job, else 24. The format counts in hundredths of a second, so the nearest of those is taken.
+                 * @example 24
+                 */
+                fps?: number;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The job.
+                 * @example 2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11
+                 */
+                job_id: components["parameters"]["job_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Where the preview is. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "still": {
+                     *         "small": "/job-files/job-2f1a/2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11/frame-4711-9f86d081884c7d65-small.jpg",
+                     *         "large": "/job-files/job-2f1a/2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11/frame-4711-9f86d081884c7d65.jpg"
+                     *       },
+                     *       "still_frame": 2,
+                     *       "animation": "/job-files/job-2f1a/2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11/preview-2c26b46b68ffc68f.gif",
+                     *       "first_frame": 1,
+                     *       "last_frame": 250,
+                     *       "step": 1,
+                     *       "frames": 250,
+                     *       "missing": 3,
+                     *       "fps": 24
+                     *     }
+                     */
+                    "application/json": components["schemas"]["JobPreview"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            404: components["responses"]["NotFound"];
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Failure"];
+        };
+    };
+    setJobPoster: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The job.
+                 * @example 2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11
+                 */
+                job_id: components["parameters"]["job_id"];
+            };
+            cookie?: never;
+        };
+        /** @description The frame. */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "frame": 2
+                 *     }
+                 */
+                "application/json": components["schemas"]["JobPosterChoice"];
+            };
+        };
+        responses: {
+            /** @description Stored. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Failure"];
+        };
+    };
+    fetchLatestFrames: {
+        parameters: {
+            query?: {
+                /**
+                 * @description How many; 12 if left out.
+                 * @example 12
+                 */
+                limit?: number;
+                /**
+                 * @description Only frames that have a thumbnail.
+                 * @example true
+                 */
+                thumbnails_only?: boolean;
+                /**
+                 * @description Own addition. The operating system of whoever asks, such as `linux`, `windows` or `darwin`. Frames then have `platform_path`, as far as two-way variables of the configuration cover their paths.
+                 * @example windows
+                 */
+                platform?: components["parameters"]["frame_platform"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The frames. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "frames": [
+                     *         {
+                     *           "job": "2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11",
+                     *           "job_name": "lighting v3",
+                     *           "frame": {
+                     *             "id": 4711,
+                     *             "task": "0c8a3f1e-9b52-4f0e-9c1b-6d6a2f7e4b10",
+                     *             "frame": 2,
+                     *             "name": "000002.png",
+                     *             "path": "/mnt/farm/render/000002.png",
+                     *             "state": "ok",
+                     *             "attempt": 1,
+                     *             "rendered_at": "2026-02-03T14:05:31Z",
+                     *             "render_ms": 1520
+                     *           }
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["LatestFrames"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            default: components["responses"]["Failure"];
+        };
+    };
+    fetchFrameStatistics: {
+        parameters: {
+            query?: {
+                /** @description How far back; `day` if left out. */
+                span?: components["schemas"]["FrameSpan"];
+                /**
+                 * @description Only what this worker rendered.
+                 * @example 7b9e4f0a-2f6d-4c0e-8f7a-0d5b6a1c9e33
+                 */
+                worker?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The statistics. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "frames_last_hour": 380,
+                     *       "periods": [
+                     *         {
+                     *           "from": "2026-02-03T14:00:00Z",
+                     *           "frames": 380,
+                     *           "failures": 1,
+                     *           "render_ms": 577600
+                     *         }
+                     *       ],
+                     *       "workers": [
+                     *         {
+                     *           "worker": "7b9e4f0a-2f6d-4c0e-8f7a-0d5b6a1c9e33",
+                     *           "name": "render-07",
+                     *           "frames": 380,
+                     *           "failures": 1,
+                     *           "render_ms": 577600,
+                     *           "mean_ms": 1520,
+                     *           "failed_tasks": 0
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["FrameStatistics"];
                 };
             };
             400: components["responses"]["BadRequest"];
