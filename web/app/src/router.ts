@@ -24,6 +24,9 @@ export const router = createRouter({
       component: () => import('./views/WorkerView.vue'),
       props: (route) => ({ workerID: parameter(route, 'workerID') }),
     },
+    { path: '/tags', name: 'tags', component: () => import('./views/TagsView.vue') },
+    { path: '/last-rendered', name: 'last-rendered', component: () => import('./views/LastRenderedView.vue') },
+    { path: '/settings', name: 'settings', component: () => import('./views/SettingsView.vue') },
     // Shown by the setup assistant itself, and only while the manager wants one.
     { path: '/setup/:step?', name: 'setup', component: { render: () => null } },
     { path: '/:rest(.*)*', name: 'not-found', component: () => import('./views/NotFoundView.vue') },

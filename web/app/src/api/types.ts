@@ -36,3 +36,5 @@ export type WorkerMachines = Schemas['WorkerMachines'];
 export type LastRenderedInfo = Schemas['JobLastRenderedImageInfo'];
 export type LastRenderedUpdate = Schemas['EventLastRenderedUpdate'];
 export type TagUpdate = Schemas['EventWorkerTagUpdate'];
+export type EnabledChange = Schemas['WorkerEnabledChange'];
+export type DisableTime = Schemas['WorkerDisableTime'];

@@ -80,6 +80,32 @@ describe('workers', () => {
   });
 });
 
+describe('enabling and disabling', () => {
+  it('is offered only by a manager that tells who is enabled', async () => {
+    expect((await load(worker('a'))).offersEnabling).toBe(false);
+    expect((await load(worker('a', { enabled: true }))).offersEnabling).toBe(true);
+  });
+
+  it('disables with a reason, shows it at once, and can be undone', async () => {
+    const store = await load(worker('a', { enabled: true }));
+    manager.answer('POST /api/v3/worker-mgt/workers/a/setenabled', {});
+    await store.disable([...store.table.values()], 'now', ' its fan is loud ');
+    expect(manager.bodies).toEqual([{ enabled: false, when: 'now', reason: 'its fan is loud' }]);
+    expect(store.table.get('a')).toMatchObject({ enabled: false, disabledReason: 'its fan is loud' });
+    useNotifications().toasts.at(-1)?.undo?.();
+    await vi.waitFor(() => expect(useNotifications().toasts.at(-1)?.text).toBe('Enabled worker "node-a" again.'));
+    expect(store.table.get('a')?.enabled).toBe(true);
+  });
+
+  it('says who could not be disabled, and leaves them as they are', async () => {
+    const store = await load(worker('a'), worker('b'));
+    manager.answer('POST /api/v3/worker-mgt/workers/a/setenabled', {});
+    await store.disable([...store.table.values()], 'after-task', '');
+    expect(useNotifications().toasts.at(-1)?.text).toBe('Disabled worker "node-a". Refused for 1 worker. "node-b": no such thing.');
+    expect(store.table.get('b')?.enabled).toBe(true);
+  });
+});
+
 describe('removing workers', () => {
   it('says which were removed and which were not, and only those leave the table', async () => {
     const store = await load(worker('a'), worker('b'));

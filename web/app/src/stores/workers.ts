@@ -1,8 +1,8 @@
 // All workers, live.
 import { defineStore } from 'pinia';
-import { markRaw } from 'vue';
+import { markRaw, shallowRef } from 'vue';
 import { api, take, takeBody } from '@/api/client';
-import type { WorkerStatus, WorkerStatusChange, WorkerSummary, WorkerUpdate } from '@/api/types';
+import type { DisableTime, EnabledChange, WorkerStatus, WorkerStatusChange, WorkerSummary, WorkerUpdate } from '@/api/types';
 import type { WorkerAction } from '@/lib/actions';
 import type { Assignment } from '@/lib/assignments';
 import { describeOutcome, runBulk } from '@/lib/bulk';
@@ -23,6 +23,10 @@ export interface WorkerRow extends GridRow {
   /** The status that was asked for and not reached yet, with how soon: "asleep", "lazy asleep", or empty. */
   requested: WorkerStatus | '';
   requestedLazy: boolean;
+  /** Whether it may be given tasks. */
+  enabled: boolean;
+  /** Why not, as somebody has written; empty without a reason. */
+  disabledReason: string;
   version: string;
   canRestart: boolean;
   lastSeen: number;
@@ -35,6 +39,8 @@ export interface WorkerRow extends GridRow {
   /** Time of the event that made the row; 0 for a row from a list, which does not say. */
   updated: number;
 }
+
+type WorkerRef = Pick<WorkerRow, 'id' | 'name'>;
 
 /** What the table knows of a worker from elsewhere than its list and its events. */
 type Gathered = Pick<WorkerRow, 'tags' | 'task' | 'machine'>;
@@ -55,6 +61,8 @@ function rowOf(worker: WorkerSummary | WorkerUpdate, updated: number, gathered: 
     status: worker.status,
     requested: change?.status ?? '',
     requestedLazy: change?.is_lazy ?? false,
+    enabled: worker.enabled ?? true,
+    disabledReason: worker.disabled_reason ?? '',
     version: worker.version,
     canRestart: worker.can_restart,
     lastSeen: parseTime(worker.last_seen),
@@ -69,6 +77,8 @@ function rowOf(worker: WorkerSummary | WorkerUpdate, updated: number, gathered: 
 export const useWorkers = defineStore('workers', () => {
   const notifications = useNotifications();
   const table = markRaw(new RowTable<WorkerRow>((row) => row.status));
+  /** Whether the manager knows of enabled and disabled workers. It says so by telling which they are. */
+  const offersEnabling = shallowRef(false);
   let interim = new Interim();
   /** Rows that an event changed while a list was being read; the list cannot tell which of the two is newer. */
   let changed = new Set<string>();
@@ -78,6 +88,7 @@ export const useWorkers = defineStore('workers', () => {
     changed = new Set();
     const { workers } = await takeBody(api.GET('/api/v3/worker-mgt/workers'));
     if (!wanted()) return;
+    if (workers.some((worker) => worker.enabled !== undefined)) offersEnabling.value = true;
     const rows = workers.map((worker) => {
       const known = table.get(worker.id);
       return known && changed.has(worker.id) ? known : rowOf(worker, known?.updated ?? 0, known);
@@ -133,6 +144,33 @@ export const useWorkers = defineStore('workers', () => {
     notifications.show(describeOutcome(outcome, 'worker', (subject) => `Withdrew the request to ${subject}`));
   }
 
+  /** Lets workers have tasks again. */
+  async function enable(rows: readonly WorkerRef[]): Promise<void> {
+    await setEnabled(rows, { enabled: true }, 'Enabled', { enabled: false, when: 'after-task' });
+  }
+
+  /** Gives workers no more tasks until somebody enables them. */
+  async function disable(rows: readonly WorkerRef[], when: DisableTime, reason: string): Promise<void> {
+    const change = { enabled: false, when, ...(reason.trim() === '' ? {} : { reason: reason.trim() }) };
+    await setEnabled(rows, change, 'Disabled', { enabled: true });
+  }
+
+  async function setEnabled(rows: readonly WorkerRef[], change: EnabledChange, verb: string, back: EnabledChange): Promise<void> {
+    const asked = rows.map(({ id, name }) => ({ id, name }));
+    const request = (body: EnabledChange) => async (worker: WorkerRef): Promise<void> => {
+      const params = { path: { worker_id: worker.id } };
+      await take(api.POST('/api/v3/worker-mgt/workers/{worker_id}/setenabled', { params, body }));
+      table.patch(worker.id, { enabled: body.enabled, disabledReason: body.reason ?? '' });
+    };
+    const outcome = await runBulk(asked, request(change));
+    const notice = describeOutcome(outcome, 'worker', (subject) => `${verb} ${subject}`);
+    const undo = async (): Promise<void> => {
+      const undone = await runBulk(outcome.done, request(back));
+      notifications.show(describeOutcome(undone, 'worker', (subject) => `${back.enabled ? 'Enabled' : 'Disabled'} ${subject} again`));
+    };
+    notifications.show(outcome.done.length > 0 ? { ...notice, undo: () => void undo() } : notice);
+  }
+
   /** Removes workers; what they were doing goes back to the queue. */
   async function remove(rows: readonly Pick<WorkerRow, 'id' | 'name'>[]): Promise<void> {
     const asked = rows.map(({ id, name }) => ({ id, name }));
@@ -148,7 +186,7 @@ export const useWorkers = defineStore('workers', () => {
     notifications.show(describeOutcome(outcome, 'worker', (subject) => `Removed ${subject}`));
   }
 
-  return { table, reading, applyUpdate, gather, act, withdraw, remove };
+  return { table, reading, offersEnabling, applyUpdate, gather, act, withdraw, enable, disable, remove };
 });
 
 function infinitive(verb: string): string {
