@@ -38,3 +38,16 @@ export type LastRenderedUpdate = Schemas['EventLastRenderedUpdate'];
 export type TagUpdate = Schemas['EventWorkerTagUpdate'];
 export type EnabledChange = Schemas['WorkerEnabledChange'];
 export type DisableTime = Schemas['WorkerDisableTime'];
+
+export type JobFrame = Schemas['JobFrame'];
+export type JobFrameState = Schemas['JobFrameState'];
+export type JobFrameCounts = Schemas['JobFrameCounts'];
+export type JobFrameDetails = Schemas['JobFrameDetails'];
+export type JobFrameSummary = Schemas['JobFrameSummary'];
+export type JobPreview = Schemas['JobPreview'];
+export type FramePlace = Schemas['FramePlace'];
+export type FrameAttempt = Schemas['FrameAttempt'];
+export type FrameStatistics = Schemas['FrameStatistics'];
+export type FrameUpdate = Schemas['EventFrameUpdate'];
+export type LatestFrame = Schemas['LatestFrame'];
+export type JobTaskCounts = Schemas['JobTaskCounts'];

@@ -18,7 +18,9 @@ interface Named {
 }
 
 const FIXED: readonly Target[] = [
+  { kind: 'page', id: 'home', label: 'Home' },
   { kind: 'page', id: 'jobs', label: 'Jobs' },
+  { kind: 'page', id: 'shots', label: 'Shots' },
   { kind: 'page', id: 'workers', label: 'Workers' },
   { kind: 'page', id: 'tags', label: 'Tags' },
   { kind: 'page', id: 'last-rendered', label: 'Last rendered' },

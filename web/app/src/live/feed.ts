@@ -4,6 +4,7 @@
 import { shallowRef } from 'vue';
 import type {
   FarmStatus,
+  FrameUpdate,
   JobUpdate,
   LastRenderedUpdate,
   LifeCycle,
@@ -20,6 +21,7 @@ export interface FeedEvents {
   '/jobs': JobUpdate;
   '/task': TaskUpdate;
   '/tasklog': TaskLogUpdate;
+  '/frames': FrameUpdate;
   '/workers': WorkerUpdate;
   '/workertags': TagUpdate;
   '/workerstats': WorkerMachines;

@@ -2,7 +2,7 @@
 import { defineStore } from 'pinia';
 import { markRaw } from 'vue';
 import { api, take, takeBody } from '@/api/client';
-import type { Job, JobStatus, JobUpdate } from '@/api/types';
+import type { Job, JobStatus, JobTaskCounts, JobUpdate } from '@/api/types';
 import { JOB_ACTIONS, mayJob, undoOf, type JobAction } from '@/lib/actions';
 import { describeOutcome, runBulk } from '@/lib/bulk';
 import { RowTable, type GridRow } from '@/lib/grid/rowTable';
@@ -26,9 +26,33 @@ export interface JobRow extends GridRow {
   stepsCompleted: number;
   stepsTotal: number;
   deleteRequested: boolean;
+  /** When it was submitted; 0 until a list said so, because no event does. This holds for all that follows. */
+  created: number;
+  /** The shot that the job is for: its metadata `shot`, else its name. */
+  shot: string;
+  project: string;
+  submitter: string;
+  /** Id of the worker tag, or empty. */
+  tag: string;
+  tasks: JobTaskCounts | null;
+  /** Frames that came out, of how many; -1 when the job renders none, or the number is not known. */
+  framesDone: number;
+  framesTotal: number;
+  frameFailures: number;
+  meanMs: number;
+  totalMs: number;
+  /** When the job is probably done; 0 when nobody can tell. */
+  estimatedEnd: number;
+  lastFrameAt: number;
+  /** Addresses of the picture that stands for the job; empty when there is none. */
+  thumb: string;
+  picture: string;
 }
 
 type JobRef = Pick<JobRow, 'id' | 'name' | 'status'>;
+
+/** A job that just finished is read once by itself; more than so many at once wait for the next whole list. */
+const MOST_NAMED = 20;
 
 const REASON = 'requested from web interface';
 
@@ -38,8 +62,53 @@ const DONE: Record<JobAction, (subject: string) => string> = {
   requeue: (subject) => `Requeued ${subject}`,
 };
 
+const UNLISTED = {
+  created: 0,
+  project: '',
+  submitter: '',
+  tag: '',
+  tasks: null,
+  framesDone: -1,
+  framesTotal: -1,
+  frameFailures: 0,
+  meanMs: -1,
+  totalMs: -1,
+  estimatedEnd: 0,
+  lastFrameAt: 0,
+  thumb: '',
+  picture: '',
+};
+
+/** What only a list tells, not an event. */
+function listedFields(job: Job) {
+  const { frames, metadata } = job;
+  return {
+    created: parseTime(job.created),
+    shot: metadata?.shot || job.name,
+    project: metadata?.project ?? '',
+    submitter: metadata?.['user.name'] ?? '',
+    tag: job.worker_tag ?? '',
+    tasks: job.task_counts ?? null,
+    framesDone: frames?.done ?? -1,
+    framesTotal: frames?.total ?? -1,
+    frameFailures: frames?.failures ?? 0,
+    meanMs: frames?.mean_ms ?? -1,
+    totalMs: frames?.total_ms ?? -1,
+    estimatedEnd: parseTime(frames?.estimated_end),
+    lastFrameAt: parseTime(frames?.last_rendered_at),
+    thumb: frames?.thumbnail?.small ?? '',
+    picture: frames?.thumbnail?.large ?? frames?.thumbnail?.small ?? '',
+  };
+}
+
+function listedRow(job: Job): JobRow {
+  return { ...rowOf(job, job.name), ...listedFields(job) };
+}
+
 function rowOf(job: Job | JobUpdate, name: string): JobRow {
   return {
+    ...UNLISTED,
+    shot: name,
     id: job.id,
     name,
     nameKey: naturalKey(name),
@@ -64,7 +133,7 @@ export const useJobs = defineStore('jobs', () => {
     interim = new Interim();
     const { jobs } = await takeBody(api.GET('/api/v3/jobs'));
     if (!wanted()) return;
-    const rows = jobs.map((job) => rowOf(job, job.name));
+    const rows = jobs.map(listedRow);
     reconcile(table, rows, interim);
     table.flush();
   });
@@ -80,9 +149,29 @@ export const useJobs = defineStore('jobs', () => {
     const row = rowOf(update, update.name ?? known?.name ?? '');
     // Events of one job come in order, but a list that was read in between may already be newer.
     if (known && row.updated < known.updated) return;
-    if (!known) interim.born.add(update.id);
+    if (known) {
+      for (const key of Object.keys(UNLISTED) as (keyof typeof UNLISTED)[]) Object.assign(row, { [key]: known[key] });
+      row.shot = known.shot;
+    } else {
+      interim.born.add(update.id);
+    }
+    if (update.task_counts) row.tasks = update.task_counts;
     table.put(row);
     announce(update, row.name);
+  }
+
+  /**
+   * Reads what no event tells (frames, estimates, pictures) of the jobs that are being worked on, and of those named. Never
+   * of all of them: ten thousand jobs are not read again because one of them rendered a frame.
+   */
+  async function readProgress(ids: readonly string[] = []): Promise<void> {
+    const running: JobStatus[] = ['active', 'queued', 'pause-requested', 'cancel-requested', 'requeueing'];
+    const query = { status: running, limit: 1000 };
+    const { jobs } = await takeBody(api.GET('/api/v3/jobs', { params: { query } }));
+    const read = new Set(jobs.map((job) => job.id));
+    const rest = ids.filter((id) => !read.has(id)).slice(0, MOST_NAMED);
+    const others = await Promise.all(rest.map((id) => take(api.GET('/api/v3/jobs/{job_id}', { params: { path: { job_id: id } } })).catch(() => undefined)));
+    for (const job of [...jobs, ...others]) if (job && table.get(job.id)) table.patch(job.id, listedFields(job));
   }
 
   function announce(update: JobUpdate, name: string): void {
@@ -114,7 +203,7 @@ export const useJobs = defineStore('jobs', () => {
     notifications.show(describeOutcome(outcome, 'job', (subject) => `Put ${subject} back in the queue`));
   }
 
-  return { table, reading, applyUpdate, act };
+  return { table, reading, applyUpdate, readProgress, act };
 });
 
 function requestStatus(id: string, status: JobStatus): Promise<unknown> {

@@ -48,11 +48,13 @@ interface StatePlace {
   set(change: Partial<TableState>): void;
 }
 
+/** `also` is a filter on top of the status and the text, reactive, and the same object as long as it is the same filter. */
 export function useTable<R extends TableRow>(
   table: RowTable<R>,
   columns: readonly GridColumn<R>[],
   defaults: TableState,
   place: 'address' | 'component',
+  also: () => RowFilter<R> | null = () => null,
   /** Under this name the browser remembers which columns are shown. */
   name = 'table',
 ): Table<R> {
@@ -68,8 +70,8 @@ export function useTable<R extends TableRow>(
     { immediate: true },
   );
   watch(
-    () => [state.value.statuses.join(','), state.value.text] as const,
-    () => view.setFilter(filterOf(state.value)),
+    () => [state.value.statuses.join(','), state.value.text, also()] as const,
+    () => view.setFilter(bothFilters(filterOf(state.value), also())),
     { immediate: true },
   );
   watch(view.shape, () => {
@@ -141,6 +143,11 @@ function filterOf<R extends TableRow>(state: TableState): RowFilter<R> | null {
     fields: ['status', 'search'],
     accepts: (row) => (statuses.length === 0 || statuses.includes(row.status)) && matchesText(row.search, text),
   };
+}
+
+function bothFilters<R>(one: RowFilter<R> | null, other: RowFilter<R> | null): RowFilter<R> | null {
+  if (!one || !other) return one ?? other;
+  return { fields: [...one.fields, ...other.fields], accepts: (row) => one.accepts(row) && other.accepts(row) };
 }
 
 function componentState(defaults: TableState): StatePlace {
