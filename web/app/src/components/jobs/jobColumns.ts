@@ -1,4 +1,5 @@
 import type { GridColumn } from '@/components/grid/columns';
+import type { SortOrder } from '@/lib/grid/gridView';
 import { compareKeys } from '@/lib/naturalSort';
 import { statusRank } from '@/lib/status';
 import type { TableState } from '@/lib/tableQuery';
@@ -8,7 +9,17 @@ function done(job: JobRow): number {
   return job.stepsTotal > 0 ? job.stepsCompleted / job.stepsTotal : -1;
 }
 
+/** By a number that may not be known; what is not known comes last when the smallest is first. */
+function known(value: number): number {
+  return value > 0 ? value : Number.MAX_SAFE_INTEGER;
+}
+
+function byText(key: 'shot' | 'project' | 'submitter'): SortOrder<JobRow> {
+  return { fields: [key], compare: (a, b) => compareKeys(a[key].toLowerCase(), b[key].toLowerCase()) };
+}
+
 export const JOB_COLUMNS: readonly GridColumn<JobRow>[] = [
+  { key: 'thumb', label: '', name: 'Picture', width: 62, hideBelow: 560 },
   {
     key: 'status',
     label: 'Status',
@@ -32,10 +43,53 @@ export const JOB_COLUMNS: readonly GridColumn<JobRow>[] = [
     order: { fields: ['stepsCompleted', 'stepsTotal'], compare: (a, b) => done(a) - done(b) },
   },
   {
+    key: 'frames',
+    label: 'Frames',
+    width: 92,
+    align: 'right',
+    hideBelow: 900,
+    order: { fields: ['framesDone'], compare: (a, b) => a.framesDone - b.framesDone },
+  },
+  {
+    key: 'end',
+    label: 'Ready',
+    name: 'When it is ready',
+    width: 104,
+    align: 'right',
+    hideBelow: 800,
+    order: { fields: ['estimatedEnd'], compare: (a, b) => known(a.estimatedEnd) - known(b.estimatedEnd) },
+  },
+  {
+    key: 'mean',
+    label: 'Per frame',
+    width: 92,
+    align: 'right',
+    hideBelow: 1000,
+    order: { fields: ['meanMs'], compare: (a, b) => a.meanMs - b.meanMs },
+  },
+  {
+    key: 'total',
+    label: 'Total time',
+    width: 104,
+    align: 'right',
+    optional: true,
+    order: { fields: ['totalMs'], compare: (a, b) => a.totalMs - b.totalMs },
+  },
+  {
+    key: 'running',
+    label: 'Running',
+    name: 'Running tasks',
+    width: 78,
+    align: 'right',
+    hideBelow: 1090,
+    descendingFirst: true,
+    order: { fields: ['tasks'], compare: (a, b) => (a.tasks?.active ?? 0) - (b.tasks?.active ?? 0) },
+  },
+  {
     key: 'type',
     label: 'Type',
     width: 170,
-    hideBelow: 860,
+    hideBelow: 1180,
     order: { fields: ['type'], compare: (a, b) => compareKeys(a.type, b.type) },
   },
   {
@@ -46,6 +100,19 @@ export const JOB_COLUMNS: readonly GridColumn<JobRow>[] = [
     hideBelow: 740,
     descendingFirst: true,
     order: { fields: ['priority'], compare: (a, b) => a.priority - b.priority },
+  },
+  { key: 'shot', label: 'Shot', width: 130, optional: true, order: byText('shot') },
+  { key: 'project', label: 'Project', width: 110, optional: true, order: byText('project') },
+  { key: 'submitter', label: 'Submitter', width: 110, optional: true, order: byText('submitter') },
+  { key: 'tag', label: 'Tag', name: 'Worker tag', width: 110, optional: true },
+  {
+    key: 'created',
+    label: 'Created',
+    width: 104,
+    align: 'right',
+    optional: true,
+    descendingFirst: true,
+    order: { fields: ['created'], compare: (a, b) => a.created - b.created },
   },
   {
     key: 'updated',
