@@ -126,12 +126,19 @@ export function fieldError(field: Field, value: unknown): string {
     case 'count':
       return typeof value === 'number' && Number.isInteger(value) && value >= 0 ? '' : 'Write a whole number from 0 up.';
     case 'text':
+      if (field.key === 'listen') return listenError(String(value ?? ''));
       return field.required && String(value ?? '').trim() === '' ? 'This must not be empty.' : '';
     case 'secret':
       return field.key.startsWith('access.') ? tokenError(String(value ?? '')) : '';
     default:
       return '';
   }
+}
+
+/** The manager would take it, and not start the next time. */
+function listenError(text: string): string {
+  const match = /^(?:\[[0-9a-fA-F:.%\w]+\]|[^\s:[\]]*):(\d{1,5})$/.exec(text.trim());
+  return match && Number(match[1]) <= 65_535 ? '' : 'Write a port as :8080, or host:port.';
 }
 
 function tokenError(token: string): string {
