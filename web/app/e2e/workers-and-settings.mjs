@@ -132,7 +132,7 @@ test('what the manager alone can check is shown at its field, too', async () => 
   await page.goto(`${origin}/app/settings#mqtt`);
   const expected = problems.length;
   await page.getByLabel('Send events to an MQTT server').check();
-  await page.getByLabel('Server').fill('nonsense');
+  await page.getByLabel('Server', { exact: true }).fill('nonsense');
   await page.getByRole('button', { name: 'Save' }).click();
   await page.locator('[data-key="mqtt.client.broker"]').getByText('the scheme is missing').waitFor();
   assert.ok(problems.splice(expected).every((problem) => problem.includes('400')));
@@ -142,7 +142,7 @@ test('leaving with edits asks, and staying keeps them', async () => {
   await page.getByRole('link', { name: 'Tags' }).click();
   await page.getByRole('alertdialog', { name: 'Leave without saving?' }).waitFor();
   await page.getByRole('button', { name: 'Stay' }).click();
-  assert.equal(await page.getByLabel('Server').inputValue(), 'nonsense');
+  assert.equal(await page.getByLabel('Server', { exact: true }).inputValue(), 'nonsense');
   await page.getByRole('link', { name: 'Tags' }).click();
   await page.getByRole('button', { name: 'Leave' }).click();
   await page.waitForURL(/\/app\/tags$/);
