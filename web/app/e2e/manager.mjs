@@ -64,6 +64,16 @@ export async function firstTask(origin, job) {
   return (await ask(origin, `/api/v3/jobs/${job}/tasks`)).tasks[0].id;
 }
 
+/**
+ * @param {string} origin
+ * @param {string} id of the job
+ * @param {number} frame
+ * @returns {Promise<{ state: string, files: { attempt: number }[] }>}
+ */
+export function frameDetails(origin, id, frame) {
+  return ask(origin, `/api/v3/jobs/${id}/frames/${frame}`);
+}
+
 /** @param {string} origin */
 export async function jobCount(origin) {
   return (await ask(origin, '/api/v3/jobs')).jobs.length;

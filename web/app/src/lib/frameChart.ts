@@ -44,7 +44,7 @@ const STEPS = [1, 2, 5];
 export function scaleLines(top: number, wanted: number): number[] {
   const rough = top / wanted;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = (STEPS.find((one) => one * power >= rough) ?? 10) * power;
+  const step = (STEPS.find((one) => 1.2 * one * power >= rough) ?? 10) * power;
   const lines: number[] = [];
   for (let value = step; value <= top; value += step) lines.push(value);
   return lines;

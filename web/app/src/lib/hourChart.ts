@@ -41,5 +41,5 @@ export function hourBars(periods: readonly Period[]): { bars: HourBar[]; top: nu
 export function niceTop(value: number): number {
   if (value <= 5) return 5;
   const power = 10 ** Math.floor(Math.log10(value));
-  return ([1, 2, 5, 10].find((one) => one * power >= value) ?? 10) * power;
+  return ([1, 1.5, 2, 3, 4, 5, 6, 8, 10].find((one) => one * power >= value) ?? 10) * power;
 }

@@ -20,8 +20,8 @@ describe('findTargets', () => {
 
   it('shows only so many of thousands', () => {
     const many = Array.from({ length: 5000 }, (_, n) => row(`shot ${n}`, n));
-    const found = findTargets('shot', many, []);
-    expect(found).toHaveLength(13);
-    expect(found[1]?.label).toBe('shot 4999');
+    const found = findTargets('shot', many, []).filter((target) => target.kind === 'job');
+    expect(found).toHaveLength(12);
+    expect(found[0]?.label).toBe('shot 4999');
   });
 });

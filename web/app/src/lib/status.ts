@@ -49,6 +49,7 @@ export function statusClass(status: string): string {
 
 /** A status as words: `pause-requested` reads "Pause requested". */
 export function statusLabel(status: string): string {
+  if (status === 'ok') return 'OK';
   const words = status.replaceAll('-', ' ');
   return words.charAt(0).toUpperCase() + words.slice(1);
 }

@@ -170,3 +170,26 @@ describe('jobs', () => {
     expect(useNotifications().toasts.map((toast) => toast.text)).toEqual(['Job "job a" is complete.']);
   });
 });
+
+describe('what no event tells', () => {
+  const frames = { done: 3, total: 10, failures: 1, mean_ms: 50, total_ms: 150, thumbnail: { small: '/s.jpg' } };
+
+  it('survives the events of the job', async () => {
+    manager.answer('GET /api/v3/jobs', { body: { jobs: [job('a', { frames, metadata: { shot: 'sh10', 'user.name': 'anna' } })] } });
+    const store = useJobs();
+    await store.reading.read();
+    store.applyUpdate({ id: 'a', name: 'job a', updated: T(9), status: 'active', type: 't', priority: 1, refresh_tasks: false, steps_completed: 1, steps_total: 4 });
+    expect(store.table.get('a')).toMatchObject({ status: 'active', framesDone: 3, framesTotal: 10, meanMs: 50, thumb: '/s.jpg', shot: 'sh10', submitter: 'anna' });
+  });
+
+  it('is read again for the jobs that run, and one by one for those that have just ended', async () => {
+    manager.answer('GET /api/v3/jobs', { body: { jobs: [job('a', { status: 'active' }), job('b', { status: 'completed' }), job('c')] } });
+    const store = useJobs();
+    await store.reading.read();
+    manager.answer('GET /api/v3/jobs', { body: { jobs: [job('a', { status: 'active', frames })] } });
+    manager.answer('GET /api/v3/jobs/b', { body: job('b', { status: 'completed', frames: { ...frames, done: 10 } }) });
+    await store.readProgress(['a', 'b', 'gone']);
+    expect(manager.asked).toEqual(['GET /api/v3/jobs', 'GET /api/v3/jobs', 'GET /api/v3/jobs/b', 'GET /api/v3/jobs/gone']);
+    expect([...store.table.values()].map((row) => row.framesDone)).toEqual([3, 10, -1]);
+  });
+});

@@ -1,17 +1,14 @@
 import type { GridColumn } from '@/components/grid/columns';
 import type { SortOrder } from '@/lib/grid/gridView';
+import { jobProgress } from '@/lib/jobProgress';
 import { compareKeys } from '@/lib/naturalSort';
 import { statusRank } from '@/lib/status';
 import type { TableState } from '@/lib/tableQuery';
 import type { JobRow } from '@/stores/jobs';
 
 function done(job: JobRow): number {
-  return job.stepsTotal > 0 ? job.stepsCompleted / job.stepsTotal : -1;
-}
-
-/** By a number that may not be known; what is not known comes last when the smallest is first. */
-function known(value: number): number {
-  return value > 0 ? value : Number.MAX_SAFE_INTEGER;
+  const progress = jobProgress(job);
+  return progress.total > 0 ? progress.done / progress.total : -1;
 }
 
 function byText(key: 'shot' | 'project' | 'submitter'): SortOrder<JobRow> {
@@ -19,7 +16,6 @@ function byText(key: 'shot' | 'project' | 'submitter'): SortOrder<JobRow> {
 }
 
 export const JOB_COLUMNS: readonly GridColumn<JobRow>[] = [
-  { key: 'thumb', label: '', name: 'Picture', width: 62, hideBelow: 560 },
   {
     key: 'status',
     label: 'Status',
@@ -27,6 +23,7 @@ export const JOB_COLUMNS: readonly GridColumn<JobRow>[] = [
     line: 1,
     order: { fields: ['status'], compare: (a, b) => statusRank(a.status) - statusRank(b.status) },
   },
+  { key: 'picture', label: 'Picture', width: 62, hideBelow: 560 },
   {
     key: 'name',
     label: 'Name',
@@ -40,48 +37,40 @@ export const JOB_COLUMNS: readonly GridColumn<JobRow>[] = [
     width: 130,
     line: 2,
     hideBelow: 430,
-    order: { fields: ['stepsCompleted', 'stepsTotal'], compare: (a, b) => done(a) - done(b) },
-  },
-  {
-    key: 'frames',
-    label: 'Frames',
-    width: 92,
-    align: 'right',
-    hideBelow: 900,
-    order: { fields: ['framesDone'], compare: (a, b) => a.framesDone - b.framesDone },
+    order: { fields: ['stepsCompleted', 'stepsTotal', 'framesDone', 'framesTotal'], compare: (a, b) => done(a) - done(b) },
   },
   {
     key: 'end',
-    label: 'Ready',
-    name: 'When it is ready',
+    label: 'Done at',
     width: 104,
     align: 'right',
     hideBelow: 800,
-    order: { fields: ['estimatedEnd'], compare: (a, b) => known(a.estimatedEnd) - known(b.estimatedEnd) },
+    order: { fields: ['estimatedEnd'], compare: (a, b) => (a.estimatedEnd || Infinity) - (b.estimatedEnd || Infinity) || 0 },
   },
   {
     key: 'mean',
     label: 'Per frame',
     width: 92,
     align: 'right',
-    hideBelow: 1000,
+    hideBelow: 940,
+    descendingFirst: true,
     order: { fields: ['meanMs'], compare: (a, b) => a.meanMs - b.meanMs },
   },
   {
     key: 'total',
-    label: 'Total time',
-    width: 104,
+    label: 'Render time',
+    width: 108,
     align: 'right',
-    optional: true,
+    hideBelow: 1400,
+    descendingFirst: true,
     order: { fields: ['totalMs'], compare: (a, b) => a.totalMs - b.totalMs },
   },
   {
-    key: 'running',
-    label: 'Running',
-    name: 'Running tasks',
-    width: 78,
+    key: 'working',
+    label: 'Working',
+    width: 84,
     align: 'right',
-    hideBelow: 1090,
+    hideBelow: 1250,
     descendingFirst: true,
     order: { fields: ['tasks'], compare: (a, b) => (a.tasks?.active ?? 0) - (b.tasks?.active ?? 0) },
   },
@@ -89,7 +78,7 @@ export const JOB_COLUMNS: readonly GridColumn<JobRow>[] = [
     key: 'type',
     label: 'Type',
     width: 170,
-    hideBelow: 1180,
+    hideBelow: 1080,
     order: { fields: ['type'], compare: (a, b) => compareKeys(a.type, b.type) },
   },
   {
@@ -101,9 +90,23 @@ export const JOB_COLUMNS: readonly GridColumn<JobRow>[] = [
     descendingFirst: true,
     order: { fields: ['priority'], compare: (a, b) => a.priority - b.priority },
   },
+  {
+    key: 'submitter',
+    label: 'By',
+    width: 110,
+    hideBelow: 1550,
+    order: { fields: ['submitter'], compare: (a, b) => compareKeys(a.submitter, b.submitter) },
+  },
+  {
+    key: 'frames',
+    label: 'Frames',
+    width: 92,
+    align: 'right',
+    optional: true,
+    order: { fields: ['framesDone'], compare: (a, b) => a.framesDone - b.framesDone },
+  },
   { key: 'shot', label: 'Shot', width: 130, optional: true, order: byText('shot') },
   { key: 'project', label: 'Project', width: 110, optional: true, order: byText('project') },
-  { key: 'submitter', label: 'Submitter', width: 110, optional: true, order: byText('submitter') },
   { key: 'tag', label: 'Tag', name: 'Worker tag', width: 110, optional: true },
   {
     key: 'created',

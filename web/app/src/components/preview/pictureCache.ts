@@ -28,8 +28,9 @@ export class PictureCache {
   /** Loads these, the most urgent first, and gives up those that wait for their turn and are not wanted any more. */
   want(addresses: readonly string[]): void {
     const wanted = new Set(addresses);
-    for (const [address, { ready, release }] of this.kept) {
+    for (const [address, { image, ready, release }] of this.kept) {
       if (ready || wanted.has(address)) continue;
+      image.removeAttribute('src');
       release();
       this.kept.delete(address);
     }
@@ -46,7 +47,10 @@ export class PictureCache {
   }
 
   clear(): void {
-    for (const { release } of this.kept.values()) release();
+    for (const { image, release } of this.kept.values()) {
+      image.removeAttribute('src');
+      release();
+    }
     this.kept.clear();
   }
 
