@@ -86,15 +86,15 @@ describe('settings', () => {
 
   it('shows a refusal at its field until that is changed, and loses no edit', async () => {
     const settings = await load();
-    const message = 'x.yaml cannot be used:\n  listen: ":a" is no address\n  something else';
+    const message = 'x.yaml cannot be used:\n  shared_storage_path: "a" is no folder\n  something else';
     manager.answer(`PUT ${FILE}`, { status: 400, body: { code: 400, message } });
-    settings.set('listen', ':a');
+    settings.set('shared_storage_path', 'a');
     await settings.save();
-    expect(settings.errors.get('listen')).toBe('":a" is no address');
+    expect(settings.errors.get('shared_storage_path')).toBe('"a" is no folder');
     expect(settings.failures).toEqual(['something else']);
-    expect(settings.draft.listen).toBe(':a');
-    settings.set('listen', ':80');
-    expect(settings.errors.has('listen')).toBe(false);
+    expect(settings.draft.shared_storage_path).toBe('a');
+    settings.set('shared_storage_path', 'b');
+    expect(settings.errors.has('shared_storage_path')).toBe(false);
   });
 
   it('an unreachable manager is told, and the edits stay', async () => {
