@@ -24,8 +24,16 @@ export const router = createRouter({
     { path: '/jobs/:jobID/:taskID?', name: 'job', ...jobPage },
     { path: '/shots', name: 'shots', component: () => import('./views/ShotsView.vue') },
     { path: '/workers', name: 'workers', component: () => import('./views/WorkersView.vue') },
-    // The reference's address of one worker.
-    { path: '/workers/:workerID', redirect: (to) => ({ name: 'workers', query: { worker: parameter(to, 'workerID') } }) },
+    {
+      path: '/workers/:workerID',
+      name: 'worker',
+      meta: { page: 'worker' },
+      component: () => import('./views/WorkerView.vue'),
+      props: (route) => ({ workerID: parameter(route, 'workerID') }),
+    },
+    { path: '/tags', name: 'tags', component: () => import('./views/TagsView.vue') },
+    { path: '/last-rendered', name: 'last-rendered', component: () => import('./views/LastRenderedView.vue') },
+    { path: '/settings', name: 'settings', component: () => import('./views/SettingsView.vue') },
     // Shown by the setup assistant itself, and only while the manager wants one.
     { path: '/setup/:step?', name: 'setup', component: { render: () => null } },
     { path: '/:rest(.*)*', name: 'not-found', component: () => import('./views/NotFoundView.vue') },

@@ -132,6 +132,37 @@ describe('jobs', () => {
     expect(manager.bodies[1]).toMatchObject({ status: 'requeueing' });
   });
 
+  it('deletes only what may be deleted, and says who refused', async () => {
+    const jobs = [job('a', { status: 'completed' }), job('b', { status: 'active' }), job('c', { status: 'failed' })];
+    const store = await load(...jobs);
+    manager.answer('DELETE /api/v3/jobs/a', {});
+    manager.answer('DELETE /api/v3/jobs/c', { status: 503, body: { code: 503, message: 'busy' } });
+    await store.remove(rows(...jobs));
+    expect(manager.asked.filter((line) => line.startsWith('DELETE'))).toEqual(['DELETE /api/v3/jobs/a', 'DELETE /api/v3/jobs/c']);
+    expect(store.table.get('a')?.deleteRequested).toBe(true);
+    expect(store.table.get('c')?.deleteRequested).toBe(false);
+    expect(useNotifications().toasts.at(-1)?.text).toBe('Deleting job "job a". Refused for 1 job. "job c": busy.');
+  });
+
+  it('says what else a deletion takes along, and when that is not known', async () => {
+    const store = await load(job('a'), job('b'));
+    manager.answer('GET /api/v3/jobs/a/what-would-delete-do', { body: { shaman_checkout: true } });
+    expect(await store.describeDeletion(rows(job('a')))).toContain('So is a Shaman checkout.');
+    expect(await store.describeDeletion(rows(job('a'), job('b')))).toContain('could not be found out: no such thing');
+  });
+
+  it('sets priority and tag of many, and a job keeps being found by its submitter', async () => {
+    const store = await load(job('a', { metadata: { 'user.name': 'Mira' } }));
+    manager.answer('POST /api/v3/jobs/a/setpriority', {});
+    manager.answer('POST /api/v3/jobs/a/settag', {});
+    await store.setPriority(rows(job('a')), 70);
+    await store.setTag(rows(job('a')), { id: 't', name: 'gpu' });
+    await store.setTag(rows(job('a')), null);
+    expect(manager.bodies).toEqual([{ priority: 70 }, { id: 't' }, {}]);
+    store.applyUpdate(update('a'));
+    expect(store.table.get('a')?.search).toContain('mira');
+  });
+
   it('tells when a job ends, once', async () => {
     const store = await load(job('a'));
     store.applyUpdate(update('a', { status: 'completed', previous_status: 'active' }));

@@ -3,7 +3,7 @@ import { defineStore } from 'pinia';
 import { markRaw } from 'vue';
 import { api, take, takeBody } from '@/api/client';
 import type { Job, JobStatus, JobTaskCounts, JobUpdate } from '@/api/types';
-import { JOB_ACTIONS, mayJob, undoOf, type JobAction } from '@/lib/actions';
+import { JOB_ACTIONS, mayDelete, mayJob, undoOf, type JobAction } from '@/lib/actions';
 import { describeOutcome, runBulk } from '@/lib/bulk';
 import { RowTable, type GridRow } from '@/lib/grid/rowTable';
 import { naturalKey } from '@/lib/naturalSort';
@@ -102,7 +102,14 @@ function listedFields(job: Job) {
 }
 
 function listedRow(job: Job): JobRow {
-  return { ...rowOf(job, job.name), ...listedFields(job) };
+  const listed = listedFields(job);
+  const search = searchText(job.name, job.type, job.id, listed.shot, listed.project, listed.submitter);
+  return { ...rowOf(job, job.name), ...listed, search };
+}
+
+/** What the text filter looks at. */
+function searchText(...parts: readonly string[]): string {
+  return parts.join(' ').toLowerCase();
 }
 
 function rowOf(job: Job | JobUpdate, name: string): JobRow {
@@ -112,7 +119,7 @@ function rowOf(job: Job | JobUpdate, name: string): JobRow {
     id: job.id,
     name,
     nameKey: naturalKey(name),
-    search: `${name} ${job.type} ${job.id}`.toLowerCase(),
+    search: searchText(name, job.type, job.id),
     status: job.status,
     type: job.type,
     priority: job.priority,
@@ -152,6 +159,7 @@ export const useJobs = defineStore('jobs', () => {
     if (known) {
       for (const key of Object.keys(UNLISTED) as (keyof typeof UNLISTED)[]) Object.assign(row, { [key]: known[key] });
       row.shot = known.shot;
+      row.search = searchText(row.name, row.type, row.id, row.shot, row.project, row.submitter);
     } else {
       interim.born.add(update.id);
     }
@@ -203,7 +211,50 @@ export const useJobs = defineStore('jobs', () => {
     notifications.show(describeOutcome(outcome, 'job', (subject) => `Put ${subject} back in the queue`));
   }
 
-  return { table, reading, applyUpdate, readProgress, act };
+  /** Marks jobs for deletion: those that may be deleted. */
+  async function remove(rows: readonly JobRef[]): Promise<void> {
+    const asked = rows.filter((row) => mayDelete(row.status)).map(({ id, name }) => ({ id, name }));
+    const outcome = await runBulk(asked, async ({ id }) => {
+      await take(api.DELETE('/api/v3/jobs/{job_id}', { params: { path: { job_id: id } } }));
+      table.patch(id, { deleteRequested: true });
+    });
+    notifications.show(describeOutcome(outcome, 'job', (subject) => `Deleting ${subject}`));
+  }
+
+  /** What else goes when jobs are deleted, in words. */
+  async function describeDeletion(rows: readonly Pick<JobRef, 'id' | 'name'>[]): Promise<string> {
+    const withCheckout: string[] = [];
+    const asked = rows.slice(0, MOST_NAMED);
+    const outcome = await runBulk(asked, async ({ id, name }) => {
+      const info = await takeBody(api.GET('/api/v3/jobs/{job_id}/what-would-delete-do', { params: { path: { job_id: id } } }));
+      if (info.shaman_checkout) withCheckout.push(name);
+    });
+    const what = 'Tasks, logs and thumbnails are erased; rendered files stay.';
+    if (outcome.failed.length > 0) return `${what} Whether Shaman checkouts go with them could not be found out: ${outcome.failed[0]?.reason}`;
+    if (withCheckout.length === 0) return what;
+    return rows.length > asked.length ? `${what} Their Shaman checkouts are erased, too.` : `${what} So ${withCheckout.length === 1 ? 'is a Shaman checkout' : `are ${withCheckout.length} Shaman checkouts`}.`;
+  }
+
+  async function setPriority(rows: readonly JobRef[], priority: number): Promise<void> {
+    const asked = rows.map(({ id, name }) => ({ id, name }));
+    const outcome = await runBulk(asked, ({ id }) =>
+      take(api.POST('/api/v3/jobs/{job_id}/setpriority', { params: { path: { job_id: id } }, body: { priority } })),
+    );
+    notifications.show(describeOutcome(outcome, 'job', (subject) => `Set the priority of ${subject} to ${priority}`));
+  }
+
+  /** Restricts jobs to the workers with a tag, or to none with `null`. */
+  async function setTag(rows: readonly JobRef[], tag: { readonly id: string; readonly name: string } | null): Promise<void> {
+    const asked = rows.map(({ id, name }) => ({ id, name }));
+    const outcome = await runBulk(asked, async ({ id }) => {
+      await take(api.POST('/api/v3/jobs/{job_id}/settag', { params: { path: { job_id: id } }, body: tag ? { id: tag.id } : {} }));
+      table.patch(id, { tag: tag?.id ?? '' });
+    });
+    const done = tag ? `Only workers with the tag "${tag.name}" now take` : 'Every worker may now take';
+    notifications.show(describeOutcome(outcome, 'job', (subject) => `${done} ${subject}`));
+  }
+
+  return { table, reading, applyUpdate, readProgress, act, remove, describeDeletion, setPriority, setTag };
 });
 
 function requestStatus(id: string, status: JobStatus): Promise<unknown> {

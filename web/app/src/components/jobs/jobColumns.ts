@@ -1,4 +1,5 @@
 import type { GridColumn } from '@/components/grid/columns';
+import type { SortOrder } from '@/lib/grid/gridView';
 import { jobProgress } from '@/lib/jobProgress';
 import { compareKeys } from '@/lib/naturalSort';
 import { statusRank } from '@/lib/status';
@@ -8,6 +9,10 @@ import type { JobRow } from '@/stores/jobs';
 function done(job: JobRow): number {
   const progress = jobProgress(job);
   return progress.total > 0 ? progress.done / progress.total : -1;
+}
+
+function byText(key: 'shot' | 'project' | 'submitter'): SortOrder<JobRow> {
+  return { fields: [key], compare: (a, b) => compareKeys(a[key].toLowerCase(), b[key].toLowerCase()) };
 }
 
 export const JOB_COLUMNS: readonly GridColumn<JobRow>[] = [
@@ -91,6 +96,26 @@ export const JOB_COLUMNS: readonly GridColumn<JobRow>[] = [
     width: 110,
     hideBelow: 1550,
     order: { fields: ['submitter'], compare: (a, b) => compareKeys(a.submitter, b.submitter) },
+  },
+  {
+    key: 'frames',
+    label: 'Frames',
+    width: 92,
+    align: 'right',
+    optional: true,
+    order: { fields: ['framesDone'], compare: (a, b) => a.framesDone - b.framesDone },
+  },
+  { key: 'shot', label: 'Shot', width: 130, optional: true, order: byText('shot') },
+  { key: 'project', label: 'Project', width: 110, optional: true, order: byText('project') },
+  { key: 'tag', label: 'Tag', name: 'Worker tag', width: 110, optional: true },
+  {
+    key: 'created',
+    label: 'Created',
+    width: 104,
+    align: 'right',
+    optional: true,
+    descendingFirst: true,
+    order: { fields: ['created'], compare: (a, b) => a.created - b.created },
   },
   {
     key: 'updated',
