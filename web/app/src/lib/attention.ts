@@ -27,9 +27,13 @@ interface WorkerLike {
   readonly name: string;
   readonly status: string;
   readonly lastSeen: number;
+  readonly enabled: boolean;
+  readonly machine: { readonly disk: number | undefined } | null;
 }
 
 const DAY = 86_400_000;
+/** Percent of a disk. */
+const FULL = 90;
 const RUNNING = new Set(['active', 'queued']);
 
 /** What needs a person, the most pressing first, at most `most` entries; and how many there are in all. */
@@ -37,12 +41,15 @@ export function attention(jobs: Iterable<JobLike>, workers: Iterable<WorkerLike>
   const found: (Attention & { readonly rank: number })[] = [];
   let [waiting, awake] = [0, 0];
   for (const worker of workers) {
-    if (worker.status === 'awake') awake++;
+    if (worker.status === 'awake' && worker.enabled) awake++;
+    const disk = worker.machine?.disk ?? 0;
     const to = `/workers/${worker.id}`;
     if (worker.status === 'error') {
       found.push({ rank: 0, id: worker.id, status: 'error', what: worker.name, why: 'The worker is in error.', at: worker.lastSeen, to });
     } else if (worker.status === 'offline' && worker.lastSeen > 0 && now - worker.lastSeen < DAY) {
       found.push({ rank: 3, id: worker.id, status: 'offline', what: worker.name, why: 'The worker is gone.', at: worker.lastSeen, to });
+    } else if (worker.status !== 'offline' && disk >= FULL) {
+      found.push({ rank: 2, id: worker.id, status: 'soft-failed', what: worker.name, why: `Its fullest disk is ${Math.floor(disk)} % full.`, at: 0, to });
     }
   }
   for (const job of jobs) {
@@ -51,7 +58,7 @@ export function attention(jobs: Iterable<JobLike>, workers: Iterable<WorkerLike>
     if (entry) found.push(entry);
   }
   if (waiting > 0 && awake === 0) {
-    const why = `${counted(waiting, 'job')} to do, and no worker is awake.`;
+    const why = `${counted(waiting, 'job')} to do, and no worker is awake and enabled.`;
     found.push({ rank: -1, id: 'nobody', status: 'queued', what: 'Nobody works', why, at: 0, to: '/workers' });
   }
   found.sort((a, b) => a.rank - b.rank || b.at - a.at);

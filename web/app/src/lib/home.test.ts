@@ -10,7 +10,7 @@ const NOW = Date.UTC(2026, 0, 2, 12);
 const HOUR = 3_600_000;
 const counts = (failed = 0, soft_failed = 0) => ({ failed, soft_failed });
 const job = (id: string, fields: object = {}) => ({ id, name: `job ${id}`, status: 'active', updated: NOW - HOUR, frameFailures: 0, tasks: counts(), ...fields });
-const worker = (id: string, status: string, ago = HOUR) => ({ id, name: `worker ${id}`, status, lastSeen: NOW - ago });
+const worker = (id: string, status: string, ago = HOUR) => ({ id, name: `worker ${id}`, status, lastSeen: NOW - ago, enabled: true, machine: null as { disk: number | undefined } | null });
 
 describe('what needs attention', () => {
   const awake = worker('w', 'awake');
@@ -29,6 +29,14 @@ describe('what needs attention', () => {
     expect(found.map(([id]) => id)).toEqual(['nobody', 'e', 'a', 'o']);
   });
   it('a worker that was switched off last week is not missed', () => expect(words([], [awake, worker('o', 'offline', 200 * HOUR)])).toEqual([]));
+  it('a worker that is disabled does no work', () => {
+    expect(words([job('a')], [{ ...awake, enabled: false }])).toEqual([['nobody', '1 job to do, and no worker is awake and enabled.', '/workers']]);
+  });
+  it('a disk that is nearly full is told, as long as its worker is there', () => {
+    const full = { machine: { disk: 93.7 } };
+    expect(words([], [{ ...awake, ...full }])).toEqual([['w', 'Its fullest disk is 93 % full.', '/workers/w']]);
+    expect(words([], [awake, { ...worker('o', 'offline', 200 * HOUR), ...full }])).toEqual([]);
+  });
   it('tells how many there are beyond those shown', () => {
     const many = Array.from({ length: 5 }, (_, index) => job(`${index}`, { status: 'failed' }));
     expect(attention(many, [awake], NOW, 3)).toMatchObject({ total: 5, shown: [{}, {}, {}] });
