@@ -140,7 +140,7 @@ $(VENV)/ready: Makefile $(SCHEMATHESIS)/requirements.txt
 	@touch $@
 
 target/venv-bpy-%/ready:
-	@.ci/install python3-venv
+	@.ci/install python3-venv bpy
 	python3 -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check bpy==$*
 	@touch $@
