@@ -17,8 +17,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).resolve().parent
-sys.path.extend([str(HERE.parent.parent), str(HERE.parent.parent / "flamenco")])
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "flamenco"))
 
 from blenders import Blender, chosen
 from whole_farm import Farm, until
