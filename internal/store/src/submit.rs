@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use flamenco_domain::event::{Event, JobEvent};
+use flamenco_domain::frame_command::frames_of;
+use flamenco_domain::frame_range::FrameRange;
 use flamenco_domain::ids::{JobId, TagId, TaskId};
 use flamenco_domain::job::{Job, JobStatus};
 use flamenco_domain::task::{Command, steps_total};
@@ -21,6 +23,8 @@ use crate::{Store, Tx, checkouts, jobs};
 
 /// Rows in one slice.
 const SLICE: usize = 500;
+/// Frames of a task that are noted.
+const MOST_FRAMES: u64 = 1_000_000;
 
 /// A job to store.
 #[derive(Debug, Clone)]
@@ -176,7 +180,20 @@ async fn insert_job(tx: &Tx, job: &NewJob, tag: i64) -> Result<i64, Error> {
         micros(job.created),
     ];
     let rows = execute_returning(tx, sql, values).await?;
-    rows.first().ok_or_else(|| Error::Corrupt("an insert gave no key".to_owned()))?.get("id")
+    let seq: i64 =
+        rows.first().ok_or_else(|| Error::Corrupt("an insert gave no key".to_owned()))?.get("id")?;
+    let frames = FrameRange::union_of(job.tasks.iter().filter_map(noted_frames));
+    if !frames.is_empty() {
+        let total = i64::try_from(frames.count()).unwrap_or(i64::MAX);
+        let sql = "INSERT INTO job_frames (job_id, total) VALUES ($1, $2)";
+        execute(tx, sql, vec![seq.into(), total.into()]).await?;
+    }
+    Ok(seq)
+}
+
+/// The frames that a task renders, if its commands say so. More than anybody waits for are no frames to list.
+fn noted_frames(task: &NewTask) -> Option<FrameRange> {
+    frames_of(&task.commands).filter(|frames| frames.count() <= MOST_FRAMES)
 }
 
 /// Inserts a range of the job's tasks and gives back their keys in the same order.
@@ -197,6 +214,7 @@ async fn insert_tasks(
         "runnable",
         "unmet_deps",
         "commands",
+        "frames",
         "steps_total",
         "created_at",
         "updated_at",
@@ -208,7 +226,7 @@ async fn insert_tasks(
         statement.into_table(Alias::new("tasks")).columns(columns.map(Alias::new));
         for place in chunk {
             let task = &job.tasks[*place];
-            let values: [Value; 13] = [
+            let values: [Value; 14] = [
                 task.id.0.into(),
                 seq.into(),
                 (*place as i64 + 1).into(),
@@ -219,6 +237,7 @@ async fn insert_tasks(
                 i64::from(task.dependencies.is_empty()).into(),
                 (task.dependencies.len() as i64).into(),
                 json_text(&task.commands)?.into(),
+                noted_frames(task).map(|frames| frames.to_string()).unwrap_or_default().into(),
                 steps_total(&task.commands).into(),
                 micros(job.created),
                 micros(job.created),
