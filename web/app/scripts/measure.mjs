@@ -110,7 +110,7 @@ async function jobsPage(/** @type {string} */ origin) {
     await page.goto(`${origin}/app/jobs`, { waitUntil: 'commit' });
     const time = await page.evaluate(async (count) => {
       const turn = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
-      while (Number(document.querySelector('[role=grid]')?.getAttribute('aria-rowcount')) <= count) await turn();
+      while (!(Number(document.querySelector('[role=grid]')?.getAttribute('aria-rowcount')) > count)) await turn();
       const grid = /** @type {HTMLElement} */ (document.querySelector('[role=grid]'));
       grid.dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowDown', bubbles: true }));
       while (!document.querySelector('[role=row][aria-selected=true]')) await turn();
