@@ -27,8 +27,13 @@ before(async () => {
       void socket.close();
       return;
     }
-    sockets.add(socket);
-    socket.connectToServer();
+    const server = socket.connectToServer();
+    server.onMessage((message) => socket.send(message));
+    socket.onMessage((message) => {
+      // The connection began by polling, and has moved to this socket with this message.
+      if (message === '5') sockets.add(socket);
+      server.send(message);
+    });
   });
   await page.route('**/socket.io/**', (route) => (cut ? route.abort() : route.continue()));
 });
@@ -53,7 +58,6 @@ async function comeBack() {
 test('what happened while the connection was lost is caught up with', async () => {
   await page.goto(`${origin}/app/jobs`);
   await page.locator('[data-feed=connected]').waitFor({ state: 'attached' });
-  // Where a connection begins by polling, it is upgraded a little later.
   await until('there is a socket', async () => sockets.size > 0, 10_000);
   await page.evaluate(() => Object.assign(window, { watched: true }));
   await lose();

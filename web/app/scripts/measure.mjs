@@ -54,6 +54,30 @@ function note(what, value) {
   console.error(`${what}: ${value}`);
 }
 
+/** Records the time between frames until told to stop. */
+const RECORD = () => {
+  /** @type {number[]} */
+  const gaps = [];
+  let before = performance.now();
+  let on = true;
+  const tick = (/** @type {number} */ now) => {
+    gaps.push(now - before);
+    before = now;
+    if (on) requestAnimationFrame(tick);
+  };
+  requestAnimationFrame((now) => {
+    before = now;
+    requestAnimationFrame(tick);
+  });
+  Object.assign(window, {
+    stopRecording: () => {
+      on = false;
+      gaps.sort((a, b) => a - b);
+      return { worst: gaps.at(-1) ?? 0, p95: gaps[Math.floor(gaps.length * 0.95)] ?? 0, frames: gaps.length };
+    },
+  });
+};
+
 /** @type {import('playwright-core').Browser | undefined} */
 let browser;
 /** @type {import('vite').PreviewServer | undefined} */
@@ -122,30 +146,6 @@ async function jobsPage(/** @type {string} */ origin) {
   times.sort((a, b) => a - b);
   note(`jobs page with ${JOBS.toLocaleString('en')} jobs: usable after (median of 3)`, `${((times[1] ?? 0) / 1000).toFixed(2)} s`);
 }
-
-/** Records the time between frames until told to stop. */
-const RECORD = () => {
-  /** @type {number[]} */
-  const gaps = [];
-  let before = performance.now();
-  let on = true;
-  const tick = (/** @type {number} */ now) => {
-    gaps.push(now - before);
-    before = now;
-    if (on) requestAnimationFrame(tick);
-  };
-  requestAnimationFrame((now) => {
-    before = now;
-    requestAnimationFrame(tick);
-  });
-  Object.assign(window, {
-    stopRecording: () => {
-      on = false;
-      gaps.sort((a, b) => a - b);
-      return { worst: gaps.at(-1) ?? 0, p95: gaps[Math.floor(gaps.length * 0.95)] ?? 0, frames: gaps.length };
-    },
-  });
-};
 
 /** @param {import('playwright-core').Page} page @param {string} what */
 async function frames(page, what) {
