@@ -144,7 +144,7 @@ $(ADDON): addon/build.py addon/wheels.txt LICENSE Cargo.toml $(VENV)/ready \
 $(VENV)/ready: Makefile $(SCHEMATHESIS)/requirements.txt
 	@.ci/install python3-venv
 	python3 -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check pytest urllib3 pyyaml ruff==0.17.6 mypy==2.4.1 \
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check pytest urllib3 pyyaml zstandard ruff==0.17.6 mypy==2.4.1 \
 	    blender-asset-tracer==1.23 --requirement $(SCHEMATHESIS)/requirements.txt
 	@touch $@
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import bpy
 
-from . import frame_range, job_operators, manager, refresh, settings
+from . import frame_range, job_operators, labels, manager, refresh, settings
 from .evaluation import EvaluationError
 from .job_types import JobType, Setting
 
@@ -23,20 +23,21 @@ _ICONS = {
     "queued": "TIME",
     "deleted": "TRASH",
 }
-#: How wide a character is, in pixels, at the usual size of the interface.
-CHARACTER = 7.5
-#: What stands beside the text in a panel: symbol, borders, tabs; in pixels.
-BESIDE = 90
 #: How many missing files are listed.
 MISSING = 12
 
 
-class FLAMENCO_PT_job_submission(bpy.types.Panel):  # type: ignore[misc]
-    """Submits the file to the farm."""
+class _OutputPanel:
+    """Where the panels are."""
 
     bl_space_type = "PROPERTIES"
     bl_region_type = "WINDOW"
     bl_context = "output"
+
+
+class FLAMENCO_PT_job_submission(_OutputPanel, bpy.types.Panel):  # type: ignore[misc]
+    """Submits the file to the farm."""
+
     bl_label = "Flamenco"
 
     def draw(self, context: Any) -> None:
@@ -73,16 +74,16 @@ class FLAMENCO_PT_job_submission(bpy.types.Panel):  # type: ignore[misc]
             column.label(text=ping or "Contacting the manager…", icon="SORTTIME")
             return
         if manager.state.is_away:
-            _lines(column, ping, "ERROR")
+            labels.wrapped(column, ping, "ERROR")
             if manager.state.info is not None:
                 column.label(text=f"This is what was known {manager.age_text()}", icon="BLANK1")
         elif ping:
-            _lines(column, ping, "INFO")
+            labels.wrapped(column, ping, "INFO")
         elif manager.state.info is not None:
             column.label(text=f"{manager.state.info.version.name}, asked {manager.age_text()}", icon="INFO")
         if manager.state.info is not None and not manager.is_trusted():
             box = layout.box()
-            _lines(box, f"Job types of {manager.url()} want to run Python in this Blender.", "LOCKED")
+            labels.wrapped(box, f"Job types of {manager.url()} want to run Python in this Blender.", "LOCKED")
             box.operator("flamenco.trust_manager", icon="UNLOCKED")
 
     def _draw_settings(self, scene: Any, job_type: JobType, column: Any) -> None:
@@ -133,7 +134,7 @@ class FLAMENCO_PT_job_submission(bpy.types.Panel):  # type: ignore[misc]
             size = int(values.value(chunk)) if chunk is not None else 1
             text = frame_range.frame_summary(str(values.value(frames)), size)
         except (frame_range.RangeError, EvaluationError, ValueError) as error:
-            _lines(column, str(error), "ERROR")
+            labels.wrapped(column, str(error), "ERROR")
             return
         row = column.row()
         row.alignment = "RIGHT"
@@ -164,7 +165,7 @@ class FLAMENCO_PT_job_submission(bpy.types.Panel):  # type: ignore[misc]
         if status == "MISSING_FILES":
             self._draw_missing(column, window_manager.flamenco_missing_files.split("\n"))
         elif text:
-            _lines(column, text, "NONE")
+            labels.wrapped(column, text, "NONE")
 
     def _draw_submit(self, context: Any, layout: Any, status: str, text: str) -> None:
         name = context.scene.flamenco_job_name
@@ -179,7 +180,7 @@ class FLAMENCO_PT_job_submission(bpy.types.Panel):  # type: ignore[misc]
             button.ignore_version_mismatch = True
         if text and status != "IDLE":
             icon = {"DONE": "CHECKMARK", "FAILED": "ERROR"}.get(status, "INFO")
-            _lines(column, text, icon)
+            labels.wrapped(column, text, icon)
         if status == "DONE" and context.window_manager.flamenco_last_job_id:
             button = column.operator("flamenco.show_job", icon="URL")
             button.job_id = context.window_manager.flamenco_last_job_id
@@ -187,7 +188,7 @@ class FLAMENCO_PT_job_submission(bpy.types.Panel):  # type: ignore[misc]
     def _draw_missing(self, column: Any, files: list[str]) -> None:
         box = column.box().column(align=True)
         for path in files[:MISSING]:
-            room = _room()
+            room = labels.room()
             box.label(text=path if len(path) <= room else "…" + path[-room:], icon="LIBRARY_DATA_BROKEN")
         if len(files) > MISSING:
             box.label(text=f"and {len(files) - MISSING} more")
@@ -196,12 +197,9 @@ class FLAMENCO_PT_job_submission(bpy.types.Panel):  # type: ignore[misc]
         row.operator("flamenco.answer_missing_files", text="Cancel", icon="CANCEL").submit = False
 
 
-class FLAMENCO_PT_jobs(bpy.types.Panel):  # type: ignore[misc]
+class FLAMENCO_PT_jobs(_OutputPanel, bpy.types.Panel):  # type: ignore[misc]
     """The jobs of this file."""
 
-    bl_space_type = "PROPERTIES"
-    bl_region_type = "WINDOW"
-    bl_context = "output"
     bl_label = "Jobs of This File"
     bl_parent_id = "FLAMENCO_PT_job_submission"
 
@@ -213,7 +211,7 @@ class FLAMENCO_PT_jobs(bpy.types.Panel):  # type: ignore[misc]
         for job in window_manager.flamenco_jobs:
             self._draw_job(column, job)
         if window_manager.flamenco_jobs_note:
-            _lines(column, window_manager.flamenco_jobs_note, "ERROR")
+            labels.wrapped(column, window_manager.flamenco_jobs_note, "ERROR")
         elif not window_manager.flamenco_jobs:
             column.label(text="None that this Blender knows of")
         column.separator()
@@ -233,12 +231,9 @@ class FLAMENCO_PT_jobs(bpy.types.Panel):  # type: ignore[misc]
         stop.operator("flamenco.cancel_job", text="", icon="X").job_id = job.job_id
 
 
-class FLAMENCO_PT_project(bpy.types.Panel):  # type: ignore[misc]
+class FLAMENCO_PT_project(_OutputPanel, bpy.types.Panel):  # type: ignore[misc]
     """What only some files need."""
 
-    bl_space_type = "PROPERTIES"
-    bl_region_type = "WINDOW"
-    bl_context = "output"
     bl_label = "Project"
     bl_parent_id = "FLAMENCO_PT_job_submission"
     bl_options = {"DEFAULT_CLOSED"}
@@ -257,24 +252,6 @@ def _progress(row: Any, window_manager: Any) -> None:
         row.progress(factor=percentage / 100, text=f"{percentage} %")
     else:
         row.prop(window_manager, "flamenco_bat_progress", text="", slider=True)
-
-
-def _room() -> int:
-    """How many characters fit into a line."""
-    region = bpy.context.region
-    width = region.width / bpy.context.preferences.system.ui_scale if region else 400
-    return max(24, int((width - BESIDE) / CHARACTER))
-
-
-def _lines(column: Any, text: str, icon: str) -> None:
-    """Labels do not wrap by themselves."""
-    line, room = "", _room()
-    for word in text.split():
-        if line and len(line) + len(word) >= room:
-            column.label(text=line, icon=icon)
-            icon, line = ("BLANK1" if icon != "NONE" else icon), ""
-        line = f"{line} {word}".strip()
-    column.label(text=line, icon=icon)
 
 
 # The first one is the parent of the others.

@@ -14,6 +14,7 @@ __all__ = [
     "PROJECT_MARKERS",
     "PathError",
     "find_project",
+    "free_name",
     "is_inside",
     "last_parts",
     "nearest_existing",
@@ -96,6 +97,15 @@ def last_parts(count: int, file: str | PurePath) -> Path:
     folder = kind(text).parent
     parts = folder.parts[1:] if folder.anchor else folder.parts
     return Path(*parts[-count:])
+
+
+def free_name(start: str, suffix: str) -> Path:
+    """A path that begins and ends like this, and does not exist yet."""
+    path, number = Path(start + suffix), 1
+    while path.exists():
+        number += 1
+        path = Path(f"{start}-{number}{suffix}")
+    return path
 
 
 def is_inside(path: str | PurePath, folder: str | PurePath) -> bool:

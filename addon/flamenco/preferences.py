@@ -8,8 +8,10 @@ from typing import Any
 import bpy
 from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
 
-from . import manager, paths, refresh
+from . import labels, manager, paths, refresh
 
+#: How many characters fit into a line.
+WIDTH = 75
 FINDERS = [
     ("BLENDER_PROJECT", "Blender Project", "The folder with .blender_project", 0),
     ("GIT", "Git", "The folder with .git", 1),
@@ -17,6 +19,11 @@ FINDERS = [
     ("NEAREST", "Nearest Marker", "The nearest folder with .blender_project, .git, .svn or .hg", 3),
     ("FOLDER", "Project Folder", "The folder that is chosen below", 4),
     ("NONE", "Folder of the File", "The folder that the blend file is in", 5),
+]
+#: What can become of changes that are not saved yet.
+SAVING = [
+    ("SAVE", "Save the File", "Save the file as it is"),
+    ("COPY", "Send a Copy", "Send the changes to the farm, but do not touch the file"),
 ]
 #: What can be told about a submission, by the key of the metadata.
 METADATA = [
@@ -47,6 +54,19 @@ def _changed_connection(_self: Any, _context: Any) -> None:
     manager.drop_client()
 
 
+def _seconds(name: str, description: str, default: int, longest: int) -> Any:
+    """A property that says how long to wait for the manager."""
+    return IntProperty(
+        name=name,
+        description=description,
+        default=default,
+        min=1,
+        max=longest,
+        options=set(),
+        update=_changed_connection,
+    )
+
+
 def _storage(_self: Any) -> str:
     storage = manager.storage()
     return storage.location if storage else "Unknown: refresh from the manager"
@@ -71,24 +91,8 @@ class FlamencoPreferences(bpy.types.AddonPreferences):
         options=set(),
         update=_changed_connection,
     )
-    connect_timeout: IntProperty(
-        name="Connect Timeout",
-        description="How many seconds to wait for a connection to the manager",
-        default=5,
-        min=1,
-        max=120,
-        options=set(),
-        update=_changed_connection,
-    )
-    read_timeout: IntProperty(
-        name="Answer Timeout",
-        description="How many seconds the manager may be silent",
-        default=30,
-        min=1,
-        max=600,
-        options=set(),
-        update=_changed_connection,
-    )
+    connect_timeout: _seconds("Connect Timeout", "How many seconds to wait for a connection to the manager", 5, 120)
+    read_timeout: _seconds("Answer Timeout", "How many seconds the manager may be silent", 30, 600)
     job_storage_for_gui: StringProperty(
         name="Job Storage",
         description="Where the files of jobs go",
@@ -109,11 +113,7 @@ class FlamencoPreferences(bpy.types.AddonPreferences):
     save_mode: EnumProperty(
         name="On Submit",
         description="What happens to changes that are not saved yet",
-        items=[
-            ("SAVE", "Save the File", "Save the file as it is", 0),
-            ("COPY", "Send a Copy", "Send the changes to the farm, but do not touch the file", 1),
-            ("ASK", "Ask", "Ask each time", 2),
-        ],
+        items=[*SAVING, ("ASK", "Ask", "Ask each time; a script, which cannot be asked, saves the file")],
         default="SAVE",
         options=set(),
     )
@@ -187,7 +187,7 @@ class FlamencoPreferences(bpy.types.AddonPreferences):
         ping = context.window_manager.flamenco_status_ping
         if ping:
             icon = "ERROR" if manager.state.is_away else "INFO"
-            _wrapped(column, ping, icon)
+            labels.wrapped(column, ping, icon, WIDTH)
         elif manager.state.info is None:
             column.label(text="Press the arrows to connect, or the glass to search the network", icon="INFO")
         storage = manager.storage()
@@ -203,17 +203,6 @@ class FlamencoPreferences(bpy.types.AddonPreferences):
                 column.label(text=str(error), icon="ERROR")
             return
         column.label(text=f"Project of this file: {root}")
-
-
-def _wrapped(column: Any, text: str, icon: str) -> None:
-    """Labels do not wrap by themselves."""
-    line = ""
-    for word in text.split():
-        if len(line) + len(word) > 75:
-            column.label(text=line, icon=icon)
-            icon, line = "BLANK1", ""
-        line = f"{line} {word}".strip()
-    column.label(text=line, icon=icon)
 
 
 def project_of(scene: Any, blendfile: Path) -> Path:

@@ -300,6 +300,7 @@ class _Uploader:
         self.progress.enter(Phase.COMMUNICATING, "Creating the job's folder")
         request = ShamanCheckout(files=[file.spec() for file in self.files], checkout_path=checkout)
         start = time.monotonic()
+        taken = 0
         while True:
             self.progress.check()
             try:
@@ -311,7 +312,8 @@ class _Uploader:
             except ApiError as error:
                 if error.status == 424 or (error.status == 500 and "unknown files" in error.message):
                     return None
-                if error.status != 409:
+                taken += 1
+                if error.status != 409 or taken == CHECKOUT_ATTEMPTS:
                     raise
                 request.checkout_path = f"{checkout}-{random.randrange(36**6):06d}"
 

@@ -2,13 +2,14 @@
 # mypy: disable-error-code="valid-type,misc"
 """The operators that submit a job and abort the submission."""
 
+import dataclasses
 import time
 from typing import Any
 
 import bpy
 from bpy.props import BoolProperty, EnumProperty, StringProperty
 
-from . import job_operators, manager, refresh, settings
+from . import job_operators, manager, preferences, refresh, settings
 from .progress import BUSY, Phase
 from .submitting import Options, Run
 
@@ -68,8 +69,7 @@ class FLAMENCO_OT_submit_job(bpy.types.Operator):
         name="Save",
         items=[
             ("PREFERENCE", "As in the Preferences", ""),
-            ("SAVE", "Save the File", "Save the file as it is"),
-            ("COPY", "Send a Copy", "Send the changes to the farm, but do not touch the file"),
+            *preferences.SAVING,
             ("NEVER", "Do Not Save", "Send what is on the disk"),
         ],
         default="PREFERENCE",
@@ -98,14 +98,7 @@ class FLAMENCO_OT_submit_job(bpy.types.Operator):
             cls.poll_message_set(text)
 
     def _options(self) -> Options:
-        return Options(
-            job_name=self.job_name,
-            ignore_version_mismatch=self.ignore_version_mismatch,
-            ignore_job_type_change=self.ignore_job_type_change,
-            missing_files=self.missing_files,
-            save=self.save,
-            metadata=self.metadata,
-        )
+        return Options(**{field.name: getattr(self, field.name) for field in dataclasses.fields(Options)})
 
     def invoke(self, context: Any, _event: Any) -> set[str]:
         """Submits while the artist goes on working."""
@@ -126,9 +119,9 @@ class FLAMENCO_OT_submit_job(bpy.types.Operator):
         layout.operator_context = "INVOKE_DEFAULT"
         for choice, text, icon in (("SAVE", "Save and Submit", "FILE_TICK"), ("COPY", "Submit a Copy", "DUPLICATE")):
             button = layout.operator(self.bl_idname, text=text, icon=icon)
+            for name, value in vars(self._options()).items():
+                setattr(button, name, value)
             button.save = choice
-            button.job_name = self.job_name
-            button.ignore_version_mismatch = self.ignore_version_mismatch
 
     def modal(self, context: Any, event: Any) -> set[str]:
         """Goes on with the submission; everything else is none of its business."""

@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import getpass
 import json
+import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +27,12 @@ from .submission import Mode, Order, Outcome, Question, SubmissionFailed, choose
 
 #: The file with the jobs that were submitted.
 RECORDS = "flamenco-jobs.json"
+#: How copies of the artist's file end: job types leave this out of the names of videos.
+COPY_SUFFIX = ".flamenco.blend"
+#: From this version on, saving a copy does not make Blender forget that the file has changes.
+REMEMBERS_CHANGES = (4, 3, 0)
+#: How long an older one takes at the most until it forgets, in seconds.
+NOTICES = 3.0
 #: How long to wait for an abandoned submission before Blender goes on, in seconds.
 PATIENCE = 1.0
 
@@ -263,32 +270,38 @@ class Run:
         blendfile = paths.normalise(bpy.data.filepath)
         wanted = manager.preferences()
         mode = wanted.save_mode if self.options.save == "PREFERENCE" else self.options.save
-        is_there = paths.is_inside(blendfile, info.shared_storage.location) if info.shared_storage.location else False
-        if wanted.storage_mode == "FREEZE" and is_there:
-            self._frozen = blendfile.with_name(f"{blendfile.stem}-{time.strftime('%Y%m%d-%H%M%S')}.flamenco.blend")
-            return self._save_copy(self._frozen)
+        is_in_place = choose_mode(info.shared_storage, blendfile, wanted.storage_mode) is Mode.AS_IS
+        if mode == "NEVER" and not blendfile.exists():
+            raise SubmissionFailed(f"{blendfile} does not exist, and is not to be saved")
         # In the background, Blender does not notice what scripts change.
-        is_changed = bpy.data.is_dirty or bpy.app.background
-        if blendfile.exists() and (mode == "NEVER" or not is_changed):
-            return blendfile
-        if mode == "COPY":
-            self._temporary = blendfile.with_name(f"{blendfile.stem}.flamenco.blend")
-            in_place = choose_mode(info.shared_storage, blendfile, wanted.storage_mode) is Mode.AS_IS
-            copy = self._save_copy(self._temporary)
-            if in_place:
-                # The job renders this very file.
-                self._frozen, self._temporary = self._temporary, None
+        is_changed = bpy.data.is_dirty or bpy.app.background or not blendfile.exists()
+        if mode == "COPY" and is_changed:
+            copy = self._name_copy(blendfile, stays=is_in_place)
+            if bpy.data.is_dirty and not bpy.app.background and bpy.app.version < REMEMBERS_CHANGES:
+                end = time.monotonic() + NOTICES
+                bpy.app.timers.register(lambda: _stay_changed(end), first_interval=0.1)
+            self._write(copy, lambda: bpy.ops.wm.save_as_mainfile(filepath=str(copy), copy=True))
             return copy
-        self.progress.enter(Phase.SAVING, blendfile.name)
-        with _linked_data_saved(), _saving(blendfile):
-            bpy.ops.wm.save_mainfile()
+        if mode != "NEVER" and is_changed:
+            self._write(blendfile, bpy.ops.wm.save_mainfile)
+        if is_in_place and wanted.storage_mode == "FREEZE":
+            frozen = self._name_copy(blendfile, stays=True)
+            self._write(frozen, lambda: shutil.copyfile(blendfile, frozen))
+            return frozen
         return blendfile
 
-    def _save_copy(self, target: Path) -> Path:
+    def _name_copy(self, blendfile: Path, *, stays: bool) -> Path:
+        """A file beside the artist's that nobody else has; `stays` when the job renders this very file."""
+        if stays:
+            self._frozen = paths.free_name(f"{blendfile.with_suffix('')}-{time.strftime('%Y%m%d-%H%M%S')}", COPY_SUFFIX)
+            return self._frozen
+        self._temporary = paths.free_name(str(blendfile.with_suffix("")), COPY_SUFFIX)
+        return self._temporary
+
+    def _write(self, target: Path, write: Callable[[], object]) -> None:
         self.progress.enter(Phase.SAVING, target.name)
         with _linked_data_saved(), _saving(target):
-            bpy.ops.wm.save_as_mainfile(filepath=str(target), copy=True)
-        return target
+            write()
 
     def _remember(self, outcome: Outcome) -> None:
         assert self._order is not None
@@ -359,11 +372,19 @@ def _linked_data_saved() -> Iterator[None]:
         setattr(experimental, name, before)
 
 
+def _stay_changed(end: float) -> float | None:
+    """Old Blenders take a file for saved once a copy of it is, and would let the artist quit without a word."""
+    if bpy.data.is_dirty:
+        return 0.1 if time.monotonic() < end else None
+    bpy.ops.ed.undo_push(message="Submit a Copy")
+    return None
+
+
 @contextlib.contextmanager
 def _saving(target: Path) -> Iterator[None]:
     try:
         yield
-    except RuntimeError as error:
+    except (RuntimeError, OSError) as error:
         raise SubmissionFailed(f"Cannot save {target}: {error}") from error
     if not target.exists():
         raise SubmissionFailed(f"Cannot save {target}")

@@ -42,10 +42,7 @@ def copy_pack(files: tuple[PackFile, ...], blendfile: PurePath, folder: Path, pr
         for file in files:
             progress.say(f"Copying {file.source.name}")
             _copy_unchanged(file, folder / file.destination, progress)
-        info = (
-            f"This is a pack of a render job.\nStart by opening the following blend file:\n    {blendfile.as_posix()}\n"
-        )
-        (folder / "pack-info.txt").write_text(info, encoding="utf-8")
+        (folder / "pack-info.txt").write_text(INFO.format(blendfile.as_posix()), encoding="utf-8")
     except OSError as error:
         _remove(created, folder)
         where = error.filename or folder

@@ -80,6 +80,8 @@ class FarmStatusReport(Model):
     """The state of the farm as a whole."""
 
     status: FarmStatus
+    #: Own addition. Why the farm is `inoperative`, for people. Absent otherwise.
+    reason: str | None = None
 
 
 class FarmStatus(wire.OpenEnum):
@@ -89,7 +91,7 @@ class FarmStatus(wire.OpenEnum):
     * `idle`: there is nothing to do, and workers are ready.
     * `waiting`: there is work, but nobody is working on it.
     * `asleep`: there is nothing to do, and the workers are asleep.
-    * `inoperative`: there are no workers, or all of them are offline or in error.
+    * `inoperative`: there are no workers, or all of them are offline, in error or disabled.
     * `unknown`: the manager could not tell.
     * `starting`: the manager has just started and has not looked yet.
     """
@@ -2023,6 +2025,8 @@ class EventFarmStatus(Model):
     """Socket.IO event `/status`: the state of the farm as a whole has changed. Sent to every client."""
 
     status: FarmStatus
+    #: Own addition. Why the farm is `inoperative`, for people. Absent otherwise.
+    reason: str | None = None
 
 
 ManagerConfigurationFile = dict[str, Any]
@@ -2058,7 +2062,10 @@ FlamencoVersion.WIRE = (
     Field("git", "git", wire.TEXT, required=True),
     Field("features", "features", ListOf(wire.TEXT)),
 )
-FarmStatusReport.WIRE = (Field("status", "status", Choice(FarmStatus), required=True),)
+FarmStatusReport.WIRE = (
+    Field("status", "status", Choice(FarmStatus), required=True),
+    Field("reason", "reason", wire.TEXT),
+)
 ManagerConfiguration.WIRE = (
     Field("storage_location", "storageLocation", wire.TEXT, required=True),
     Field("shaman_enabled", "shamanEnabled", wire.BOOLEAN, required=True),
@@ -2713,4 +2720,7 @@ EventWorkerTagUpdate.WIRE = (
     Field("was_deleted", "was_deleted", wire.BOOLEAN),
 )
 EventLifeCycle.WIRE = (Field("type", "type", Choice(LifeCycleEventType), required=True),)
-EventFarmStatus.WIRE = (Field("status", "status", Choice(FarmStatus), required=True),)
+EventFarmStatus.WIRE = (
+    Field("status", "status", Choice(FarmStatus), required=True),
+    Field("reason", "reason", wire.TEXT),
+)

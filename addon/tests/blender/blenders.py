@@ -6,12 +6,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
-from whole_farm import ROOT
+from whole_farm import KEPT, ROOT, environment
 
 HERE = Path(__file__).resolve().parent
 SCRIPTS = HERE / "scripts"
@@ -29,6 +30,20 @@ class Blender:
     command: tuple[str, ...]
     #: What a worker renders with; None for what is on the path.
     executable: Path | None
+    #: Its major and minor version.
+    version: tuple[int, int]
+    #: Where it keeps the add-on once it is installed.
+    scripts: Path
+
+    @property
+    def has_window(self) -> bool:
+        """Whether it is a program."""
+        return "--background" in self.command
+
+    @property
+    def has_extensions(self) -> bool:
+        """Whether it installs extensions."""
+        return self.version >= (4, 2)
 
     def start(self, script: str, home: Path, arguments: dict[str, Any]) -> subprocess.Popen[str]:
         """Starts a script of `scripts`, with settings of its own in the folder `home`."""
@@ -47,9 +62,10 @@ class Blender:
 
     def environment(self, home: Path) -> dict[str, str]:
         """So that nothing of the person who runs the tests is read or written."""
-        own = {name: value for name, value in os.environ.items() if not name.startswith(("BLENDER_", "FLAMENCO_"))}
-        for name in ("RESOURCES", "CONFIG", "SCRIPTS", "EXTENSIONS", "DATAFILES"):
-            folder = home / "blender" / name.lower()
+        own = {name: value for name, value in environment().items() if not name.startswith(("BLENDER_", "FLAMENCO_"))}
+        folders = {name: home / "blender" / name.lower() for name in ("RESOURCES", "CONFIG", "EXTENSIONS", "DATAFILES")}
+        folders["SCRIPTS"] = self.scripts
+        for name, folder in folders.items():
             folder.mkdir(parents=True, exist_ok=True)
             own[f"BLENDER_USER_{name}"] = str(folder)
         own["XDG_CACHE_HOME"] = str(home / "cache")
@@ -75,11 +91,17 @@ class Blender:
         return found
 
 
-def debian() -> Blender:
-    """The program on the path."""
-    assert shutil.which("blender"), "Blender is missing: apt-get install blender"
-    command = ("blender", "--background", "--factory-startup", "--python-exit-code", "1", "--python")
-    return Blender("blender", command, None)
+def program(path: str) -> Blender:
+    """A program, by its path or its name."""
+    found = shutil.which(path)
+    assert found, f"{path} is missing: apt-get install blender"
+    said = subprocess.run([found, "--version"], capture_output=True, text=True, check=True, env=environment()).stdout
+    version = re.search(r"Blender (\d+)\.(\d+)", said)
+    assert version, f"{found} --version says: {said}"
+    name = "blender" if path == "blender" else f"blender {version[1]}.{version[2]}"
+    command = (found, "--background", "--factory-startup", "--python-exit-code", "1", "--python")
+    executable = None if path == "blender" else Path(found)
+    return Blender(name, command, executable, (int(version[1]), int(version[2])), KEPT / name / "scripts")
 
 
 def module(version: str) -> Blender:
@@ -91,19 +113,20 @@ def module(version: str) -> Blender:
     executable = folder / "bin/blender"
     executable.write_text(f'#!/bin/sh\nexec "{python}" "{HERE / "command_line.py"}" "$@"\n', encoding="utf-8")
     executable.chmod(0o755)
-    return Blender(f"bpy {version}", (str(python),), executable)
+    major, minor = version.split(".")[:2]
+    return Blender(f"bpy {version}", (str(python),), executable, (int(major), int(minor)), KEPT / version / "scripts")
 
 
 def chosen() -> list[Blender]:
-    """The Blenders to test in, by the variable `FLAMENCO_TEST_BLENDERS`, such as `blender bpy-5.0.1`."""
+    """Those that `FLAMENCO_TEST_BLENDERS` names: programs by name or path, and modules such as `bpy-5.0.1`."""
     wanted = os.environ.get("FLAMENCO_TEST_BLENDERS", "blender").split()
-    return [debian() if name == "blender" else module(name.removeprefix("bpy-")) for name in wanted]
+    return [module(name.removeprefix("bpy-")) if name.startswith("bpy-") else program(name) for name in wanted]
 
 
-def window() -> Blender:
-    """The program on the path with a window, on a screen that nobody sees."""
-    for program, package in (("xvfb-run", "xvfb"), ("blender", "blender")):
-        assert shutil.which(program), f"{program} is missing: apt-get install {package}"
+def in_window(blender: Blender, *options: str) -> Blender:
+    """The same program with a window, on a screen that nobody sees."""
+    assert shutil.which("xvfb-run"), "xvfb-run is missing: apt-get install xvfb"
     screen = ("xvfb-run", "--auto-servernum", "--server-args=-screen 0 1000x1000x24", "env", "LIBGL_ALWAYS_SOFTWARE=1")
-    command = ("blender", "--factory-startup", "--window-geometry", "0", "0", "1000", "1000", "--python")
-    return Blender("blender in a window", (*screen, *command), None)
+    place = ("--window-geometry", "0", "0", "1000", "1000")
+    command = (*screen, blender.command[0], "--factory-startup", *place, *options, "--python")
+    return dataclasses.replace(blender, name=f"{blender.name} in a window", command=command)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
 from collections.abc import Iterator
@@ -25,25 +26,25 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="session")
 def farm(blender: Blender, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
     """A farm without Shaman, whose worker renders with the Blender of the test."""
-    made = Farm(tmp_path_factory.mktemp("farm") / "farm", blender=blender.executable)
-    try:
-        made.start_manager()
-        made.start_worker()
+    with running(Farm(tmp_path_factory.mktemp("farm") / "farm", blender=blender.executable)) as made:
         yield made
-    finally:
-        made.stop()
 
 
 @pytest.fixture(scope="session")
 def shaman_farm(blender: Blender, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
     """A farm with Shaman."""
-    made = Farm(tmp_path_factory.mktemp("shaman") / "farm", shaman=True, blender=blender.executable)
-    try:
-        made.start_manager()
-        made.start_worker()
+    with running(Farm(tmp_path_factory.mktemp("shaman") / "farm", shaman=True, blender=blender.executable)) as made:
         yield made
+
+
+@contextlib.contextmanager
+def running(farm: Farm) -> Iterator[Farm]:
+    try:
+        farm.start_manager()
+        farm.start_worker()
+        yield farm
     finally:
-        made.stop()
+        farm.stop()
 
 
 @pytest.fixture

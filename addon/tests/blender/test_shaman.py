@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from blenders import Blender
 from flamenco_client import Client
-from test_submit import BLUE, RED, YELLOW, files_of, paused, submit
+from test_submit import BLUE, RED, YELLOW, files_of, grow, paused, submit
 from whole_farm import Farm, until
 
 from flamenco import packing, shaman
@@ -49,15 +49,9 @@ def test_abort_in_the_middle_of_an_upload(
     blender: Blender, shaman_farm: Farm, project: dict[str, str], home: Path
 ) -> None:
     farm = shaman_farm
-    big = Path(project["project"]) / "maps" / "seq" / "wave_0002.png"
-    small = big.read_bytes()
-    with big.open("ab") as file:
-        file.truncate(300_000_000)
+    grow(project, 300_000_000)
     jobs, checkouts = len(farm.jobs()), sorted((farm.storage / "jobs").iterdir())
-    try:
-        found = submit(blender, home, farm, project["shot"], abort_in="TRANSFERRING", **paused())
-    finally:
-        big.write_bytes(small)
+    found = submit(blender, home, farm, project["shot"], abort_in="TRANSFERRING", **paused())
     (result,) = found["results"]
     assert result["seen"], "it was over before it could be aborted"
     assert "MB" in result["seen"][0][2]
@@ -71,26 +65,19 @@ def test_an_upload_survives_a_restart_of_the_manager(
     blender: Blender, shaman_farm: Farm, project: dict[str, str], home: Path
 ) -> None:
     farm = shaman_farm
-    big = Path(project["project"]) / "maps" / "seq" / "wave_0001.png"
-    small = big.read_bytes()
-    with big.open("ab") as file:
-        file.truncate(500_000_000)
-        file.seek(0, os.SEEK_END)
+    with grow(project, 500_000_000).open("ab") as file:
         file.write(os.urandom(16))
     arguments = {"url": farm.url, "renders": str(farm.renders), "file": project["shot"], "settings": {}, **paused()}
-    try:
-        process = blender.start("submit", home, arguments)
-        until("the upload is on its way", lambda: upload_is_running(farm), 120)
-        farm.stop_manager()
-        farm.start_manager()
-        found = blender.finish(process, home)
-    finally:
-        big.write_bytes(small)
+    process = blender.start("submit", home, arguments)
+    until("the upload is on its way", lambda: upload_is_running(farm), 120)
+    farm.stop_manager()
+    farm.start_manager()
+    found = blender.finish(process, home)
     (result,) = found["results"]
     assert result["result"] == ["FINISHED"], found["output"]
     job = farm.client.fetch_job(result["last_job_id"])
     assert job.storage is not None
-    sent = farm.storage / "jobs" / str(job.storage.shaman_checkout_id) / "maps" / "seq" / "wave_0001.png"
+    sent = farm.storage / "jobs" / str(job.storage.shaman_checkout_id) / "maps" / "seq" / "wave_0002.png"
     assert sent.stat().st_size == 500_000_016
 
 

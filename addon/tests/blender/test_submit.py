@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
 import subprocess
@@ -11,16 +12,36 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 from blenders import Blender
 from flamenco_client.models import JobStatus, SubmittedJob
 from whole_farm import Farm, until
 
+#: What is sent of the project, with what it has outside of its folder before it.
+PACK = [
+    "lib/tex/Stoff 青.png",
+    "lib/プロップ.blend",
+    "maps/rot é.png",
+    "maps/seq/wave_0001.png",
+    "maps/seq/wave_0002.png",
+    "maps/seq/wave_0003.png",
+    "pack-info.txt",
+    "scènes/shot 010 ñ.blend",
+]
 RED, BLUE, YELLOW = [1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [1.0, 1.0, 0.0]
 
 
 def submit(blender: Blender, home: Path, farm: Farm, file: str | Path, **arguments: Any) -> dict[str, Any]:
     arguments.setdefault("settings", {"chunk_size": 3})
     return blender.run("submit", home, url=farm.url, renders=str(farm.renders), file=str(file), **arguments)
+
+
+def grow(project: dict[str, str], size: int) -> Path:
+    """Makes one of the textures large: a hole at its end does not disturb Blender."""
+    path = Path(project["project"]) / "maps" / "seq" / "wave_0002.png"
+    with path.open("ab") as file:
+        file.truncate(size)
+    return path
 
 
 def files_of(folder: Path) -> list[str]:
@@ -67,21 +88,24 @@ def test_the_frames_come_out_right(blender: Blender, farm: Farm, project: dict[s
     }
 
 
+def test_an_extension_submits(blender: Blender, farm: Farm, project: dict[str, str], home: Path) -> None:
+    if not blender.has_extensions:
+        pytest.skip("this Blender has no extensions")
+    found = submit(blender, home, farm, project["shot"], extension=True, **paused())
+    (result,) = found["results"]
+    assert result["result"] == ["FINISHED"], found["output"]
+    assert result["module"].startswith("bl_ext.")
+    pack = blendfile_of(farm, result).parent.parent
+    assert files_of(pack)[1:] == PACK
+    assert result["bat_status_txt"] == "Job shot 010 ñ submitted; 1 file is missing"
+
+
 def check_payload(job: Any, blender: Blender, farm: Farm, project: dict[str, str]) -> None:
     settings = dict(job.settings)
     pack = Path(settings.pop("blendfile")).parent.parent
     assert pack.parent == farm.storage
     assert pack.name.endswith("-shot 010 ñ")
-    assert files_of(pack)[1:] == [
-        "lib/tex/Stoff 青.png",
-        "lib/プロップ.blend",
-        "maps/rot é.png",
-        "maps/seq/wave_0001.png",
-        "maps/seq/wave_0002.png",
-        "maps/seq/wave_0003.png",
-        "pack-info.txt",
-        "scènes/shot 010 ñ.blend",
-    ]
+    assert files_of(pack)[1:] == PACK
     assert files_of(pack)[0].startswith("_outside_project/")
     output = settings.pop("render_output_path")
     assert output.startswith(f"{farm.renders}/shot 010 ñ/")
@@ -153,51 +177,96 @@ def test_a_file_in_the_shared_storage_is_rendered_from_there(
     shutil.copytree(project["project"], there)
     before = sorted(farm.storage.iterdir())
     file = there / "scènes" / "shot 010 ñ.blend"
-    found = submit(blender, home, farm, file, **paused())
-    job = farm.client.fetch_job(found["results"][0]["last_job_id"])
-    assert job.settings["blendfile"] == str(file)
+    beside = os.listdir(file.parent)
+    freeze = {"storage_mode": "FREEZE"}
+    submissions = [
+        {"mark": "in place"},
+        {"mark": "saved and frozen", "preferences": freeze},
+        {"mark": "only frozen", "save": "COPY"},
+        {"mark": "from the disk", "save": "NEVER"},
+        {"mark": "copied once", "save": "COPY", "preferences": {"storage_mode": "AS_IS"}},
+        {"mark": "copied again", "save": "COPY"},
+    ]
+    found = submit(blender, home, farm, file, submissions=submissions, **paused())
+    assert [result["result"] for result in found["results"]] == [["FINISHED"]] * 6, found["output"]
     assert sorted(farm.storage.iterdir()) == before
-
-    found = submit(blender, home, farm, file, preferences={"storage_mode": "FREEZE"}, **paused())
-    job = farm.client.fetch_job(found["results"][0]["last_job_id"])
-    frozen = Path(job.settings["blendfile"])
-    assert frozen.parent == file.parent
-    assert frozen.name.startswith("shot 010 ñ-") and frozen.name.endswith(".flamenco.blend")
-    assert frozen.exists()
+    rendered = [blendfile_of(farm, result) for result in found["results"]]
+    # Each job that does not render the artist's file has one of its own, which nobody changes again.
+    assert rendered[0] == file
+    backup = "shot 010 ñ.blend1"
+    assert {*os.listdir(file.parent), backup} == {*beside, backup, *(copy.name for copy in rendered[1:])}
+    assert len(set(rendered)) == 6
+    for copy in rendered[1:]:
+        assert copy.parent == file.parent
+        assert copy.name.startswith("shot 010 ñ-") and copy.name.endswith(".flamenco.blend")
+    assert [mark_in(path) for path in rendered] == [
+        "saved and frozen",
+        "saved and frozen",
+        "only frozen",
+        "saved and frozen",
+        "copied once",
+        "copied again",
+    ]
     shutil.rmtree(there)
 
 
-def test_a_copy_is_sent_without_touching_the_file(
-    blender: Blender, farm: Farm, project: dict[str, str], home: Path
-) -> None:
-    before = Path(project["shot"]).read_bytes()
-    names = sorted(os.listdir(Path(project["shot"]).parent))
-    options = [{"save": "COPY", "missing_files": "SUBMIT"}, {"save": "NEVER", "missing_files": "CANCEL"}]
-    found = submit(blender, home, farm, project["shot"], submissions=options, **paused())
-    copied, refused = found["results"]
-    assert copied["result"] == ["FINISHED"], found["output"]
-    assert farm.client.fetch_job(copied["last_job_id"]).settings["blendfile"].endswith("/shot 010 ñ.flamenco.blend")
+def blendfile_of(farm: Farm, result: dict[str, Any]) -> Path:
+    return Path(farm.client.fetch_job(result["last_job_id"]).settings["blendfile"])
+
+
+def mark_in(blendfile: Path) -> str | None:
+    """What a submission of these tests wrote into the file last."""
+    content = blendfile.read_bytes()
+    if content.startswith(b"\x1f\x8b"):
+        content = gzip.decompress(content)
+    elif not content.startswith(b"BLENDER"):
+        content = zstandard.ZstdDecompressor().stream_reader(content, read_across_frames=True).read()
+    marks = ("in place", "saved and frozen", "only frozen", "from the disk", "copied once", "copied again", "saved")
+    return next((mark for mark in marks if f"<{mark}>".encode() in content), None)
+
+
+def test_what_becomes_of_changes(blender: Blender, farm: Farm, project: dict[str, str], home: Path) -> None:
+    """With every way to save, for a file that is sent."""
+    shot = Path(project["shot"])
+    # What an older Flamenco left there is not ours to overwrite.
+    (shot.parent / "shot 010 ñ.flamenco.blend").write_bytes(b"older")
+    names = sorted(os.listdir(shot.parent))
+    submissions = [
+        {"mark": "from the disk", "save": "NEVER"},
+        {"mark": "copied once", "save": "COPY"},
+        {"mark": "copied again", "save": "PREFERENCE", "preferences": {"save_mode": "COPY"}},
+    ]
+    before = shot.read_bytes()
+    found = submit(blender, home, farm, shot, submissions=submissions, **paused())
+    assert [result["result"] for result in found["results"]] == [["FINISHED"]] * 3, found["output"]
+    sent = [blendfile_of(farm, result) for result in found["results"]]
+    assert [path.name for path in sent] == ["shot 010 ñ.blend", *["shot 010 ñ-2.flamenco.blend"] * 2]
+    assert [mark_in(path) for path in sent] == [None, "copied once", "copied again"], found["output"]
+    assert shot.read_bytes() == before
+    assert sorted(os.listdir(shot.parent)) == names
+    assert (shot.parent / "shot 010 ñ.flamenco.blend").read_bytes() == b"older"
+
+    # Nobody can be asked here.
+    submissions = [
+        {"mark": "saved", "preferences": {"save_mode": "ASK"}},
+        {"save": "NEVER", "missing_files": "CANCEL"},
+    ]
+    found = submit(blender, home, farm, shot, submissions=submissions, **paused())
+    saved, refused = found["results"]
+    assert mark_in(shot) == mark_in(blendfile_of(farm, saved)) == "saved"
     assert refused["result"] == ["CANCELLED"]
     assert refused["bat_status"] == "FAILED"
     assert "fehlt.png" in refused["bat_status_txt"]
-    assert Path(project["shot"]).read_bytes() == before
-    assert sorted(os.listdir(Path(project["shot"]).parent)) == names
 
 
 @pytest.mark.parametrize("phase", ["COMMUNICATING", "INVESTIGATING", "TRANSFERRING"])
 def test_abort_leaves_nothing_behind(
     blender: Blender, farm: Farm, project: dict[str, str], home: Path, phase: str
 ) -> None:
-    big = Path(project["project"]) / "maps" / "seq" / "wave_0002.png"
-    small = big.read_bytes()
     # Large enough to be caught in the middle.
-    with big.open("ab") as file:
-        file.truncate(400_000_000)
+    grow(project, 400_000_000)
     stored, jobs = sorted(farm.storage.iterdir()), len(farm.jobs())
-    try:
-        found = submit(blender, home, farm, project["shot"], abort_in=phase, **paused())
-    finally:
-        big.write_bytes(small)
+    found = submit(blender, home, farm, project["shot"], abort_in=phase, **paused())
     (result,) = found["results"]
     assert result["seen"], f"it was over before {phase}"
     assert result["result"] == ["CANCELLED"]

@@ -8,7 +8,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from blenders import Blender, window
+from blenders import Blender, in_window
+from test_submit import blendfile_of, grow, mark_in
 from whole_farm import Farm
 
 #: Longer than anything that the add-on may do on the main thread, shorter than copying a large file there; in seconds.
@@ -16,15 +17,13 @@ NOTICEABLE = 2.0
 
 
 def test_the_window_stays_alive(blender: Blender, farm: Farm, project: dict[str, str], home: Path) -> None:
-    if blender.name != "blender":
+    if not blender.has_window:
         pytest.skip("the bpy module has no window")
-    big = Path(project["project"]) / "maps" / "seq" / "wave_0003.png"
-    with big.open("ab") as file:
-        file.truncate(400_000_000)
+    grow(project, 400_000_000)
     stored, jobs = list(farm.storage.iterdir()), len(farm.jobs())
     common = {"url": farm.url, "renders": str(farm.renders), "file": project["shot"]}
     arguments = {**common, "aborts": [True, False], "settings": {"chunk_size": 3}}
-    found = window().finish(window().start("window", home, arguments), home)
+    found = in_window(blender).run("window", home, **arguments)
     keep_pictures(home)
     assert found["errors"] == [], found["output"]
     # What goes wrong while the panel is drawn is only seen there.
@@ -39,6 +38,28 @@ def test_the_window_stays_alive(blender: Blender, farm: Farm, project: dict[str,
     assert len(farm.jobs()) == jobs + 1
     assert found["jobs"] == [["shot 010 ñ", "completed"]]
     assert found["frames"] == ["SEQUENCE", 1, 3]
+
+
+def test_what_is_not_saved_is_asked_for(blender: Blender, farm: Farm, project: dict[str, str], home: Path) -> None:
+    if not blender.has_window:
+        pytest.skip("the bpy module has no window")
+    common = {"url": farm.url, "renders": str(farm.renders), "file": project["shot"]}
+    found = in_window(blender, "--enable-event-simulate").run("ask", home, **common)
+    keep_pictures(home)
+    assert found.get("errors") is None, found["output"]
+    assert "Traceback" not in found["output"], found["output"]
+    unchanged, escaped, copied, saved = found["answers"]
+    assert (unchanged["asked"], unchanged["bat_status"]) == (["RUNNING_MODAL"], "DONE")
+    assert (escaped["asked"], escaped["bat_status"], escaped["last_job_id"]) == (["CANCELLED"], "IDLE", "")
+    for answer, name, is_dirty in ((copied, "shot 010 ñ.flamenco.blend", True), (saved, "shot 010 ñ.blend", False)):
+        assert (answer["asked"], answer["before"], answer["was_dirty"]) == (["CANCELLED"], "IDLE", True)
+        assert (answer["bat_status"], answer["is_dirty"]) == ("DONE", is_dirty)
+        job = farm.client.fetch_job(answer["last_job_id"])
+        # What the button was pressed with survives the question.
+        assert (job.name, job.metadata["kept"]) == ("asked", "yes")
+        sent = blendfile_of(farm, answer)
+        assert (sent.name, mark_in(sent)) == (name, "copied once")
+    assert mark_in(Path(project["shot"])) == "copied once"
 
 
 def keep_pictures(home: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,10 @@ from flamenco_client import Client, ClientError
 ROOT = Path(__file__).resolve().parents[3]
 PROGRAMS = Path(os.environ.get("PROGRAMS") or ROOT / "target/debug")
 T = TypeVar("T")
+
+_kept = tempfile.TemporaryDirectory(prefix="flamenco-add-on-tests-", ignore_cleanup_errors=True)
+#: What all tests of a run may share.
+KEPT = Path(_kept.name)
 
 #: Settings of the person who runs the tests.
 _FOREIGN = ("FLAMENCO_LISTEN", "FLAMENCO_DATABASE", "FLAMENCO_SHARED_STORAGE", "FLAMENCO_HOME", "FLAMENCO_WORKER_NAME")
@@ -31,6 +36,16 @@ def until(what: str, found: Callable[[], T | None], seconds: float = 60.0) -> T:
             return value
         assert time.monotonic() < end, f"waited in vain: {what}"
         time.sleep(0.05)
+
+
+def environment() -> dict[str, str]:
+    """That of the tests, in which every Blender compiles its own scripts only the first time.
+
+    Some machines forbid it to keep what it compiled; then each start takes twice as long.
+    """
+    found = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    found["PYTHONPYCACHEPREFIX"] = str(KEPT / "compiled")
+    return found
 
 
 def free_port() -> int:
@@ -86,18 +101,16 @@ class Farm:
         return True
 
     def start_worker(self) -> None:
-        environment = {"FLAMENCO_HOME": str(self.folder / "worker"), "FLAMENCO_WORKER_NAME": "test-worker"}
-        self._worker = self._start("flamenco-worker", "worker", ["-manager", f"{self.url}/"], environment)
+        own = {"FLAMENCO_HOME": str(self.folder / "worker"), "FLAMENCO_WORKER_NAME": "test-worker"}
+        self._worker = self._start("flamenco-worker", "worker", ["-manager", f"{self.url}/"], own)
 
-    def _start(
-        self, program: str, name: str, arguments: list[str], environment: dict[str, str]
-    ) -> subprocess.Popen[bytes]:
-        inherited = {key: value for key, value in os.environ.items() if key not in _FOREIGN}
+    def _start(self, program: str, name: str, arguments: list[str], own: dict[str, str]) -> subprocess.Popen[bytes]:
+        inherited = {key: value for key, value in environment().items() if key not in _FOREIGN}
         with (self.folder / f"{name}.log").open("ab") as log:
             return subprocess.Popen(
                 [PROGRAMS / program, *arguments],
                 cwd=self.folder / name,
-                env={**inherited, **environment},
+                env={**inherited, **own},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

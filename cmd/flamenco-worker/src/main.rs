@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
-use flamenco_worker_core::{Config, ConfigError, find_manager, run};
+use flamenco_worker_core::{Config, ConfigError, DISCOVERY_GROUP, find_manager, run};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::Level;
@@ -82,7 +82,8 @@ async fn configuration(arguments: &Arguments, directory: &Path) -> anyhow::Resul
     match Config::load(&command_line, directory, &environment) {
         Err(ConfigError::NoManager(_)) => {
             command_line.manager_url = Some(find_manager(START_LIMIT).await?);
-            Ok(Config::load(&command_line, directory, &environment)?)
+            let config = Config::load(&command_line, directory, &environment)?;
+            Ok(Config { search_group: Some(DISCOVERY_GROUP), ..config })
         }
         loaded => Ok(loaded?),
     }

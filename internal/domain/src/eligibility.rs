@@ -35,17 +35,29 @@ pub struct Candidate<'a> {
     pub blocked: bool,
 }
 
-/// Whether a worker with these types and tags may get the task.
+/// What the rule looks at on the side of the worker, which is awake and was asked for nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asking<'a> {
+    /// Task types it runs.
+    pub types: &'a [String],
+    /// Its tags.
+    pub tags: &'a [TagId],
+    /// Whether it may get tasks at all.
+    pub enabled: bool,
+}
+
+/// Whether the worker may get the task. (One that it has already it keeps, also when it is disabled meanwhile.)
 #[must_use]
-pub fn is_eligible(candidate: &Candidate<'_>, types: &[String], tags: &[TagId]) -> bool {
-    candidate.job_status.is_schedulable()
+pub fn is_eligible(candidate: &Candidate<'_>, asking: Asking<'_>) -> bool {
+    asking.enabled
+        && candidate.job_status.is_schedulable()
         && !candidate.job_deleting
         && candidate.status.is_schedulable()
         && candidate.unmet_dependencies == 0
         && !candidate.failed_by_worker
         && !candidate.blocked
-        && types.iter().any(|name| name == candidate.task_type)
-        && candidate.job_tag.is_none_or(|tag| tags.contains(&tag))
+        && asking.types.iter().any(|name| name == candidate.task_type)
+        && candidate.job_tag.is_none_or(|tag| asking.tags.contains(&tag))
 }
 
 /// Sort key: the task with the smallest key goes first. Job priority, task priority, age of the job, place in it.
@@ -80,6 +92,9 @@ mod tests {
     fn each_rule_alone_excludes() {
         let types = ["blender".to_owned(), "ffmpeg".to_owned()];
         let (mine, other) = (TagId::random(), TagId::random());
+        let is_eligible = |candidate: &Candidate<'_>, types: &[String], tags: &[TagId]| {
+            is_eligible(candidate, Asking { types, tags, enabled: true })
+        };
         assert!(is_eligible(&candidate(), &types, &[]));
         assert!(is_eligible(&candidate(), &types, &[mine]), "a tagged worker takes tagless jobs too");
         assert!(is_eligible(&Candidate { job_tag: Some(mine), ..candidate() }, &types, &[other, mine]));
@@ -97,6 +112,8 @@ mod tests {
             assert!(!is_eligible(&excluded, &types, &[other]), "{excluded:?}");
         }
         assert!(!is_eligible(&candidate(), &[], &[]), "no types, no tasks");
+        let disabled = Asking { types: &types, tags: &[], enabled: false };
+        assert!(!super::is_eligible(&candidate(), disabled), "a disabled worker gets nothing");
     }
 
     #[test]

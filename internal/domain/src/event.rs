@@ -1,6 +1,6 @@
 //! What happened, for whoever watches. Built from the stored row, announced after the commit.
 
-use crate::farm_status::FarmStatus;
+use crate::farm_status::FarmState;
 use crate::ids::{JobId, TagId, TaskId};
 use crate::job::{JobStatus, JobSummary};
 use crate::machine::WorkerMachine;
@@ -15,7 +15,7 @@ pub enum Event {
     /// The manager is about to stop.
     ManagerStopping,
     /// The state of the whole farm changed.
-    FarmStatus(FarmStatus),
+    FarmStatus(FarmState),
     /// A job is new, changed or gone.
     Job(Box<JobEvent>),
     /// A task changed.
@@ -80,4 +80,6 @@ pub struct WorkerEvent {
     pub previous: Option<WorkerStatus>,
     /// Its tags, when they are what changed.
     pub tags: Option<Vec<TagId>>,
+    /// It was enabled or disabled just now.
+    pub switched: bool,
 }

@@ -47,6 +47,29 @@ pub struct StatusRequest {
     pub lazy: bool,
 }
 
+/// A person does not want a worker to get tasks. Unlike sleep this is never undone by a schedule, or by the worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disabled {
+    /// Since when.
+    pub at: DateTime<Utc>,
+    /// Why, for people; may be empty.
+    pub reason: String,
+}
+
+/// What a person wants of a worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Switch {
+    /// It may get tasks.
+    Enable,
+    /// It gets no more tasks.
+    Disable {
+        /// Why, for people; may be empty.
+        reason: String,
+        /// Its task goes back to the queue at once.
+        now: bool,
+    },
+}
+
 /// A worker.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Worker {
@@ -68,6 +91,8 @@ pub struct Worker {
     pub status: WorkerStatus,
     /// What it was asked to become.
     pub requested: Option<StatusRequest>,
+    /// Set while it may not get tasks.
+    pub disabled: Option<Disabled>,
     /// Task types it runs, lower case.
     pub task_types: Vec<String>,
     /// Whether it can be asked to restart.
@@ -180,10 +205,38 @@ pub fn on_status_request(
     }
 }
 
+/// A person enables or disables a worker. One that is disabled already stays so since it was; the reason is the new one.
+#[must_use]
+pub fn on_switch(was: Option<&Disabled>, switch: &Switch, now: DateTime<Utc>) -> Option<Disabled> {
+    match switch {
+        Switch::Enable => None,
+        Switch::Disable { reason, .. } => {
+            Some(Disabled { at: was.map_or(now, |was| was.at), reason: reason.clone() })
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use WorkerStatus as W;
+
+    #[test]
+    fn enabling_and_disabling() {
+        let at = |seconds: i64| DateTime::from_timestamp(1_700_000_000 + seconds, 0).unwrap();
+        let disabled =
+            |seconds: i64, reason: &str| Some(Disabled { at: at(seconds), reason: reason.to_owned() });
+        let disable = |reason: &str, now| Switch::Disable { reason: reason.to_owned(), now };
+        for (was, switch, want) in [
+            (None, Switch::Enable, None),
+            (None, disable("fan", false), disabled(9, "fan")),
+            (None, disable("", true), disabled(9, "")),
+            (disabled(1, "fan"), disable("disk", false), disabled(1, "disk")),
+            (disabled(1, "fan"), Switch::Enable, None),
+        ] {
+            assert_eq!(on_switch(was.as_ref(), &switch, at(9)), want, "{was:?} {switch:?}");
+        }
+    }
 
     const fn ask(status: W, lazy: bool) -> Option<StatusRequest> {
         Some(StatusRequest { status, lazy })

@@ -11,7 +11,7 @@ use rquickjs::context::EvalOptions;
 use rquickjs::prelude::Func;
 use rquickjs::{Ctx, Exception, Function, Object};
 use serde_json::{Map, Value as Json};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -138,7 +138,8 @@ fn add_values<'js>(
 ) -> rquickjs::Result<()> {
     host.set("platform", Platform::current().as_str())?;
     host.set("traceThrows", purpose.trace_throws)?;
-    host.set("newUuid", Func::from(|| new_id().to_string()))?;
+    let ids = TaskIds::new();
+    host.set("newUuid", Func::from(move || ids.next().to_string()))?;
     host.set("currentDirectory", Func::from(current_directory))?;
     host.set("formatTimestampLocal", Func::from(format_timestamp))?;
 
@@ -155,6 +156,33 @@ fn add_values<'js>(
         }
     };
     host.set("thrownAt", Func::from(note))
+}
+
+/// Ids for the tasks of one job, in growing order.
+///
+/// They have the form of random ids, but those of a job are neighbours: a database that stores a hundred thousand of
+/// them then adds to the end of its index, instead of changing all of it for every portion.
+struct TaskIds {
+    /// The same for all, version and variant included.
+    start: [u8; 9],
+    next: Cell<u32>,
+}
+
+impl TaskIds {
+    fn new() -> Self {
+        let mut start = [0; 9];
+        start.copy_from_slice(&new_id().as_bytes()[..9]);
+        Self { start, next: Cell::new(0) }
+    }
+
+    fn next(&self) -> Uuid {
+        let number = self.next.get();
+        self.next.set(number.wrapping_add(1));
+        let mut id: [u8; 16] = rand::random();
+        id[..9].copy_from_slice(&self.start);
+        id[9..13].copy_from_slice(&number.to_be_bytes());
+        Uuid::from_bytes(id)
+    }
 }
 
 /// A random id. Not from the operating system each time, which would cost a system call for every task.
@@ -311,6 +339,15 @@ fn module_text(ctx: &Ctx<'_>, sources: &Sources, file: &str) -> rquickjs::Result
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ids_of_tasks_grow_and_have_the_form_of_random_ones() {
+        let (one, other) = (TaskIds::new(), TaskIds::new());
+        let ids: Vec<Uuid> = (0..1_000).map(|_| one.next()).collect();
+        assert!(ids.is_sorted_by(|before, after| before < after));
+        assert!(ids.iter().all(|id| id.get_version_num() == 4 && id.get_variant() == uuid::Variant::RFC4122));
+        assert_ne!(one.next().as_bytes()[..9], other.next().as_bytes()[..9], "another job has other ids");
+    }
 
     #[test]
     fn timestamps_name_directories() {

@@ -6,7 +6,7 @@ use flamenco_api::types::{
     EventWorkerTagUpdate, EventWorkerUpdate, FarmStatusReport, LifeCycleEventType, WorkerMachines,
 };
 use flamenco_domain::event::Event;
-use flamenco_domain::farm_status::FarmStatus;
+use flamenco_domain::farm_status::FarmState;
 use serde::Serialize;
 
 use crate::http::{convert, machines};
@@ -53,7 +53,7 @@ impl Message {
     }
 
     /// The farm is in this state.
-    pub(crate) fn farm_status(status: FarmStatus) -> Self {
+    pub(crate) fn farm_status(status: FarmState) -> Self {
         Self::new(STATUS, STATUS, Payload::FarmStatus(convert::farm_status(status)))
     }
 

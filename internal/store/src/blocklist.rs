@@ -68,8 +68,17 @@ pub async fn failures_of_worker(db: &impl Db, job: i64, worker: i64, task_type: 
     count(db, sql, vec![worker.into(), job.into(), task_type.into()]).await
 }
 
+/// Workers that could still run a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OthersLeft {
+    /// How many.
+    pub workers: i64,
+    /// How many of these are disabled.
+    pub disabled: i64,
+}
+
 /// How many workers besides `failed` could still run `task`: they exist, support its type, have the job's tag, are not
-/// blocked for it and have not failed it. Sleeping and absent workers count, since they may come back.
+/// blocked for it and have not failed it. Sleeping, absent and disabled workers count, since they may come back.
 ///
 /// # Errors
 /// When the database cannot be read.
@@ -78,15 +87,18 @@ pub async fn others_left(
     job: &JobSummary,
     task: &TaskSummary,
     failed: i64,
-) -> Result<i64, Error> {
-    let sql = "SELECT COUNT(*) AS n FROM workers w WHERE w.deleted_at IS NULL AND w.id <> $1 AND \
+) -> Result<OthersLeft, Error> {
+    let sql = "SELECT COUNT(*) AS n, COUNT(w.disabled_at) AS disabled FROM workers w WHERE w.deleted_at IS NULL AND w.id <> $1 AND \
                ',' || w.task_types || ',' LIKE '%,' || $2 || ',%' \
                AND NOT EXISTS (SELECT 1 FROM job_blocks b WHERE b.job_id = $3 AND b.worker_id = w.id AND b.task_type = $2) \
                AND NOT EXISTS (SELECT 1 FROM task_failures f WHERE f.task_id = $4 AND f.worker_id = w.id) \
                AND (NOT EXISTS (SELECT 1 FROM jobs j WHERE j.id = $3 AND j.worker_tag_id IS NOT NULL) \
                OR EXISTS (SELECT 1 FROM jobs j JOIN worker_tag_membership m ON m.worker_tag_id = j.worker_tag_id \
                WHERE j.id = $3 AND m.worker_id = w.id))";
-    count(db, sql, vec![failed.into(), task.task_type.as_str().into(), job.seq.into(), task.seq.into()]).await
+    let values = vec![failed.into(), task.task_type.as_str().into(), job.seq.into(), task.seq.into()];
+    let row = query_one(db, sql, values).await?;
+    let row = row.ok_or_else(|| Error::Corrupt("a count gave no row".to_owned()))?;
+    Ok(OthersLeft { workers: row.get("n")?, disabled: row.get("disabled")? })
 }
 
 /// A condition that no worker is left for tasks of a type in a job `j`: they do not exist, do not support the type

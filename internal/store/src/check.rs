@@ -121,9 +121,9 @@ pub async fn inspect(location: &Location, cancel: &CancellationToken) -> Result<
             unsound => return Ok(unsound),
         }
     }
-    let connection = crate::store::connect_to_read(location).await?;
-    let differences = crate::recount::differences(&crate::Reader(connection.clone())).await;
-    connection.close().await?;
+    let reader = crate::Reader::open(location).await?;
+    let differences = crate::recount::differences(&reader).await;
+    reader.close().await;
     let differences = differences?;
     Ok(if differences.is_empty() { Health::Sound } else { Health::Damaged(differences) })
 }

@@ -26,7 +26,8 @@ pub struct Claim {
 }
 
 /// The task that a worker already has, since one that lost an answer or was restarted gets it again; otherwise the
-/// best one for it. Nothing for a worker that is not awake, or is asked to change its status.
+/// best one for it. Nothing for a worker that is not awake, or is asked to change its status; and nothing new for one
+/// that is disabled.
 ///
 /// Only finds it: the caller assigns it in the same transaction, in which task and worker are locked against other
 /// managers.
@@ -95,7 +96,7 @@ const CLAIM: &str = concat!(
          AND o.status IN ('active', 'queued', 'pause-requested') ORDER BY a.id LIMIT 1), \
          (SELECT f.task_id FROM firsts f JOIN tasks c ON c.id = f.task_id \
          ORDER BY f.job_priority DESC, f.priority DESC, f.job_id, c.index_in_job LIMIT 1)) \
-         AND (t.runnable = 1 OR t.status = 'active') \
+         AND ((t.runnable = 1 AND me.disabled_at IS NULL) OR t.status = 'active') \
          AND me.status = 'awake' AND me.status_requested = '' AND me.deleted_at IS NULL"
     )
 );

@@ -92,6 +92,20 @@ impl From<DbErr> for Error {
     }
 }
 
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ffi;
+        let text = error.to_string();
+        let rusqlite::Error::SqliteFailure(ffi::Error { extended_code, .. }, _) = &error else {
+            return Self::Database(text);
+        };
+        match *extended_code {
+            ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY => Self::Duplicate(text),
+            code => of_sqlite(code.unsigned_abs() & 0xff, text),
+        }
+    }
+}
+
 /// The database's own error code; `None` when it was not the database that spoke, but the connection to it.
 fn code(error: &DbErr) -> Option<String> {
     let (DbErr::Conn(RuntimeErr::SqlxError(source))

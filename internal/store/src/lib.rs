@@ -26,6 +26,7 @@ pub mod machines;
 mod migration;
 pub mod recount;
 pub mod sleep;
+mod sqlite;
 mod store;
 pub mod submit;
 pub mod tags;

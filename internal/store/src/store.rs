@@ -1,23 +1,23 @@
 //! Opening the database, and the handle that everybody holds.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, Statement};
+use sea_orm::{ConnectOptions, Database};
 use sea_orm_migration::MigratorTrait;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, oneshot};
 
 use crate::check::{self, Health};
-use crate::db::Reader;
+use crate::db::{Pool, Reader};
 use crate::error::Error;
 use crate::migration::Migrator;
-use crate::writer::{Kind, OnCommit, Tx, Writer};
+use crate::sqlite::{BUSY_TIMEOUT, Connection, Readers};
+use crate::writer::{Kind, OnCommit, Tx, Writer, Writing};
 
 /// Connections that only read. They never wait for the writer.
 const READERS: u32 = 8;
-/// How long a connection waits for a lock that somebody else holds.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Which database to open.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub struct Store {
     pub(crate) location: Location,
     pub(crate) was_left_open: bool,
     /// The writer, which has the connection for writing.
-    task: std::sync::Arc<Mutex<Option<tokio::task::JoinHandle<DatabaseConnection>>>>,
+    writing: Arc<Mutex<Option<oneshot::Receiver<Writing>>>>,
 }
 
 impl Store {
@@ -58,22 +58,30 @@ impl Store {
             })?;
         }
         let was_left_open = check::was_left_open(location);
-        let write = Database::connect(options(location, Access::Write)).await?;
-        if let Location::Sqlite(path) = location {
-            insist_on_foreign_keys(&write).await?;
-            if was_left_open && let Health::Damaged(problems) = check::at_start(path).await {
-                return Err(Error::Damaged(problems.join("; ")));
-            }
+        let to_migrate = Database::connect(options(location)).await?;
+        if let Location::Sqlite(path) = location
+            && was_left_open
+            && let Health::Damaged(problems) = check::at_start(path).await
+        {
+            return Err(Error::Damaged(problems.join("; ")));
         }
-        Migrator::up(&write, None).await?;
-        let read = connect_to_read(location).await?;
-        let (writer, task) = Writer::spawn(write, options(location, Access::Write), on_commit);
+        Migrator::up(&to_migrate, None).await?;
+        let writing = match location {
+            Location::Sqlite(path) => {
+                let connection = Connection::open(path, true)?;
+                to_migrate.close().await?;
+                Writing::Sqlite(Arc::new(connection), path.clone())
+            }
+            Location::Postgres { .. } => Writing::Postgres(to_migrate, options(location)),
+        };
+        let reader = Reader::open(location).await?;
+        let (writer, writing) = Writer::spawn(writing, on_commit)?;
         Ok(Self {
-            reader: Reader(read),
+            reader,
             writer,
             location: location.clone(),
             was_left_open,
-            task: std::sync::Arc::new(Mutex::new(Some(task))),
+            writing: Arc::new(Mutex::new(Some(writing))),
         })
     }
 
@@ -130,47 +138,65 @@ impl Store {
     /// Ends the store for every handle: what was accepted is finished and answered, then the connections are closed.
     pub async fn close(self) {
         self.writer.close();
-        let mut connections = vec![self.reader.0];
-        if let Some(task) = self.task.lock().await.take() {
-            match task.await {
-                // The writing one last: only that can empty and remove the log beside the file, which tells the next
-                // start that all is well.
-                Ok(connection) => connections.push(connection),
-                Err(error) => tracing::error!(%error, "the writer ended badly"),
-            }
+        let writing = self.writing.lock().await.take();
+        let writing = match writing {
+            Some(writing) => writing.await.ok(),
+            None => None,
+        };
+        self.reader.close().await;
+        // The writing one last: only that can empty and remove the log beside the file, which tells the next start
+        // that all is well.
+        if let Some(writing) = writing
+            && let Err(error) = writing.close().await
+        {
+            tracing::warn!(%error, "closing the database");
         }
-        for connection in connections {
-            if let Err(error) = connection.close().await {
-                tracing::warn!(error = %error, "closing the database");
+    }
+}
+
+impl Reader {
+    pub(crate) async fn open(location: &Location) -> Result<Self, Error> {
+        Ok(Self(match location {
+            Location::Sqlite(path) => Pool::Sqlite(Arc::new(Readers::open(path, READERS)?)),
+            Location::Postgres { .. } => {
+                let mut options = options(location);
+                options.max_connections(READERS);
+                Pool::Postgres(Database::connect(options).await?)
+            }
+        }))
+    }
+
+    pub(crate) async fn close(self) {
+        match self.0 {
+            Pool::Sqlite(readers) => readers.close().await,
+            Pool::Postgres(connection) => {
+                if let Err(error) = connection.close().await {
+                    tracing::warn!(%error, "closing the database");
+                }
             }
         }
     }
 }
 
-pub(crate) async fn connect_to_read(location: &Location) -> Result<DatabaseConnection, Error> {
-    Ok(Database::connect(options(location, Access::Read)).await?)
-}
-
-/// Without them, deleting a job would leave its tasks behind.
-async fn insist_on_foreign_keys(connection: &DatabaseConnection) -> Result<(), Error> {
-    let backend = connection.get_database_backend();
-    let row = connection.query_one_raw(Statement::from_string(backend, "PRAGMA foreign_keys")).await?;
-    let on = row.map(|row| row.try_get_by_index::<i64>(0)).transpose()?;
-    if on == Some(1) {
-        return Ok(());
-    }
-    Err(Error::Database("this SQLite cannot enforce foreign keys".to_owned()))
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Access {
-    Read,
-    Write,
-}
-
-fn options(location: &Location, access: Access) -> ConnectOptions {
+/// One connection of `sea-orm`: on SQLite for the migrations only.
+fn options(location: &Location) -> ConnectOptions {
     let mut options = match location {
-        Location::Sqlite(path) => sqlite_options(path, access),
+        Location::Sqlite(path) => {
+            let mut options = ConnectOptions::new("sqlite::memory:");
+            let path = path.clone();
+            options.map_sqlx_sqlite_opts(move |sqlite| {
+                sqlite
+                    .filename(&path)
+                    .in_memory(false)
+                    .shared_cache(false)
+                    .create_if_missing(true)
+                    .busy_timeout(BUSY_TIMEOUT)
+                    .foreign_keys(true)
+                    .pragma("journal_mode", "WAL")
+                    .pragma("synchronous", "FULL")
+            });
+            options
+        }
         Location::Postgres { url, schema } => {
             let mut options = ConnectOptions::new(url.clone());
             if let Some(schema) = schema {
@@ -181,35 +207,10 @@ fn options(location: &Location, access: Access) -> ConnectOptions {
         }
     };
     options
-        .max_connections(if access == Access::Write { 1 } else { READERS })
+        .max_connections(1)
         .min_connections(1)
         .acquire_timeout(Duration::from_secs(30))
         .sqlx_logging(false)
         .test_before_acquire(matches!(location, Location::Postgres { .. }));
-    options
-}
-
-fn sqlite_options(path: &Path, access: Access) -> ConnectOptions {
-    let mut options = ConnectOptions::new("sqlite::memory:");
-    let path = path.to_owned();
-    options.map_sqlx_sqlite_opts(move |sqlite| {
-        sqlite
-            .filename(&path)
-            .in_memory(false)
-            .shared_cache(false)
-            .create_if_missing(access == Access::Write)
-            .read_only(access == Access::Read)
-            .busy_timeout(BUSY_TIMEOUT)
-            .foreign_keys(true)
-            .pragma("journal_mode", "WAL")
-            .pragma("synchronous", "FULL")
-            .pragma("wal_autocheckpoint", "2000")
-            .pragma("cache_size", "-16000")
-            .statement_cache_capacity(200)
-    });
-    options
-        // One connection for as long as the process lives: nothing to reconnect to.
-        .idle_timeout(Option::<Duration>::None)
-        .max_lifetime(Option::<Duration>::None);
     options
 }

@@ -5,6 +5,7 @@
 //! visible in one small transaction. What a crash leaves behind is removed at start-up; nobody was told of it.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -13,14 +14,13 @@ use flamenco_domain::ids::{JobId, TagId, TaskId};
 use flamenco_domain::job::{Job, JobStatus};
 use flamenco_domain::task::{Command, steps_total};
 use sea_orm::Value;
-use sea_orm::sea_query::{Alias, Expr, Query};
 
 use crate::db::{Db, execute, execute_returning, insert, json_text, micros, query_one, storable};
 use crate::error::Error;
 use crate::{Store, Tx, checkouts, jobs};
 
 /// Rows in one slice.
-const SLICE: usize = 500;
+const SLICE: usize = 1_000;
 
 /// A job to store.
 #[derive(Debug, Clone)]
@@ -83,7 +83,8 @@ pub async fn submit(store: &Store, job: NewJob) -> Result<Job, Error> {
                 let job = Arc::clone(&job);
                 Box::pin(async move {
                     let seq = insert_job(tx, &job, tag).await?;
-                    let keys = insert_tasks(tx, &job, seq, 0..job.tasks.len()).await?;
+                    let rows = task_rows(&job, seq, 0..job.tasks.len())?;
+                    let keys = insert_tasks(tx, &rows, 0).await?;
                     insert_dependencies(tx, &dependencies(&job, &keys)).await?;
                     publish(tx, &job, seq, tag).await
                 })
@@ -119,11 +120,11 @@ async fn submit_in_slices(store: &Store, job: Arc<NewJob>, tag: i64) -> Result<J
     let mut keys = Vec::with_capacity(job.tasks.len());
     for start in (0..job.tasks.len()).step_by(SLICE) {
         let slice = start..(start + SLICE).min(job.tasks.len());
-        let job = Arc::clone(&job);
+        let rows = Arc::new(task_rows(&job, seq, slice)?);
         let inserted = store
             .write_low(move |tx| {
-                let (job, slice) = (Arc::clone(&job), slice.clone());
-                Box::pin(async move { insert_tasks(tx, &job, seq, slice).await })
+                let rows = Arc::clone(&rows);
+                Box::pin(async move { insert_tasks(tx, &rows, start).await })
             })
             .await?;
         keys.extend(inserted);
@@ -179,58 +180,53 @@ async fn insert_job(tx: &Tx, job: &NewJob, tag: i64) -> Result<i64, Error> {
     rows.first().ok_or_else(|| Error::Corrupt("an insert gave no key".to_owned()))?.get("id")
 }
 
-/// Inserts a range of the job's tasks and gives back their keys in the same order.
-async fn insert_tasks(
-    tx: &Tx,
-    job: &NewJob,
-    seq: i64,
-    range: std::ops::Range<usize>,
-) -> Result<Vec<i64>, Error> {
-    let columns = [
-        "uuid",
-        "job_id",
-        "index_in_job",
-        "name",
-        "task_type",
-        "priority",
-        "status",
-        "runnable",
-        "unmet_deps",
-        "commands",
-        "steps_total",
-        "created_at",
-        "updated_at",
-    ];
-    let mut keys = vec![0; range.len()];
-    // PostgreSQL takes at most 65,535 values in a statement, SQLite 32,766.
-    for chunk in range.clone().collect::<Vec<_>>().chunks(250) {
-        let mut statement = Query::insert();
-        statement.into_table(Alias::new("tasks")).columns(columns.map(Alias::new));
-        for place in chunk {
-            let task = &job.tasks[*place];
-            let values: [Value; 13] = [
-                task.id.0.into(),
-                seq.into(),
-                (*place as i64 + 1).into(),
-                task.name.as_str().into(),
-                task.task_type.as_str().into(),
-                task.priority.into(),
-                "queued".into(),
-                i64::from(task.dependencies.is_empty()).into(),
-                (task.dependencies.len() as i64).into(),
-                json_text(&task.commands)?.into(),
-                steps_total(&task.commands).into(),
-                micros(job.created),
-                micros(job.created),
-            ];
-            statement.values_panic(values.map(Expr::val));
-        }
-        statement.returning(Query::returning().columns(["id", "index_in_job"].map(Alias::new)));
-        for row in insert(tx, &statement).await? {
-            let index: i64 = row.get("index_in_job")?;
-            let place = usize::try_from(index - 1).unwrap_or_default();
-            keys[place - range.start] = row.get("id")?;
-        }
+/// Columns of a task that are known when it is stored; the others have defaults.
+const COLUMNS: &[&str] = &[
+    "uuid",
+    "job_id",
+    "index_in_job",
+    "name",
+    "task_type",
+    "priority",
+    "status",
+    "runnable",
+    "unmet_deps",
+    "commands",
+    "steps_total",
+    "created_at",
+    "updated_at",
+];
+
+/// The rows of a range of the job's tasks. Made outside of the writer, which has better things to do.
+fn task_rows(job: &NewJob, seq: i64, range: Range<usize>) -> Result<Vec<Vec<Value>>, Error> {
+    let row = |place: usize| {
+        let task = &job.tasks[place];
+        Ok(vec![
+            task.id.0.into(),
+            seq.into(),
+            (place as i64 + 1).into(),
+            task.name.as_str().into(),
+            task.task_type.as_str().into(),
+            task.priority.into(),
+            "queued".into(),
+            i64::from(task.dependencies.is_empty()).into(),
+            (task.dependencies.len() as i64).into(),
+            json_text(&task.commands)?.into(),
+            steps_total(&task.commands).into(),
+            micros(job.created),
+            micros(job.created),
+        ])
+    };
+    range.map(row).collect()
+}
+
+/// Inserts rows of tasks, whose first place in the job is `start`, and gives back their keys in the same order.
+async fn insert_tasks(tx: &Tx, rows: &[Vec<Value>], start: usize) -> Result<Vec<i64>, Error> {
+    let mut keys = vec![0; rows.len()];
+    for row in insert(tx, "tasks", COLUMNS, &["id", "index_in_job"], rows).await? {
+        let index: i64 = row.get("index_in_job")?;
+        let place = usize::try_from(index - 1).unwrap_or_default();
+        keys[place - start] = row.get("id")?;
     }
     Ok(keys)
 }
@@ -242,16 +238,9 @@ fn dependencies(job: &NewJob, keys: &[i64]) -> Vec<(i64, i64)> {
 }
 
 async fn insert_dependencies(tx: &Tx, pairs: &[(i64, i64)]) -> Result<(), Error> {
-    for chunk in pairs.chunks(SLICE) {
-        let mut statement = Query::insert();
-        statement
-            .into_table(Alias::new("task_dependencies"))
-            .columns(["task_id", "dependency_id"].map(Alias::new));
-        for (task, dependency) in chunk {
-            statement.values_panic([Expr::val(*task), Expr::val(*dependency)]);
-        }
-        insert(tx, &statement).await?;
-    }
+    let rows: Vec<Vec<Value>> =
+        pairs.iter().map(|(task, dependency)| vec![(*task).into(), (*dependency).into()]).collect();
+    insert(tx, "task_dependencies", &["task_id", "dependency_id"], &[], &rows).await?;
     Ok(())
 }
 

@@ -1,8 +1,9 @@
 //! Workers.
 
 use chrono::{DateTime, Utc};
+use flamenco_domain::farm_status::WorkerCount;
 use flamenco_domain::ids::WorkerId;
-use flamenco_domain::worker::{StatusRequest, Worker, WorkerStatus};
+use flamenco_domain::worker::{Disabled, StatusRequest, Worker};
 
 use crate::db::{
     Db, Row, execute, execute_returning, is_postgres, micros, optional_micros, query_all, query_one,
@@ -17,7 +18,7 @@ macro_rules! select_worker {
         concat!(
             "SELECT w.id, w.uuid, w.secret_hash, w.name, w.address, w.platform, w.software, w.status, ",
             "w.status_requested, w.lazy_status_request, w.task_types, w.can_restart, w.last_seen_at, w.deleted_at, ",
-            "w.created_at, w.updated_at FROM workers w ",
+            "w.created_at, w.updated_at, w.disabled_at, w.disabled_reason FROM workers w ",
             $rest
         )
     };
@@ -35,6 +36,10 @@ pub(crate) fn worker(row: &Row) -> Result<Worker, Error> {
         })
     };
     let task_types: String = row.get("task_types")?;
+    let disabled = match row.optional_time("disabled_at")? {
+        Some(at) => Some(Disabled { at, reason: row.get("disabled_reason")? }),
+        None => None,
+    };
     Ok(Worker {
         seq: row.get("id")?,
         id: WorkerId(row.get("uuid")?),
@@ -45,6 +50,7 @@ pub(crate) fn worker(row: &Row) -> Result<Worker, Error> {
         software: row.get("software")?,
         status: row.parse("status")?,
         requested,
+        disabled,
         task_types: task_types.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect(),
         can_restart: row.get::<i64>("can_restart")? != 0,
         last_seen: row.optional_time("last_seen_at")?,
@@ -93,14 +99,22 @@ pub async fn any_on(db: &impl Db, platform: &str) -> Result<bool, Error> {
     Ok(query_one(db, sql, vec![platform.into()]).await?.is_some())
 }
 
-/// How many workers there are in each status; deleted ones do not count.
+/// How many workers there are in each status, and how many of these are disabled; deleted ones do not count.
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn count_by_status(db: &impl Db) -> Result<Vec<(WorkerStatus, i64)>, Error> {
-    let sql = "SELECT status, COUNT(*) AS n FROM workers WHERE deleted_at IS NULL GROUP BY status";
+pub async fn count_by_status(db: &impl Db) -> Result<Vec<WorkerCount>, Error> {
+    let sql = "SELECT status, COUNT(*) AS n, COUNT(disabled_at) AS disabled FROM workers WHERE deleted_at IS NULL \
+               GROUP BY status";
     let rows = query_all(db, sql, vec![]).await?;
-    rows.iter().map(|row| Ok((row.parse("status")?, row.get("n")?))).collect()
+    let count = |row: &Row| {
+        Ok(WorkerCount {
+            status: row.parse("status")?,
+            workers: row.get("n")?,
+            disabled: row.get("disabled")?,
+        })
+    };
+    rows.iter().map(count).collect()
 }
 
 /// Workers that were last seen at or before `before` and are in a status in which they should have been.
@@ -170,6 +184,23 @@ pub async fn save_status(db: &impl Db, worker: &Worker) -> Result<(), Error> {
         optional_micros(worker.last_seen),
         micros(worker.updated),
         optional_micros(worker.deleted),
+        worker.seq.into(),
+    ];
+    execute(db, sql, values).await?;
+    Ok(())
+}
+
+/// Stores whether it is disabled, as it stands in `worker`.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn save_disabled(db: &impl Db, worker: &Worker) -> Result<(), Error> {
+    let sql = "UPDATE workers SET disabled_at = $1, disabled_reason = $2, updated_at = $3 WHERE id = $4";
+    let disabled = worker.disabled.as_ref();
+    let values = vec![
+        optional_micros(disabled.map(|disabled| disabled.at)),
+        disabled.map_or("", |disabled| disabled.reason.as_str()).into(),
+        micros(worker.updated),
         worker.seq.into(),
     ];
     execute(db, sql, values).await?;

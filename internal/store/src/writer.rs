@@ -7,11 +7,15 @@
 //! operation runs alone, so that only the failing one fails. That is cheaper than a savepoint for each
 //! (`reference/store.md` has the measurements).
 //!
+//! SQLite's statements run at once, so its writer has a thread of its own and blocks nobody; PostgreSQL's wait for the
+//! server, and its writer is a task among others.
+//!
 //! Low-priority operations, slices of something long, come at most one to a batch. Hot ones, which every task goes
 //! through several times, leave what they change together to the end of the batch, see `batch.rs`.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -19,16 +23,14 @@ use std::time::{Duration, Instant};
 use flamenco_domain::event::Event;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode,
-    TransactionOptions, TransactionTrait,
-};
+use sea_orm::{ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, TransactionTrait};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::batch::{self, Batch};
-use crate::db::Db;
-use crate::error::{Error, is_conflict};
+use crate::db::{Db, Link, Way};
+use crate::error::Error;
+use crate::sqlite::Connection;
 
 /// Operations that can wait before callers have to.
 const QUEUE: usize = 1_024;
@@ -44,9 +46,46 @@ const CONFLICT_TRIES: usize = 5;
 /// Called after each commit with what the operations of the batch announced, in their order.
 pub type OnCommit = Arc<dyn Fn(Vec<Event>) + Send + Sync>;
 
+/// The connection that writes, and how to connect anew.
+pub(crate) enum Writing {
+    Sqlite(Arc<Connection>, PathBuf),
+    Postgres(DatabaseConnection, ConnectOptions),
+}
+
+impl Writing {
+    pub(crate) async fn close(self) -> Result<(), Error> {
+        match self {
+            // Only this one is left: every transaction is over.
+            Self::Sqlite(connection, _) => Arc::into_inner(connection).map_or(Ok(()), Connection::close),
+            Self::Postgres(connection, _) => Ok(connection.close().await?),
+        }
+    }
+}
+
+enum Transaction {
+    Sqlite(Arc<Connection>),
+    Postgres(DatabaseTransaction),
+}
+
+impl Transaction {
+    async fn commit(self) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(connection) => connection.commit(),
+            Self::Postgres(transaction) => Ok(transaction.commit().await?),
+        }
+    }
+
+    async fn roll_back(self) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(connection) => connection.roll_back(),
+            Self::Postgres(transaction) => Ok(transaction.rollback().await?),
+        }
+    }
+}
+
 /// The transaction an operation runs in.
 pub struct Tx {
-    transaction: DatabaseTransaction,
+    transaction: Transaction,
     wrote: AtomicBool,
     broken: AtomicBool,
     conflict: AtomicBool,
@@ -94,19 +133,20 @@ impl Tx {
 }
 
 impl Db for Tx {
-    type Connection = DatabaseTransaction;
-
-    fn connection(&self) -> &DatabaseTransaction {
-        &self.transaction
+    fn link(&self) -> Link<'_> {
+        Link(match &self.transaction {
+            Transaction::Sqlite(connection) => Way::Sqlite(connection),
+            Transaction::Postgres(transaction) => Way::Postgres(transaction),
+        })
     }
 
     fn note_write(&self) {
         self.wrote.store(true, Ordering::Relaxed);
     }
 
-    fn note_error(&self, error: &DbErr) {
+    fn note_error(&self, conflict: bool) {
         self.broken.store(true, Ordering::Relaxed);
-        if is_conflict(error) {
+        if conflict {
             self.conflict.store(true, Ordering::Relaxed);
         }
     }
@@ -189,29 +229,41 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Starts the writer task; it ends after [`Self::close`], when what it has accepted is done, and gives back the
+    /// Starts the writer; it ends after [`Self::close`], when what it has accepted is done, and gives back the
     /// connection.
+    ///
+    /// # Errors
+    /// When there is no room for another thread.
     pub(crate) fn spawn(
-        connection: DatabaseConnection,
-        options: ConnectOptions,
+        connection: Writing,
         on_commit: OnCommit,
-    ) -> (Self, tokio::task::JoinHandle<DatabaseConnection>) {
+    ) -> Result<(Self, oneshot::Receiver<Writing>), Error> {
         let (normal, normal_queue) = mpsc::channel(QUEUE);
         let (low, low_queue) = mpsc::channel(LOW_QUEUE);
-        let postgres = connection.get_database_backend() == sea_orm::DbBackend::Postgres;
-        let batch_size = if postgres { BATCH_POSTGRES } else { BATCH_SQLITE };
+        let threaded = matches!(connection, Writing::Sqlite(..));
         let closing = CancellationToken::new();
         let task = Task {
             connection,
-            options,
             spoiled: AtomicBool::new(false),
             normal: normal_queue,
             low: low_queue,
             on_commit,
-            batch_size,
+            batch_size: if threaded { BATCH_SQLITE } else { BATCH_POSTGRES },
             closing: closing.clone(),
         };
-        (Self { normal, low, closing }, tokio::spawn(task.run()))
+        let (done, connection) = oneshot::channel();
+        // Nobody may want the connection back: then it is closed here.
+        let run = async move { drop(done.send(task.run().await)) };
+        if threaded {
+            let runtime = tokio::runtime::Handle::current();
+            let thread = std::thread::Builder::new().name("database-writer".to_owned());
+            thread
+                .spawn(move || runtime.block_on(run))
+                .map_err(|error| Error::Database(format!("no thread for the database: {error}")))?;
+        } else {
+            tokio::spawn(run);
+        }
+        Ok((Self { normal, low, closing }, connection))
     }
 
     /// From now on nothing is accepted any more.
@@ -234,9 +286,7 @@ impl Writer {
 }
 
 struct Task {
-    connection: DatabaseConnection,
-    /// How to connect anew.
-    options: ConnectOptions,
+    connection: Writing,
     /// Nobody knows in which state the connection is.
     spoiled: AtomicBool,
     normal: mpsc::Receiver<Box<dyn Operation>>,
@@ -247,28 +297,36 @@ struct Task {
 }
 
 impl Task {
-    async fn run(mut self) -> DatabaseConnection {
+    async fn run(mut self) -> Writing {
+        while let Some((first, first_is_low)) = self.next().await {
+            self.batch(first, first_is_low).await;
+        }
+        self.connection
+    }
+
+    /// The next operation, and whether it is of low priority. Nothing when no more will come.
+    async fn next(&mut self) -> Option<(Box<dyn Operation>, bool)> {
         loop {
-            let (first, first_is_low) = tokio::select! {
+            tokio::select! {
                 biased;
                 () = self.closing.cancelled(), if !self.normal.is_closed() => {
                     // What is in the queues is still taken out and done.
                     self.normal.close();
                     self.low.close();
-                    continue;
                 }
-                Some(operation) = self.normal.recv() => (operation, false),
-                Some(operation) = self.low.recv() => (operation, true),
-                else => return self.connection,
-            };
-            self.batch(first, first_is_low).await;
+                operation = self.normal.recv() => return match operation {
+                    Some(operation) => Some((operation, false)),
+                    None => Some((self.low.recv().await?, true)),
+                },
+                Some(operation) = self.low.recv() => return Some((operation, true)),
+            }
         }
     }
 
     async fn batch(&mut self, first: Box<dyn Operation>, first_is_low: bool) {
         let tx = match self.begin().await {
             Ok(tx) => tx,
-            Err(error) => return first.answer(Some(Error::from(error))),
+            Err(error) => return first.answer(Some(error)),
         };
         let started = Instant::now();
         let mut low_taken = first_is_low;
@@ -306,8 +364,7 @@ impl Task {
     /// Commits and answers. An operation that failed without having written anything is answered with its own error.
     async fn finish(&mut self, tx: Tx, operations: Vec<Box<dyn Operation>>) {
         let events = tx.take_events();
-        let committed = tx.transaction.commit().await.inspect_err(|_| self.spoil());
-        let error = committed.err().map(Error::from);
+        let error = tx.transaction.commit().await.inspect_err(|_| self.spoil()).err();
         if error.is_none() && !events.is_empty() {
             (self.on_commit)(events);
         }
@@ -327,7 +384,7 @@ impl Task {
         for attempt in 1..=CONFLICT_TRIES {
             let tx = match self.begin().await {
                 Ok(tx) => tx,
-                Err(error) => return operation.answer(Some(Error::from(error))),
+                Err(error) => return operation.answer(Some(error)),
             };
             let ready = tx.prepare(operation.is_hot()).await;
             let succeeded = ready.is_ok() && operation.run(&tx).await;
@@ -346,23 +403,26 @@ impl Task {
     }
 
     async fn roll_back(&self, tx: Tx) {
-        if let Err(error) = tx.transaction.rollback().await {
+        if let Err(error) = tx.transaction.roll_back().await {
             tracing::debug!(%error, "rolling back failed");
             self.spoil();
         }
     }
 
     /// The connection is not used any more.
-    ///
-    /// When the disk is full, SQLite ends the transaction by itself. The driver does not notice: it counts the next
-    /// transaction as one within the last, whose commit is none, and everything from there on would be answered and
-    /// lost.
     fn spoil(&self) {
         self.spoiled.store(true, Ordering::Relaxed);
     }
 
-    async fn connect_anew(&mut self) -> Result<(), DbErr> {
-        let connection = Database::connect(self.options.clone()).await?;
+    async fn connect_anew(&mut self) -> Result<(), Error> {
+        let connection = match &self.connection {
+            Writing::Sqlite(_, path) => {
+                Writing::Sqlite(Arc::new(Connection::open(path, true)?), path.clone())
+            }
+            Writing::Postgres(_, options) => {
+                Writing::Postgres(Database::connect(options.clone()).await?, options.clone())
+            }
+        };
         let spoiled = std::mem::replace(&mut self.connection, connection);
         self.spoiled.store(false, Ordering::Relaxed);
         if let Err(error) = spoiled.close().await {
@@ -371,15 +431,19 @@ impl Task {
         Ok(())
     }
 
-    async fn begin(&mut self) -> Result<Tx, DbErr> {
+    async fn begin(&mut self) -> Result<Tx, Error> {
         if self.spoiled.load(Ordering::Relaxed) {
             self.connect_anew().await?;
         }
-        let options = TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
+        let begun = match &self.connection {
+            Writing::Sqlite(connection, _) => {
+                connection.begin().map(|()| Transaction::Sqlite(Arc::clone(connection)))
+            }
+            Writing::Postgres(connection, _) => {
+                connection.begin().await.map(Transaction::Postgres).map_err(Error::from)
+            }
         };
-        let transaction = self.connection.begin_with_options(options).await.inspect_err(|_| self.spoil())?;
+        let transaction = begun.inspect_err(|_| self.spoil())?;
         Ok(Tx {
             transaction,
             wrote: AtomicBool::new(false),

@@ -2,15 +2,24 @@
 //!
 //! Whoever answers the search is asked for its version, all at the same time; the first that answers like a manager is
 //! taken. What does not answer is asked again when it is announced again, as it may just be starting.
+//!
+//! A manager that was found so may come back at another address, after a power cut for example: a worker that cannot
+//! reach it for a while searches again.
 
 use std::collections::HashSet;
+use std::net::SocketAddrV4;
 use std::time::Duration;
 
+/// Where searches are sent to.
+pub use flamenco_ssdp::GROUP as DISCOVERY_GROUP;
 use flamenco_ssdp::{GROUP, MANAGER, Search};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
-use crate::manager_api::manager_name;
+use crate::config::Pace;
+use crate::manager_api::{Manager, manager_name};
 
 /// How long a manager may take to tell its version. An address that leads nowhere should not hold up the others.
 const PROBE_LIMIT: Duration = Duration::from_secs(3);
@@ -18,6 +27,8 @@ const PROBE_LIMIT: Duration = Duration::from_secs(3);
 const MAX_PROBES: usize = 32;
 /// Addresses that are remembered for the message that nobody answered.
 const MAX_HEARD: usize = 8;
+/// How often a manager has to be silent before it counts as lost.
+const LOOKS: u32 = 3;
 
 /// Why no manager was found.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +64,48 @@ fn heard_of(heard: &[String]) -> String {
 pub async fn find_manager(limit: Duration) -> Result<String, DiscoveryError> {
     let search = Search::new(MANAGER, GROUP).map_err(DiscoveryError::Network)?;
     find(search, limit).await
+}
+
+/// Searches again, on this group, whenever the manager cannot be reached for [`Pace::lost_after`]. Until cancelled.
+pub async fn follow(manager: &Manager, group: SocketAddrV4, pace: &Pace, cancel: &CancellationToken) {
+    let follow = async {
+        loop {
+            if lost(manager, pace.lost_after).await {
+                tracing::warn!(
+                    url = manager.url(),
+                    "the manager cannot be reached; searching the network for it"
+                );
+                search_again(manager, group, pace.lost_after).await;
+            }
+        }
+    };
+    cancel.run_until_cancelled(follow).await;
+}
+
+/// Looks at the manager for that long, some times; tells whether it never answered.
+async fn lost(manager: &Manager, limit: Duration) -> bool {
+    for _ in 0..LOOKS {
+        sleep(limit / LOOKS).await;
+        if probe(manager.url()).await.1.is_some() {
+            return false;
+        }
+    }
+    true
+}
+
+async fn search_again(manager: &Manager, group: SocketAddrV4, limit: Duration) {
+    let search = match Search::new(MANAGER, group) {
+        Ok(search) => search,
+        Err(error) => return tracing::warn!(%error, "cannot search the network for the manager"),
+    };
+    match find(search, limit).await {
+        Ok(url) if url == manager.url() => {}
+        Ok(url) => match manager.move_to(&url) {
+            Ok(()) => tracing::info!(url, "going on with the manager at this address"),
+            Err(error) => tracing::warn!(url, %error, "the manager's new address cannot be used"),
+        },
+        Err(error) => tracing::debug!(%error, "the manager was not found; it may come back where it was"),
+    }
 }
 
 async fn find(mut search: Search, limit: Duration) -> Result<String, DiscoveryError> {
@@ -164,6 +217,29 @@ mod tests {
         let (search, _guard) = announce(Vec::new());
         let error = find(search, Duration::from_secs(1)).await.unwrap_err().to_string();
         assert!(!error.contains("announced"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_manager_that_comes_back_elsewhere_is_found_again() {
+        let (old, new) = (manager().await, manager().await);
+        let (search, _guard) = announce(vec![format!("{new}upnp/description.xml")]);
+        let lost = Manager::new("http://127.0.0.1:9/", "1").unwrap();
+        let pace = Pace { lost_after: Duration::from_millis(300), ..Pace::default() };
+        let cancel = CancellationToken::new();
+        tokio::join!(follow(&lost, search.group(), &pace, &cancel), async {
+            while lost.url() != new {
+                sleep(Duration::from_millis(20)).await;
+            }
+            cancel.cancel();
+        });
+        // One that answers is left alone.
+        let there = Manager::new(&old, "1").unwrap();
+        let cancel = CancellationToken::new();
+        tokio::join!(follow(&there, search.group(), &pace, &cancel), async {
+            sleep(Duration::from_secs(2)).await;
+            cancel.cancel();
+        });
+        assert_eq!(there.url(), old);
     }
 
     #[test]

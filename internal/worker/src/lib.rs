@@ -56,7 +56,7 @@ use session::Session;
 use worker::Worker;
 
 pub use config::{CommandLine, Config, ConfigError, Pace};
-pub use discovery::{DiscoveryError, find_manager};
+pub use discovery::{DISCOVERY_GROUP, DiscoveryError, find_manager};
 pub use error::Error;
 pub use process::{GUARD_ARGUMENT, guard_processes};
 
@@ -137,9 +137,16 @@ pub async fn run(config: Config, cancel: CancellationToken) -> Result<ExitReason
     };
     // Programs that are slow to tell their version delay nothing but their own line in the log.
     let announcement = delivered.run_until_cancelled(programs.announce());
-    let sending = pictures.send_all(manager, &outbox, &delivered);
+    pictures.resume(&config.home).await;
+    let sending = pictures.send_all(manager, &outbox, &config.home, &delivered);
+    let following = async {
+        match config.search_group {
+            Some(group) => discovery::follow(manager, group, &config.pace, &delivered).await,
+            None => {}
+        }
+    };
     let machine = machine::report(&session, &config.pace, &programs, &supervision.watched, &delivered);
-    let (result, (), _, (), ()) = tokio::join!(work, delivery, announcement, sending, machine);
+    let (result, (), _, (), (), ()) = tokio::join!(work, delivery, announcement, sending, machine, following);
     if outbox.len() > 0 {
         tracing::warn!(
             queued = outbox.len(),

@@ -174,6 +174,22 @@ impl Manager {
         *client = client.with_credentials(&credentials.worker_id, &credentials.worker_secret);
     }
 
+    /// Where the manager is.
+    pub fn url(&self) -> String {
+        self.lock().base_url().to_owned()
+    }
+
+    /// The manager is at another address now. What it offers is asked again.
+    ///
+    /// # Errors
+    /// When the address cannot be used.
+    pub fn move_to(&self, url: &str) -> Result<(), ClientError> {
+        let mut client = self.lock();
+        *client = client.with_base_url(url)?;
+        self.forget_features();
+        Ok(())
+    }
+
     /// Waits until a call was denied that nobody else deals with.
     pub async fn denied(&self) {
         self.denied.notified().await;

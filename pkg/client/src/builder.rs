@@ -97,7 +97,7 @@ fn take_credentials(url: &mut Url) -> Option<Credentials> {
 }
 
 /// The address, with a slash at its end and without query and fragment.
-fn base_url(text: &str) -> Result<Url, Error> {
+pub(crate) fn base_url(text: &str) -> Result<Url, Error> {
     let wrong = |why: &dyn std::fmt::Display| {
         Error::Setup(format!(
             "{text:?} is not the address of a manager, such as http://manager:8080/ ({why})"

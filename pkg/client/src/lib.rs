@@ -68,6 +68,14 @@ impl Client {
         Client { credentials: Some(credentials), ..self.clone() }
     }
 
+    /// The same client for the manager at another address.
+    ///
+    /// # Errors
+    /// [`Error::Setup`] if the address is not an `http://` one.
+    pub fn with_base_url(&self, base_url: &str) -> Result<Client, Error> {
+        Ok(Client { base: builder::base_url(base_url)?, ..self.clone() })
+    }
+
     /// The address that all paths are appended to; it ends with a slash.
     pub fn base_url(&self) -> &str {
         self.base.as_str()

@@ -36,6 +36,11 @@ impl Search {
         Ok(Self { socket: open(0)?, service, group, next_question: Instant::now() })
     }
 
+    /// Where the questions go.
+    pub fn group(&self) -> SocketAddrV4 {
+        self.group
+    }
+
     /// Asks every second, on every network of this machine, until somebody answers; then gives the URL from the
     /// answer. The same URL comes again and again.
     pub async fn next(&mut self) -> String {

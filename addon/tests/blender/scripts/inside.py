@@ -10,15 +10,25 @@ import bpy
 
 HOME = Path(sys.argv[sys.argv.index("--") + 1])
 ARGUMENTS = json.loads((HOME / "arguments.json").read_text(encoding="utf-8"))
-MODULE = "flamenco"
+#: Where Blender puts extensions that come from a file.
+REPOSITORY = "user_default"
+MODULE = f"bl_ext.{REPOSITORY}.flamenco" if ARGUMENTS.get("extension") else "flamenco"
 
 
 def install():
-    """Installs the ZIP file the first time, and enables the add-on."""
-    if not (Path(bpy.utils.user_resource("SCRIPTS")) / "addons" / MODULE).exists():
-        bpy.ops.preferences.addon_install(filepath=ARGUMENTS["zip"], overwrite=True)
+    """Installs the ZIP file the first time, as an extension if wanted, and enables the add-on."""
+    if not ARGUMENTS.get("extension"):
+        if not (Path(bpy.utils.user_resource("SCRIPTS")) / "addons" / MODULE).exists():
+            bpy.ops.preferences.addon_install(filepath=ARGUMENTS["zip"], overwrite=True)
+    elif not (Path(bpy.utils.user_resource("EXTENSIONS")) / REPOSITORY / "flamenco").exists():
+        bpy.ops.extensions.package_install_files(filepath=ARGUMENTS["zip"], repo=REPOSITORY, enable_on_install=False)
     bpy.ops.preferences.addon_enable(module=MODULE)
     return preferences()
+
+
+def module(name):
+    """A module of the add-on."""
+    return sys.modules[f"{MODULE}.{name}"]
 
 
 def preferences():

@@ -24,21 +24,10 @@ def leftovers():
     return found
 
 
-def enable_as_extension():
-    repository = next(repo for repo in bpy.context.preferences.extensions.repos if repo.source == "USER")
-    result = bpy.ops.extensions.package_install_files(
-        filepath=inside.ARGUMENTS["zip"], repo=repository.module, enable_on_install=True
-    )
-    return f"bl_ext.{repository.module}.flamenco", sorted(result)
-
-
 found = {"version": list(bpy.app.version)}
 cache = Path(bpy.utils.user_resource("CONFIG")) / "flamenco-manager-info.json"
 cache.parent.mkdir(parents=True, exist_ok=True)
-if inside.ARGUMENTS.get("extension"):
-    inside.MODULE, found["installed"] = enable_as_extension()
-else:
-    inside.install()
+inside.install()
 contents = ["", "{", "[]", json.dumps({"flamenco_version": {"version": "3.8"}}), None]
 for content in contents:
     bpy.ops.preferences.addon_disable(module=inside.MODULE)
@@ -57,8 +46,6 @@ found["ping"] = bpy.context.window_manager.flamenco_status_ping
 found["result"] = sorted(bpy.ops.flamenco.ping_manager())
 found["seconds"] = time.monotonic() - start
 found["can_submit"] = bpy.ops.flamenco.submit_job.poll()
-module = sys.modules[inside.MODULE]
-tracer = sys.modules[f"{inside.MODULE}.loader"].asset_tracer("pack")
-found["tracer"] = tracer.__file__
-found["module"] = module.__file__
+found["tracer"] = inside.module("loader").asset_tracer("pack").__file__
+found["module"] = sys.modules[inside.MODULE].__file__
 inside.done(**found)

@@ -57,7 +57,7 @@ else:
     found["label"] = next(
         (
             name
-            for key, name, _, _ in sys.modules["flamenco.properties"]._job_type_items(scene, None)
+            for key, name, _, _ in inside.module("properties")._job_type_items(scene, None)
             if key == scene.flamenco_job_type
         ),
         None,

@@ -16,8 +16,7 @@ ARGUMENTS = inside.ARGUMENTS
 
 def abort_in(phase, seen):
     """Presses the abort button, as soon as something is on its way in this phase."""
-    from flamenco.submitting import Run
-
+    Run = inside.module("submitting").Run
     end = time.monotonic() + 60
     while time.monotonic() < end:
         run = Run.current
@@ -34,14 +33,25 @@ def submit(options):
     phase = ARGUMENTS.get("abort_in")
     if phase:
         threading.Thread(target=abort_in, args=(phase, seen), daemon=True).start()
+    # What is on the screen and not on the disk.
+    if "mark" in options:
+        scene["mark"] = f"<{options.pop('mark')}>"
+    for name, value in options.pop("preferences", {}).items():
+        setattr(inside.preferences(), name, value)
     start = time.monotonic()
     result = bpy.ops.flamenco.submit_job(**options)
-    return {"result": sorted(result), "seconds": time.monotonic() - start, "seen": seen, **inside.state()}
+    return {
+        "result": sorted(result),
+        "seconds": time.monotonic() - start,
+        "seen": seen,
+        "module": inside.MODULE,
+        **inside.state(),
+    }
 
 
 inside.connect()
 if "version" in ARGUMENTS:
-    sys.modules["flamenco.version"].VERSION = tuple(ARGUMENTS["version"])
+    inside.module("version").VERSION = tuple(ARGUMENTS["version"])
 bpy.ops.wm.open_mainfile(filepath=ARGUMENTS["file"])
 scene = bpy.context.scene
 group = inside.choose(**ARGUMENTS.get("settings", {}))

@@ -236,3 +236,48 @@ async fn a_task_that_ended_while_the_manager_was_away_survives_a_killed_worker()
     assert_eq!(farm.task(task).statuses(), ["active", "completed"]);
     assert!(farm.task(task).log().contains("> last words\n"));
 }
+
+#[tokio::test]
+async fn the_log_tells_what_it_does_and_why_it_does_not_work() {
+    let manager = FakeManager::start().await;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log");
+    let mut command = program(directory.path());
+    command.stdout(std::fs::File::create(&path).unwrap()).args(["-manager", &manager.url()]);
+    let worker = Worker { process: command.spawn().unwrap() };
+    let says = async |text: &str| {
+        let told = async {
+            while !contains(&path, text) {
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let log = || std::fs::read_to_string(&path).unwrap();
+        assert!(timeout(Duration::from_secs(30), told).await.is_ok(), "{text} is not in:\n{}", log());
+    };
+    says("flamenco-worker starting").await;
+    says("registered").await;
+    says("awake; asking the manager for tasks task_types=\"blender, ffmpeg, file-management, misc\"").await;
+    manager.farm().holds = false;
+    manager.request_status("awake");
+    says("the manager has no task for this worker; waiting for one").await;
+    manager.request_status("asleep");
+    says("asleep; waiting to be woken up").await;
+    manager.cut();
+    says("asleep, and cannot ask the manager whether to wake up").await;
+    manager.restore();
+    says("asleep; the manager can be reached again").await;
+    manager.request_status("awake");
+    manager.until("awake", |farm| (farm.status == "awake").then_some(())).await;
+    manager.cut();
+    says("cannot get a task from the manager; trying until it works").await;
+    says("since=").await;
+    manager.restore();
+    let task = manager.add_script("echo to the log");
+    manager.until_ended(task).await;
+    says("task begins").await;
+    says("task completed").await;
+    worker.signal(Signal::SIGTERM);
+    says("stopping; a second signal stops at once").await;
+    says("signed off").await;
+    assert!(worker.end().await.success());
+}

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use flamenco_client::api::types::{JobStatus, TaskStatus, WorkerStatus};
+use nix::sys::signal::Signal;
 
 use crate::farm::{Farm, RENDER, Rendering, STOP};
-use crate::processes::{Process, until, until_unused};
+use crate::processes::{Process, until, until_unused, using};
 use crate::scene::{self, SLOW};
 
 const FRAMES: usize = 8;
@@ -112,4 +113,36 @@ async fn the_job_survives_both_programs() {
     let (status, _) = worker.terminate(STOP).await;
     assert!(status.success(), "{status}");
     check_complete(&farm, &rendering, manager).await;
+}
+
+/// As after the sleep of a laptop, when the manager has given everything up that this worker had.
+#[tokio::test]
+async fn a_worker_that_was_frozen_for_long_goes_on_by_itself() {
+    let _turn = scene::turn().await;
+    let farm = Farm::new("worker_timeout: 3s");
+    let _manager = farm.start_manager().await;
+    let worker = farm.start_worker("worker").await;
+    let rendering = farm.submit_render(&SLOW, 200, 200).await;
+    let task = farm.until_rendering(&rendering, 1).await;
+    worker.signal(Signal::SIGSTOP);
+    until("the worker is given up", Duration::from_secs(30), async || {
+        let status = farm.worker("worker").await?.status;
+        let given_back = farm.statuses(rendering.id).await[&task.name] == TaskStatus::Queued;
+        (status == WorkerStatus::Error && given_back).then_some(())
+    })
+    .await;
+    worker.signal(Signal::SIGCONT);
+    until("the worker has the task again", Duration::from_secs(60), async || {
+        let status = farm.worker("worker").await?.status;
+        let active = farm.statuses(rendering.id).await[&task.name] == TaskStatus::Active;
+        (status == WorkerStatus::Awake && active).then_some(())
+    })
+    .await;
+    until("only the new Blender runs", Duration::from_secs(15), async || {
+        (using(&rendering.blendfile).len() == 1).then_some(())
+    })
+    .await;
+    let log = worker.log();
+    assert_eq!(log.matches("registered").count(), 1, "{log}");
+    assert!(worker.terminate(STOP).await.0.success());
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use flamenco_client::api::types::{FrameState, JobStatus, TaskStatus};
+use flamenco_client::api::types::{
+    FrameState, JobStatus, TaskStatus, WorkerDisableTime, WorkerEnabledChange, WorkerStatus,
+};
 use serde_json::json;
 
 use crate::farm::{Farm, RENDER, START};
@@ -96,4 +98,40 @@ async fn a_canceled_render_leaves_no_blender_and_the_worker_goes_on() {
         .await;
     farm.until_job_is(next.id, JobStatus::Completed, Duration::from_secs(15)).await;
     assert_eq!(farm.job_status(rendering.id).await, Some(JobStatus::Canceled));
+}
+
+#[tokio::test]
+async fn a_worker_that_is_disabled_stops_its_render_and_waits_until_it_is_enabled() {
+    let _turn = scene::turn().await;
+    let farm = Farm::new("");
+    let _manager = farm.start_manager().await;
+    let _worker = farm.start_worker("worker").await;
+    let rendering = farm.submit_render(&SLOW, 200, 200).await;
+    let task = farm.until_rendering(&rendering, 1).await;
+    let worker = farm.worker("worker").await.unwrap().id;
+    let switch = async |enabled: bool| {
+        let change = WorkerEnabledChange {
+            enabled,
+            reason: Some("its fan is noisy".to_owned()),
+            when: Some(WorkerDisableTime::Now),
+        };
+        let answer = farm.client.set_worker_enabled(worker, &change).await.unwrap();
+        assert!(answer.problem().is_none());
+    };
+    switch(false).await;
+    until_unused(&rendering.blendfile, Duration::from_secs(15)).await;
+    assert_eq!(farm.statuses(rendering.id).await[&task.name], TaskStatus::Queued);
+    let idle = farm.worker("worker").await.unwrap();
+    assert_eq!((idle.status, idle.enabled), (WorkerStatus::Awake, Some(false)));
+    farm.set_job_status(rendering.id, JobStatus::CancelRequested).await;
+    let next = farm
+        .submit(json!({
+            "name": "for later", "type": "echo-sleep-test", "submitter_platform": "linux",
+            "settings": { "message": "on we go", "sleep_duration_seconds": 0, "sleep_repeats": 1 },
+        }))
+        .await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(farm.statuses(next.id).await.values().all(|status| *status == TaskStatus::Queued));
+    switch(true).await;
+    farm.until_job_is(next.id, JobStatus::Completed, Duration::from_secs(15)).await;
 }

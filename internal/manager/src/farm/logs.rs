@@ -8,10 +8,9 @@
 //! A run is put aside when a task that was queued again starts, and compressed on a thread of its own; the last
 //! [`KEPT_RUNS`] are kept.
 //!
-//! [`TaskLogs::append`] returns when the text is on disk, because its caller then tells the worker to forget it.
-//! An `fsync` takes far longer than a write, so a fixed set of writer threads does both: each takes everything that
-//! waits for it, writes it, syncs each file once, and then answers all callers. A log always belongs to the same
-//! thread. That keeps the order of its texts, keeps writes whole, and needs no lock per task.
+//! [`TaskLogs::append`] returns when the text is on disk, because its caller then tells the worker to forget it. One
+//! thread writes: it takes everything that waits, writes it to the logs and to a journal, syncs the journal once, and
+//! then answers all callers (`journal.rs`). That keeps the order of texts, keeps writes whole, and needs no lock.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,6 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 mod archive;
+mod journal;
 mod removal;
 mod tail;
 mod writer;
@@ -35,14 +35,11 @@ pub const TAIL_BYTES: u64 = 2048;
 /// How large a log may grow by default, in bytes.
 pub const DEFAULT_SIZE_LIMIT: u64 = 1 << 30;
 
-/// More threads do not help: the disk merges the syncs of this many.
-const WRITERS: u128 = 16;
-
-/// Texts that may wait for one writer. Further callers wait until there is room, so memory stays bounded.
-const QUEUE_LENGTH: usize = 64;
+/// Texts that may wait to be written. Further callers wait until there is room, so memory stays bounded.
+const QUEUE_LENGTH: usize = 1_024;
 
 /// One log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct LogId {
     job: Uuid,
     task: Uuid,
@@ -57,18 +54,19 @@ pub struct LogInfo {
     pub url: String,
 }
 
-/// All task logs of a farm. Clones share the writers, which end when the last clone is dropped.
+/// All task logs of a farm. Clones share the writer, which ends when the last clone is dropped.
 #[derive(Debug, Clone)]
 pub struct TaskLogs {
     root: Arc<Path>,
-    writers: Arc<[mpsc::Sender<Request>]>,
+    writer: mpsc::Sender<Request>,
 }
 
 impl TaskLogs {
-    /// Task logs below a local storage directory, which is created when the first text arrives.
+    /// Task logs below a local storage directory, which is created when it does not exist. What a crash kept from reaching the
+    /// logs is written to them first.
     ///
     /// # Errors
-    /// When the operating system refuses to start the writer threads.
+    /// When the directory cannot be used, or the operating system refuses to start a thread.
     pub fn new(root: impl Into<PathBuf>) -> io::Result<Self> {
         Self::with_size_limit(root, DEFAULT_SIZE_LIMIT)
     }
@@ -76,18 +74,14 @@ impl TaskLogs {
     /// As [`TaskLogs::new`], with another limit to the size of a log, in bytes.
     ///
     /// # Errors
-    /// When the operating system refuses to start the writer threads.
+    /// As [`TaskLogs::new`].
     pub fn with_size_limit(root: impl Into<PathBuf>, size_limit: u64) -> io::Result<Self> {
         let root: Arc<Path> = root.into().into();
         let archive = Archive::start(&root)?;
-        let start = |_| {
-            let (sender, receiver) = mpsc::channel(QUEUE_LENGTH);
-            let writer = Writer::new(root.to_path_buf(), size_limit, Arc::clone(&archive));
-            std::thread::Builder::new().name("task-log".to_owned()).spawn(move || writer.run(receiver))?;
-            Ok(sender)
-        };
-        let writers = (0..WRITERS).map(start).collect::<io::Result<Vec<_>>>()?;
-        Ok(Self { writers: writers.into(), root: Arc::clone(&root) })
+        let (sender, receiver) = mpsc::channel(QUEUE_LENGTH);
+        let writer = Writer::new(root.to_path_buf(), size_limit, archive)?;
+        std::thread::Builder::new().name("task-log".to_owned()).spawn(move || writer.run(receiver))?;
+        Ok(Self { writer: sender, root })
     }
 
     /// Appends a text to the log of a task, and a newline if it does not end in one. An empty text does nothing.
@@ -116,7 +110,7 @@ impl TaskLogs {
             text.push('\n');
         }
         let log = LogId { job, task };
-        self.ask(log, |answer| Request::Append { log, text, answer, durable }).await
+        self.ask(|answer| Request::Append { log, text, answer, durable }).await
     }
 
     /// The last `max_bytes` of a log, cut at the start of a line if there is one, and never within a character.
@@ -152,7 +146,7 @@ impl TaskLogs {
     /// What the file system says.
     pub async fn rotate(&self, job: Uuid, task: Uuid) -> io::Result<()> {
         let log = LogId { job, task };
-        self.ask(log, |answer| Request::Rotate { log, answer }).await
+        self.ask(|answer| Request::Rotate { log, answer }).await
     }
 
     /// Removes everything that is stored locally for a job, its images too. A job without files is no error.
@@ -161,9 +155,7 @@ impl TaskLogs {
     /// [`io::ErrorKind::InvalidInput`] when the directory is one that must never be removed; otherwise what the file
     /// system says.
     pub async fn remove_job(&self, job: Uuid) -> io::Result<()> {
-        for writer in self.writers.iter() {
-            send(writer, |answer| Request::Forget { job, answer }).await?;
-        }
+        self.ask(|answer| Request::Forget { job, answer }).await?;
         let root = Arc::clone(&self.root);
         on_blocking_thread(move || removal::remove_job_directory(&root, job)).await
     }
@@ -173,22 +165,16 @@ impl TaskLogs {
         job_directory(&self.root, job)
     }
 
-    async fn ask(&self, log: LogId, request: impl FnOnce(Answer) -> Request) -> io::Result<()> {
-        // Ids may be random or count upwards; their sum spreads both.
-        let index = log.job.as_u128().wrapping_add(log.task.as_u128()) % WRITERS;
-        send(&self.writers[index as usize], request).await
+    async fn ask(&self, request: impl FnOnce(Answer) -> Request) -> io::Result<()> {
+        let ended = || io::Error::other("the task log writer has ended");
+        let (answer, result) = oneshot::channel();
+        self.writer.send(request(answer)).await.map_err(|_| ended())?;
+        result.await.map_err(|_| ended())?
     }
 }
 
-/// Where a writer puts the result of a request.
+/// Where the writer puts the result of a request.
 type Answer = oneshot::Sender<io::Result<()>>;
-
-async fn send(writer: &mpsc::Sender<Request>, request: impl FnOnce(Answer) -> Request) -> io::Result<()> {
-    let ended = || io::Error::other("the task log writer has ended");
-    let (answer, result) = oneshot::channel();
-    writer.send(request(answer)).await.map_err(|_| ended())?;
-    result.await.map_err(|_| ended())?
-}
 
 async fn on_blocking_thread<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,

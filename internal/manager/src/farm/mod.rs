@@ -27,6 +27,7 @@ pub mod workers;
 mod capacity;
 mod changes;
 mod roster;
+mod switching;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -35,7 +36,7 @@ use chrono::{DateTime, Utc};
 use flamenco_domain::clock::Clock;
 use flamenco_domain::event::Event;
 use flamenco_domain::failure::FailurePolicy;
-use flamenco_domain::farm_status::FarmStatus;
+use flamenco_domain::farm_status::{FarmState, FarmStatus};
 use flamenco_domain::ids::{JobId, TaskId};
 use flamenco_domain::variables::Variables;
 use flamenco_jobscript::Scripts;
@@ -104,7 +105,7 @@ pub struct Inner {
     deletions: Notify,
     /// Counts erased jobs.
     erasures: std::sync::atomic::AtomicU64,
-    status: Mutex<FarmStatus>,
+    status: Mutex<FarmState>,
     status_changed: Arc<Notify>,
     /// Cancelled when the manager is to start again in this process.
     restart: CancellationToken,
@@ -194,7 +195,7 @@ impl Farm {
             machines: machines::Machines::default(),
             deletions: Notify::new(),
             erasures: std::sync::atomic::AtomicU64::new(0),
-            status: Mutex::new(FarmStatus::Starting),
+            status: Mutex::new(FarmStatus::Starting.into()),
             status_changed,
             restart: CancellationToken::new(),
             trials: Semaphore::new(2),
@@ -259,7 +260,9 @@ impl Farm {
 fn changes_farm_status(event: &Event) -> bool {
     match event {
         Event::Job(change) => change.previous != Some(change.job.status),
-        Event::Worker(change) => change.previous.is_some() || change.worker.deleted.is_some(),
+        Event::Worker(change) => {
+            change.previous.is_some() || change.switched || change.worker.deleted.is_some()
+        }
         _ => false,
     }
 }

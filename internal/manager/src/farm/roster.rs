@@ -137,6 +137,7 @@ mod tests {
             software: String::new(),
             status: WorkerStatus::Awake,
             requested: None,
+            disabled: None,
             task_types: vec!["blender".into()],
             can_restart: false,
             last_seen: None,

@@ -3,7 +3,7 @@
 use std::sync::PoisonError;
 
 use flamenco_domain::event::Event;
-use flamenco_domain::farm_status::{FarmStatus, farm_status};
+use flamenco_domain::farm_status::{FarmState, farm_state};
 use flamenco_store::{jobs, workers};
 
 use super::Farm;
@@ -12,7 +12,7 @@ use crate::error::Result;
 impl Farm {
     /// The state as it was last computed.
     #[must_use]
-    pub fn status(&self) -> FarmStatus {
+    pub fn status(&self) -> FarmState {
         *self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -20,9 +20,9 @@ impl Farm {
     ///
     /// # Errors
     /// When the database cannot be read; the old state stays.
-    pub async fn refresh_status(&self) -> Result<FarmStatus> {
+    pub async fn refresh_status(&self) -> Result<FarmState> {
         let db = self.store.read();
-        let now = farm_status(&workers::count_by_status(db).await?, &jobs::count_by_status(db).await?);
+        let now = farm_state(&workers::count_by_status(db).await?, &jobs::count_by_status(db).await?);
         let before = std::mem::replace(&mut *self.status.lock().unwrap_or_else(PoisonError::into_inner), now);
         if before != now {
             self.announce(Event::FarmStatus(now));

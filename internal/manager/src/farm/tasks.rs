@@ -178,10 +178,11 @@ pub(super) async fn fail_task(
     now: DateTime<Utc>,
 ) -> Result<Vec<LogLine>> {
     blocklist::add_failure(tx, task.seq, worker, now).await?;
+    let left = blocklist::others_left(tx, job, task, worker).await?;
     let facts = FailureFacts {
         workers_failed: blocklist::workers_failed(tx, task.seq).await?,
         failures_of_worker: blocklist::failures_of_worker(tx, job.seq, worker, &task.task_type).await?,
-        others_left: blocklist::others_left(tx, job, task, worker).await?,
+        others_left: left.workers,
         job: job.status,
     };
     let outcome = on_failure(facts, policy);
@@ -200,6 +201,11 @@ pub(super) async fn fail_task(
         let workers = facts.workers_failed;
         lines
             .push(line(format!("failed by {workers} worker(s) so far; after {more} more it fails for good")));
+        if left.disabled == left.workers {
+            lines.push(line(
+                "all others that could run it are disabled; it waits until one is enabled".to_owned(),
+            ));
+        }
     }
     let others = if outcome.retry_failed {
         tasks::failed_of_worker(tx, job.seq, worker, &task.task_type).await?

@@ -71,12 +71,13 @@ pub(super) async fn lock(tx: &Tx, id: WorkerId) -> Result<Worker> {
 
 /// Announces a worker as it is stored now.
 pub(super) fn announce(tx: &Tx, worker: &Worker, previous: Option<WorkerStatus>) {
-    tx.announce(Event::Worker(Box::new(WorkerEvent { worker: worker.clone(), previous, tags: None })));
+    let event = WorkerEvent { worker: worker.clone(), previous, tags: None, switched: false };
+    tx.announce(Event::Worker(Box::new(event)));
 }
 
 /// Announces a worker whose tags have changed.
 pub(super) fn announce_tags(tx: &Tx, worker: &Worker, tags: Vec<TagId>) {
-    let event = WorkerEvent { worker: worker.clone(), previous: None, tags: Some(tags) };
+    let event = WorkerEvent { worker: worker.clone(), previous: None, tags: Some(tags), switched: false };
     tx.announce(Event::Worker(Box::new(event)));
 }
 
@@ -179,6 +180,7 @@ impl Farm {
             software: String::new(),
             status: WorkerStatus::Offline,
             requested: None,
+            disabled: None,
             task_types,
             can_restart: false,
             last_seen: None,

@@ -2,12 +2,12 @@
 
 use flamenco_api::types;
 use flamenco_domain::event::{JobEvent, TaskEvent, WorkerEvent};
-use flamenco_domain::farm_status::FarmStatus;
+use flamenco_domain::farm_status::{FarmState, FarmStatus};
 use flamenco_domain::ids::JobId;
 use flamenco_domain::job::{Job, JobStatus, JobSummary, TaskCounts};
 use flamenco_domain::schedule::{SleepSchedule, TimeOfDay};
 use flamenco_domain::task::{Command, Task, TaskStatus, TaskSummary, TaskWorker};
-use flamenco_domain::worker::{StatusRequest, Tag, Worker, WorkerStatus};
+use flamenco_domain::worker::{Disabled, StatusRequest, Switch, Tag, Worker, WorkerStatus};
 
 use crate::farm::last_rendered;
 use crate::farm::workers::WorkerDetails;
@@ -55,8 +55,8 @@ same_names!(
     WorkerStatus { Starting, Awake, Asleep, Error, Testing, Offline, Restart }
 );
 
-pub(crate) const fn farm_status(status: FarmStatus) -> types::FarmStatusReport {
-    let status = match status {
+pub(crate) fn farm_status(state: FarmState) -> types::FarmStatusReport {
+    let status = match state.status {
         FarmStatus::Starting => types::FarmStatus::Starting,
         FarmStatus::Active => types::FarmStatus::Active,
         FarmStatus::Idle => types::FarmStatus::Idle,
@@ -65,7 +65,7 @@ pub(crate) const fn farm_status(status: FarmStatus) -> types::FarmStatusReport {
         FarmStatus::Inoperative => types::FarmStatus::Inoperative,
         FarmStatus::Unknown => types::FarmStatus::Unknown,
     };
-    types::FarmStatusReport { status }
+    types::FarmStatusReport { status, reason: state.reason.map(|reason| reason.to_string()) }
 }
 
 const fn counts(counts: TaskCounts) -> types::JobTaskCounts {
@@ -188,6 +188,20 @@ const fn status_change(request: StatusRequest) -> types::WorkerStatusChangeReque
     types::WorkerStatusChangeRequest { status: worker_status(request.status), is_lazy: request.lazy }
 }
 
+fn why_disabled(disabled: Option<Disabled>) -> Option<String> {
+    disabled.map(|disabled| disabled.reason).filter(|reason| !reason.is_empty())
+}
+
+pub(super) fn switch(change: types::WorkerEnabledChange) -> Switch {
+    match change.enabled {
+        true => Switch::Enable,
+        false => Switch::Disable {
+            reason: change.reason.unwrap_or_default().trim().to_owned(),
+            now: change.when == Some(types::WorkerDisableTime::Now),
+        },
+    }
+}
+
 pub(super) fn worker_summary(worker: Worker) -> types::WorkerSummary {
     types::WorkerSummary {
         id: worker.id.0,
@@ -197,9 +211,9 @@ pub(super) fn worker_summary(worker: Worker) -> types::WorkerSummary {
         last_seen: worker.last_seen,
         version: worker.software,
         can_restart: worker.can_restart,
-        enabled: None,
-        disabled_reason: None,
-        disabled_at: None,
+        enabled: Some(worker.disabled.is_none()),
+        disabled_at: worker.disabled.as_ref().map(|disabled| disabled.at),
+        disabled_reason: why_disabled(worker.disabled),
     }
 }
 
@@ -213,9 +227,9 @@ pub(super) fn worker(details: WorkerDetails) -> types::Worker {
         last_seen: worker.last_seen,
         version: worker.software,
         can_restart: worker.can_restart,
-        enabled: None,
-        disabled_reason: None,
-        disabled_at: None,
+        enabled: Some(worker.disabled.is_none()),
+        disabled_at: worker.disabled.as_ref().map(|disabled| disabled.at),
+        disabled_reason: why_disabled(worker.disabled),
         ip_address: worker.address,
         platform: worker.platform,
         supported_task_types: worker.task_types,
@@ -297,9 +311,9 @@ pub(crate) fn worker_event(event: &WorkerEvent) -> types::EventWorkerUpdate {
         last_seen: worker.last_seen,
         version: worker.software.clone(),
         can_restart: worker.can_restart,
-        enabled: None,
-        disabled_reason: None,
-        disabled_at: None,
+        enabled: Some(worker.disabled.is_none()),
+        disabled_at: worker.disabled.as_ref().map(|disabled| disabled.at),
+        disabled_reason: why_disabled(worker.disabled.clone()),
         deleted_at: worker.deleted,
         tag_ids: event.tags.as_ref().map(|tags| tags.iter().map(|tag| tag.0).collect()),
     }

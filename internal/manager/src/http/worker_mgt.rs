@@ -4,8 +4,8 @@ use flamenco_api::operations::{
     CreateWorkerTagResponse, DeleteWorkerResponse, DeleteWorkerTagResponse, FetchMachinesResponse,
     FetchWorkerMachineQuery, FetchWorkerMachineResponse, FetchWorkerResponse,
     FetchWorkerSleepScheduleResponse, FetchWorkerTagResponse, FetchWorkerTagsResponse, FetchWorkersQuery,
-    FetchWorkersResponse, RequestWorkerStatusChangeResponse, SetWorkerSleepScheduleResponse,
-    SetWorkerTagsResponse, UpdateWorkerTagResponse,
+    FetchWorkersResponse, RequestWorkerStatusChangeResponse, SetWorkerEnabledResponse,
+    SetWorkerSleepScheduleResponse, SetWorkerTagsResponse, UpdateWorkerTagResponse,
 };
 use flamenco_api::server::WorkerMgtApi;
 use flamenco_api::{Problem, types};
@@ -61,6 +61,16 @@ impl WorkerMgtApi for Api {
         let wanted = StatusRequest { status: convert::from_worker_status(body.status), lazy: body.is_lazy };
         self.farm.request_worker_status(worker_id.into(), wanted).await?;
         Ok(RequestWorkerStatusChangeResponse::Status204)
+    }
+
+    async fn set_worker_enabled(
+        &self,
+        _: Caller,
+        worker_id: Uuid,
+        body: types::WorkerEnabledChange,
+    ) -> Result<SetWorkerEnabledResponse, Problem> {
+        self.farm.switch_worker(worker_id.into(), convert::switch(body)).await?;
+        Ok(SetWorkerEnabledResponse::Status204)
     }
 
     async fn set_worker_tags(

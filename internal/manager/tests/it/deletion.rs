@@ -105,7 +105,7 @@ async fn deletions_that_are_refused(farm: Builder) {
     farm.stop().await;
 }
 
-/// Found by the random sequences: a log that was written to while its job was erased stayed for ever.
+/// It happened that a log stayed for ever that was written to while its job was erased.
 async fn logs_that_are_written_while_a_job_is_erased_go_with_it(farm: Builder) {
     let farm = farm.start().await;
     let worker = farm.worker("w").await;

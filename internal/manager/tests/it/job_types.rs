@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use flamenco_testkit::TestManager;
+use flamenco_testkit::{FakeWorker, Method, TestManager};
 use serde_json::{Value, json};
 
 use crate::UNKNOWN;
@@ -218,5 +218,106 @@ function compileJob(job) {
         worker.take_if_any().await.is_some_and(|task| task.name == "frames 4,8"),
         "the last waits for both"
     );
+    farm.stop().await;
+}
+
+/// What the shared scripts have in common: programs in Python in one argument, braces that are no variables, settings
+/// that are removed, parameters that no worker knows, and objects printed as a whole.
+const SHARED: &str = r#"
+const JOB_TYPE = { label: 'Shared', settings: [
+    { key: 'blender_cmd', type: 'string', default: '{blender}', visible: 'hidden' },
+    { key: 'scale', type: 'int32', default: 100, propargs: { min: 1, max: 100 } },
+    { key: 'blender_args_before', type: 'string' },
+    { key: 'experimental_gp3', type: 'bool', default: false },
+] };
+function compileJob(job) {
+    const settings = job.settings;
+    print('compiling', job, settings, [1, { a: null }]);
+    if (settings.scale !== 100) throw 'only at full size';
+    const code = `
+import bpy
+values = {"x": 1, 'name': "${job.name}"}
+print(f"tile {values['x']} {{literal}} {blender}" + '\\n' + "\t\"$HOME\" \`ls\`")`;
+    const mixed = author.Task('mixed', 'misc');
+    mixed.addCommand(author.Command('exec', { exe: 'mkdir', args: ['-p', '{renderSubPath}'], env: { A: { b: '{blender}' } } }));
+    mixed.addCommand(author.Command('blender-render', {
+        exe: settings.blender_cmd, blendfile: path.join('{clientStoragePath}', '{jobSubPath}', 'x.blend'),
+        args: ['--python-expr', code, '-F', 24, 0.5].concat(shellSplit(settings.blender_args_before)),
+    }, 3));
+    job.addTask(mixed);
+    for (const name of ['blender_args_before', 'experimental_gp3']) if (!settings[name]) delete settings[name];
+}
+"#;
+
+#[tokio::test]
+async fn what_a_shared_script_makes_reaches_the_worker_unchanged() {
+    let variables = "variables:\n  blender: { values: [{ platform: linux, value: /opt/blender }] }\n  \
+                     clientStoragePath: { values: [{ platform: all, value: /store }] }";
+    let farm = TestManager::sqlite().with_yaml(variables).start().await;
+    // As some of them are installed: by a link into the folder of scripts.
+    let folder = farm.folder().join("scripts");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(farm.folder().join("shared_elsewhere.js"), SHARED).unwrap();
+    std::os::unix::fs::symlink(farm.folder().join("shared_elsewhere.js"), folder.join("shared.js")).unwrap();
+
+    let settings = |scale: Value| json!({ "blender_cmd": "{blender}", "scale": scale, "blender_args_before": "", "experimental_gp3": false });
+    let job = farm.submit_as(submission("shared", settings(json!(100)))).await;
+    assert_eq!(farm.job(&job).await["settings"], json!({ "blender_cmd": "{blender}", "scale": 100 }));
+    let misc = FakeWorker::register(&farm, "misc", &["misc"]).await;
+    misc.wake_up().await;
+    let task = misc.take().await;
+    let [first, second] = task.commands.as_slice() else { panic!("{:?}", task.commands) };
+    assert_eq!(
+        json!(first.parameters),
+        json!({ "exe": "mkdir", "args": ["-p", "{renderSubPath}"], "env": { "A": { "b": "{blender}" } } })
+    );
+    let code = "\nimport bpy\nvalues = {\"x\": 1, 'name': \"job\"}\n\
+                print(f\"tile {values['x']} {{literal}} /opt/blender\" + '\\n' + \"\t\"$HOME\" `ls`\")";
+    assert_eq!(
+        json!(second.parameters),
+        json!({
+            "exe": "/opt/blender", "blendfile": "/store/{jobSubPath}/x.blend",
+            "args": ["--python-expr", code, "-F", 24, 0.5],
+        })
+    );
+    assert_eq!(second.total_step_count, 3);
+
+    // Whole numbers are whole, however they are written.
+    let mut whole =
+        submission("shared", settings(Value::Null)).to_string().replace("\"scale\":null", "\"scale\":100.0");
+    let request = farm.request(Method::POST, "/api/v3/jobs/check");
+    request.body("application/json", std::mem::take(&mut whole)).send().await.no_content();
+    let message = farm.post("/api/v3/jobs", &submission("shared", settings(json!(50)))).await.problem(400);
+    assert!(message.starts_with("only at full size"), "{message}");
+    farm.stop().await;
+}
+
+/// With nothing but what the add-on always sends.
+#[tokio::test]
+async fn built_in_types_work_without_their_optional_settings() {
+    let farm = TestManager::sqlite().start().await;
+    let all = farm.get("/api/v3/jobs/types").await.expect(200).json();
+    for kind in all["job_types"].as_array().unwrap() {
+        // What has a default, or is worked out in Blender, is always there.
+        let needed = |setting: &&Value| {
+            let has = |key: &str| setting.get(key).is_some();
+            setting["required"] == true || has("eval") || has("default")
+        };
+        let required = kind["settings"].as_array().unwrap().iter().filter(needed);
+        let value =
+            |setting: &Value| match (setting["key"].as_str().unwrap(), setting["type"].as_str().unwrap()) {
+                ("frames", _) => json!("1-2"),
+                ("format", _) => json!("PNG"),
+                ("blendfile", _) => json!("/scene.blend"),
+                (key, _) if key.ends_with("_path") => json!("/render/######.exr"),
+                (_, "string") => setting.get("default").cloned().unwrap_or_else(|| json!("text")),
+                (_, "bool") => json!(true),
+                _ => setting.get("default").cloned().unwrap_or_else(|| json!(64)),
+            };
+        let settings: serde_json::Map<_, _> =
+            required.map(|setting| (setting["key"].as_str().unwrap().to_owned(), value(setting))).collect();
+        let name = kind["name"].as_str().unwrap();
+        farm.post("/api/v3/jobs/check", &submission(name, Value::Object(settings))).await.no_content();
+    }
     farm.stop().await;
 }

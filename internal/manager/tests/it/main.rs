@@ -35,6 +35,7 @@ mod chaos;
 mod configuration;
 mod contract;
 mod deletion;
+mod enabling;
 mod events;
 mod failures;
 mod frames;

@@ -216,7 +216,7 @@ async fn tasks_of_a_paused_job_wait_for_the_job(farm: Builder) {
     farm.stop().await;
 }
 
-/// Found by the random sequences: the job was queued, and stayed so for ever.
+/// It happened that the job was queued, and stayed so for ever.
 async fn a_task_that_waits_for_a_canceled_one_does_not_bring_its_job_back(farm: Builder) {
     let farm = farm.start().await;
     let job = farm.submit("job", json!([{ "name": "a" }, { "name": "b", "after": [0] }])).await;
@@ -234,7 +234,7 @@ async fn a_task_that_waits_for_a_canceled_one_does_not_bring_its_job_back(farm: 
     farm.stop().await;
 }
 
-/// Found by the random sequences: steps that arrived late moved the progress of what had ended or began anew.
+/// It happened that steps that arrived late moved the progress of what had ended or began anew.
 async fn steps_of_a_task_that_does_not_run_are_not_counted(farm: Builder) {
     let farm = farm.start().await;
     let plan = json!([{ "name": "a", "commands": [{ "name": "c", "steps": 3 }] }, { "name": "b" }]);
@@ -258,7 +258,7 @@ async fn steps_of_a_task_that_does_not_run_are_not_counted(farm: Builder) {
     farm.stop().await;
 }
 
-/// Found by the random sequences: the second of two equal reports was refused, as the first had paused the task.
+/// It happened that the second of two equal reports was refused, as the first had paused the task.
 async fn a_failure_while_pausing_can_be_reported_twice(farm: Builder) {
     let farm = farm.start().await;
     let job = farm.submit("job", tasks(20)).await;
@@ -273,7 +273,7 @@ async fn a_failure_while_pausing_can_be_reported_twice(farm: Builder) {
     farm.stop().await;
 }
 
-/// Found by the random sequences: a paused task of a job that runs waited for ever.
+/// It happened that a paused task of a job that runs waited for ever.
 async fn a_worker_that_will_not_go_on_gives_its_task_back(farm: Builder) {
     let farm = farm.start().await;
     let job = farm.submit("job", tasks(1)).await;

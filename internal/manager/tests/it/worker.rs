@@ -301,7 +301,7 @@ async fn every_call_is_a_sign_of_life(farm: Builder) {
     farm.stop().await;
 }
 
-/// Found by the random sequences: a worker that was started again and went to sleep kept the task of its former life.
+/// It happened that a worker that was started again and went to sleep kept the task of its former life.
 async fn a_worker_that_signs_on_to_sleep_gives_its_task_back(farm: Builder) {
     let farm = farm.start().await;
     let job = farm.submit("job", crate::tasks(1)).await;

@@ -9,6 +9,7 @@ mod m20261122_job_lists;
 mod m20261123_checkouts;
 mod m20261124_frames;
 mod m20261124_machines;
+mod m20261125_disabled_workers;
 
 pub(crate) struct Migrator;
 
@@ -20,6 +21,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_checkouts::Migration),
             Box::new(m20261124_frames::Migration),
             Box::new(m20261124_machines::Migration),
+            Box::new(m20261125_disabled_workers::Migration),
         ]
     }
 }

@@ -1,10 +1,10 @@
 //! The claim query gives exactly what the pure rule gives.
 
-use flamenco_domain::eligibility::{Candidate, is_eligible, order};
+use flamenco_domain::eligibility::{Asking, Candidate, is_eligible, order};
 use flamenco_domain::ids::{TagId, TaskId};
 use flamenco_domain::job::JobStatus;
 use flamenco_domain::task::TaskStatus;
-use flamenco_domain::worker::{StatusRequest, Tag, Worker, WorkerStatus};
+use flamenco_domain::worker::{Disabled, StatusRequest, Tag, Worker, WorkerStatus};
 use flamenco_store::testing::TestDatabase;
 use flamenco_store::{Store, blocklist, claim, jobs, tags, tasks, workers};
 use proptest::prelude::*;
@@ -119,6 +119,36 @@ async fn add_tags(store: &Store) -> Vec<TagId> {
     ids
 }
 
+async fn disable(store: &Store, worker: &mut Worker) {
+    worker.disabled = Some(Disabled { at: now(), reason: "fan".to_owned() });
+    let disabled = worker.clone();
+    write(store, move |tx| {
+        let disabled = disabled.clone();
+        Box::pin(async move { workers::save_disabled(tx, &disabled).await })
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn a_disabled_worker_keeps_its_task_and_gets_no_other() {
+    for database in TestDatabase::each().await {
+        let store = database.open_quietly().await;
+        let mut node = worker(&store, &["blender"]).await;
+        let new = job(50, vec![task("blender", 50, &[]), task("blender", 50, &[])]);
+        let mine = new.tasks[1].id;
+        store_job(&store, new).await;
+        set_status(&store, mine, TaskStatus::Active, Some(node.clone())).await;
+        disable(&store, &mut node).await;
+        let found = claim::peek(store.read(), &node).await.unwrap().unwrap();
+        assert_eq!(found.task.summary.id, mine);
+        set_status(&store, mine, TaskStatus::Completed, None).await;
+        assert_eq!(claim::peek(store.read(), &node).await.unwrap(), None);
+        let stored = workers::find(store.read(), node.id).await.unwrap().unwrap();
+        assert_eq!(stored.disabled, node.disabled);
+    }
+}
+
 /// Builds the farm and gives back the task that the pure rule chooses.
 async fn build(
     store: &Store,
@@ -200,7 +230,8 @@ async fn build(
                 blocked: (0..random_tasks.len())
                     .any(|other| random_tasks[other].0 == *kind && blocked[*kind]),
             };
-            if is_eligible(&candidate, &node.task_types, own) {
+            let asking = Asking { types: &node.task_types, tags: own, enabled: node.disabled.is_none() };
+            if is_eligible(&candidate, asking) {
                 let key = order(&candidate);
                 if best.is_none_or(|(other, _)| key < other) {
                     best = Some((key, list[place].id));
@@ -225,13 +256,16 @@ proptest! {
         farm in prop::collection::vec(random_job(), 1..8),
         types in prop::sample::subsequence(TYPES.to_vec(), 0..=3),
         own in 0usize..4,
+        disabled in prop::bool::weighted(0.1),
     ) {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         runtime.block_on(async {
             for database in TestDatabase::each().await {
                 let store = database.open_quietly().await;
-                let node = worker(&store, &types).await;
-                let stranger = worker(&store, TYPES).await;
+                let mut node = worker(&store, &types).await;
+                let mut stranger = worker(&store, TYPES).await;
+                // That another one is disabled is nothing to this worker.
+                disable(&store, if disabled { &mut node } else { &mut stranger }).await;
                 let tag_ids = add_tags(&store).await;
                 let own: Vec<TagId> = tag_ids.iter().enumerate().filter(|(n, _)| own & (1 << n) != 0).map(|(_, id)| *id).collect();
                 let (seq, wanted) = (node.seq, own.clone());

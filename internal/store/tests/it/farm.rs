@@ -58,6 +58,7 @@ pub async fn worker(store: &Store, types: &[&str]) -> Worker {
         software: String::new(),
         status: WorkerStatus::Awake,
         requested: None,
+        disabled: None,
         task_types: types.iter().map(|name| (*name).to_owned()).collect(),
         can_restart: false,
         last_seen: None,

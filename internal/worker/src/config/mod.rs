@@ -5,6 +5,7 @@ mod home;
 mod manager_url;
 
 use std::ffi::OsString;
+use std::net::SocketAddrV4;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -21,6 +22,9 @@ pub const CONFIG_FILE: &str = "flamenco-worker.yaml";
 pub struct Config {
     /// Where the manager is, such as `http://manager:8080/`.
     pub manager_url: String,
+    /// Where to search for the manager again when it is lost, for a worker that found it by searching. `None` when
+    /// its address was given: then it stays there.
+    pub search_group: Option<SocketAddrV4>,
     /// The name that people see.
     pub worker_name: String,
     /// The types of tasks this worker takes.
@@ -67,6 +71,8 @@ pub struct Pace {
     pub machine_load: Duration,
     /// Between two reports of what changes slowly.
     pub machine_state: Duration,
+    /// How long a manager that was found by searching is silent before it is searched again.
+    pub lost_after: Duration,
     /// How long delivering what is queued may take when the worker stops.
     pub flush_at_exit: Duration,
     /// How long signing off may take.
@@ -84,6 +90,7 @@ impl Default for Pace {
             log_age: Duration::from_secs(1),
             machine_load: Duration::from_secs(5),
             machine_state: Duration::from_secs(60),
+            lost_after: Duration::from_secs(90),
             flush_at_exit: Duration::from_secs(5),
             sign_off: Duration::from_secs(3),
         }
@@ -162,6 +169,7 @@ impl Config {
         let restart_exit_code = command_line.restart_exit_code.or(file.restart_exit_code);
         Ok(Self {
             manager_url,
+            search_group: None,
             worker_name: worker_name(file.worker_name, environment)?,
             task_types: file.task_types,
             restart_exit_code: restart_exit_code.filter(|code| *code != 0),

@@ -8,15 +8,18 @@
 //! ```
 //!
 //! Only paths wait, so that a backlog costs no memory; the file is read when it is its turn. A picture that turns out
-//! to be broken or black corrects what was reported about its frame.
+//! to be broken or black corrects what was reported about its frame. What still waits is noted in the home directory
+//! every few seconds and at the end, so that the next start goes on with it.
 
 pub mod decode;
+mod kept;
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -32,9 +35,11 @@ use decode::{PictureError, Scaled};
 const WAITING: usize = 10_000;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// How often what waits is noted, if it changed: that much may be lost when the worker is killed.
+const NOTE_PERIOD: Duration = Duration::from_secs(5);
 
 /// A picture that was rendered.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Picture {
     pub task: Uuid,
     pub path: PathBuf,
@@ -56,24 +61,49 @@ struct Inner {
 struct Waiting {
     /// By number, the oldest first.
     pictures: VecDeque<(u64, Picture)>,
+    /// The one that is being sent: it waits until the manager has answered.
+    in_hand: Option<(u64, Picture)>,
     next: u64,
     left_out: u64,
+    /// Something changed since it was noted.
+    changed: bool,
 }
 
 impl Waiting {
     fn push(&mut self, picture: Picture, most: usize) {
         self.pictures.push_back((self.next, picture));
         self.next += 1;
+        self.changed = true;
         while self.pictures.len() > most {
             self.pictures.pop_front();
             self.left_out += 1;
         }
     }
 
-    /// Puts one back behind those that came after it.
-    fn put_back(&mut self, number: u64, picture: Picture) {
-        let place = self.pictures.partition_point(|(other, _)| *other < number);
-        self.pictures.insert(place, (number, picture));
+    fn take_newest(&mut self) -> Option<Picture> {
+        self.in_hand = self.pictures.pop_back();
+        self.in_hand.as_ref().map(|(_, picture)| picture.clone())
+    }
+
+    /// The manager has answered for good about the one in hand, or it cannot be sent.
+    fn done(&mut self) {
+        self.in_hand = None;
+        self.changed = true;
+    }
+
+    /// Puts the one in hand back behind those that came after it.
+    fn put_back(&mut self) {
+        if let Some((number, picture)) = self.in_hand.take() {
+            let place = self.pictures.partition_point(|(other, _)| *other < number);
+            self.pictures.insert(place, (number, picture));
+        }
+    }
+
+    /// All that was not sent yet, the oldest first.
+    fn unsent(&self) -> Vec<Picture> {
+        let mut unsent: Vec<_> = self.pictures.iter().chain(&self.in_hand).cloned().collect();
+        unsent.sort_by_key(|(number, _)| *number);
+        unsent.into_iter().map(|(_, picture)| picture).collect()
     }
 }
 
@@ -88,22 +118,66 @@ impl Pictures {
         self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn newest(&self) -> (u64, Picture) {
+    async fn newest(&self) -> Picture {
         loop {
-            if let Some(newest) = self.lock().pictures.pop_back() {
+            if let Some(newest) = self.lock().take_newest() {
                 return newest;
             }
             self.0.offered.notified().await;
         }
     }
 
-    /// Sends pictures until cancelled.
-    pub async fn send_all(&self, manager: &Manager, outbox: &Outbox, cancel: &CancellationToken) {
-        if cancel.run_until_cancelled(self.send_each(manager, outbox)).await.is_none() {
-            let left = self.lock().pictures.len();
+    /// Goes on with what an earlier run noted in the home directory.
+    pub async fn resume(&self, home: &Path) {
+        let pictures = kept::load(home).await;
+        if !pictures.is_empty() {
+            tracing::info!(pictures = pictures.len(), "going on to send the pictures of an earlier run");
+        }
+        let mut waiting = self.lock();
+        for picture in pictures {
+            waiting.push(picture, WAITING);
+        }
+        waiting.changed = false;
+        drop(waiting);
+        self.0.offered.notify_one();
+    }
+
+    /// Sends pictures until cancelled; then notes those that are left in the home directory.
+    pub async fn send_all(
+        &self,
+        manager: &Manager,
+        outbox: &Outbox,
+        home: &Path,
+        cancel: &CancellationToken,
+    ) {
+        let work = async { tokio::join!(self.send_each(manager, outbox), self.note_regularly(home)) };
+        if cancel.run_until_cancelled(work).await.is_none() {
+            self.note(home).await;
+            let left = self.lock().unsent().len();
             if left > 0 {
-                tracing::info!(left, "pictures that were not sent yet are left out");
+                tracing::info!(left, "pictures that were not sent yet are kept for the next start");
             }
+        }
+    }
+
+    async fn note_regularly(&self, home: &Path) {
+        loop {
+            sleep(NOTE_PERIOD).await;
+            self.note(home).await;
+        }
+    }
+
+    /// Notes what waits, if that changed.
+    async fn note(&self, home: &Path) {
+        let unsent = {
+            let mut waiting = self.lock();
+            if !std::mem::take(&mut waiting.changed) {
+                return;
+            }
+            waiting.unsent()
+        };
+        if let Err(error) = kept::save(home, unsent).await {
+            tracing::warn!(%error, "cannot note which pictures wait; they are lost if the worker stops now");
         }
     }
 
@@ -111,12 +185,15 @@ impl Pictures {
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         let mut notice = Notice::default();
         loop {
-            let (number, picture) = self.newest().await;
+            let picture = self.newest().await;
             let left_out = std::mem::take(&mut self.lock().left_out);
             if left_out > 0 {
                 tracing::warn!(left_out, "too many pictures wait for the manager; the oldest are left out");
             }
-            let Some(jpeg) = self.prepare(&picture, manager, outbox).await else { continue };
+            let Some(jpeg) = self.prepare(&picture, manager, outbox).await else {
+                self.lock().done();
+                continue;
+            };
             let bytes = jpeg.len();
             match manager.output_produced(picture.task, jpeg).await {
                 PictureAnswer::Accepted => {
@@ -125,15 +202,17 @@ impl Pictures {
                         tracing::info!("pictures can be sent again");
                     }
                     backoff.reset();
+                    self.lock().done();
                 }
                 PictureAnswer::Refused(reason) => {
                     tracing::warn!(path = %picture.path.display(), reason, "the manager refused a picture");
+                    self.lock().done();
                 }
                 PictureAnswer::TryLater { reason, after } => {
                     if notice.is_new(&reason) {
                         tracing::warn!(reason, "cannot send a picture now; trying until it works");
                     }
-                    self.lock().put_back(number, picture);
+                    self.lock().put_back();
                     sleep(after.unwrap_or_default().min(LONGEST_PAUSE).max(backoff.next_jittered())).await;
                 }
             }
@@ -203,15 +282,17 @@ mod tests {
         for name in ["1", "2", "3"] {
             pictures.offer(picture(name));
         }
-        let (number, third) = pictures.newest().await;
-        assert_eq!(third.path.to_str(), Some("3"));
+        assert_eq!(pictures.newest().await, picture("3"));
         pictures.offer(picture("4"));
-        pictures.lock().put_back(number, third);
+        assert_eq!(pictures.lock().unsent().len(), 4, "the one in hand is not sent yet");
+        pictures.lock().put_back();
         let mut order = Vec::new();
         for _ in 0..4 {
-            order.push(pictures.newest().await.1.path.display().to_string());
+            order.push(pictures.newest().await.path.display().to_string());
         }
         assert_eq!(order, ["4", "3", "2", "1"]);
+        pictures.lock().done();
+        assert!(pictures.lock().unsent().is_empty());
     }
 
     #[test]
@@ -232,7 +313,31 @@ mod tests {
             sleep(Duration::from_millis(20)).await;
             pictures.offer(picture("1"));
         });
-        assert_eq!(newest.0, 0);
+        assert_eq!(newest, picture("1"));
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_noted_when_it_changes() {
+        let home = tempfile::tempdir().unwrap();
+        let pictures = Pictures::default();
+        for name in ["1", "2"] {
+            pictures.offer(picture(name));
+        }
+        let newest = pictures.newest().await;
+        pictures.note(home.path()).await;
+        let noted = async || {
+            let next = Pictures::default();
+            next.resume(home.path()).await;
+            next.lock().unsent()
+        };
+        assert_eq!(noted().await, [picture("1"), newest.clone()], "also the one in hand");
+        let file = home.path().join(kept::FILE);
+        std::fs::remove_file(&file).unwrap();
+        pictures.note(home.path()).await;
+        assert!(!file.exists(), "nothing has changed");
+        pictures.lock().done();
+        pictures.note(home.path()).await;
+        assert_eq!(noted().await, [picture("1")]);
     }
 
     #[tokio::test]

@@ -52,7 +52,13 @@ pub async fn render(
         }
         Ok(())
     };
-    frames::reporting(context, run).await?;
+    let result = frames::reporting(context, run).await;
+    // Also after a failure, of which it may be the reason.
+    if let Some(summary) = progress.missing.summary() {
+        tracing::warn!(files = ?progress.missing.paths, "Blender could not find files that the scene uses");
+        context.reporter.log(&summary);
+    }
+    result?;
     if let Some(warning) = progress.warning() {
         tracing::warn!(warning);
         context.reporter.log(warning);
@@ -68,7 +74,13 @@ async fn run_blender(
     sink: &FrameSink,
 ) -> Result<(), CommandError> {
     let observe = |line: &str| {
-        let Some(event) = blender_output::parse(line) else { return };
+        let Some(event) = blender_output::parse(line) else {
+            if let Some(path) = blender_output::missing_file(line) {
+                progress.missing.note(path);
+                context.reporter.set_activity(progress.activity());
+            }
+            return;
+        };
         sink.send(progress.frames.observe(&event, Moment::now()));
         if let Some(activity) = progress.observe(&event) {
             context.reporter.set_activity(activity);
@@ -106,9 +118,42 @@ async fn remove_broken(skipped: Vec<PathBuf>, context: &Context<'_>) -> usize {
     removed.len()
 }
 
+/// How many files are listed by name.
+const LISTED: usize = 50;
+
+/// Files that Blender could not find: it renders without them, and ends as if all were well.
+#[derive(Debug, Default)]
+struct MissingFiles {
+    paths: Vec<String>,
+    are_more: bool,
+}
+
+impl MissingFiles {
+    fn note(&mut self, path: &str) {
+        if self.paths.iter().any(|known| known == path) {
+            return;
+        }
+        if self.paths.len() < LISTED {
+            self.paths.push(path.to_owned());
+        } else {
+            self.are_more = true;
+        }
+    }
+
+    fn summary(&self) -> Option<String> {
+        if self.paths.is_empty() {
+            return None;
+        }
+        let list: String = self.paths.iter().map(|path| format!("\n    {path}")).collect();
+        let more = if self.are_more { "\n    and more" } else { "" };
+        Some(format!("WARNING: Blender could not find files that the scene uses:{list}{more}"))
+    }
+}
+
 /// How far a render is.
 #[derive(Debug, Default)]
 struct RenderProgress {
+    missing: MissingFiles,
     total_steps: i64,
     frames: FrameTracker,
     current_frame: Option<i64>,
@@ -148,7 +193,12 @@ impl RenderProgress {
             (_, 1) => "1 frame done".to_owned(),
             (_, done) => format!("{done} frames done"),
         };
-        frame.unwrap_or_default() + &done
+        let missing = match self.missing.paths.len() {
+            0 => "",
+            1 => ", 1 file is missing",
+            _ => ", files are missing",
+        };
+        frame.unwrap_or_default() + &done + missing
     }
 
     fn warning(&self) -> Option<&'static str> {
@@ -257,6 +307,24 @@ mod tests {
             (text("Rendering frame 7, 2 of 2 frames done"), 2),
             "never more than there are"
         );
+    }
+
+    #[test]
+    fn missing_files_are_told_once_each() {
+        let mut progress = RenderProgress::default();
+        assert_eq!(progress.missing.summary(), None);
+        progress.missing.note("/a");
+        assert_eq!(progress.activity(), "0 frames done, 1 file is missing");
+        progress.missing.note("/b");
+        progress.missing.note("/a");
+        assert_eq!(progress.activity(), "0 frames done, files are missing");
+        let summary = progress.missing.summary().unwrap();
+        assert!(summary.ends_with("could not find files that the scene uses:\n    /a\n    /b"), "{summary}");
+        for number in 0..LISTED {
+            progress.missing.note(&number.to_string());
+        }
+        let summary = progress.missing.summary().unwrap();
+        assert_eq!((summary.lines().count(), summary.lines().last()), (LISTED + 2, Some("    and more")));
     }
 
     #[test]

@@ -25,6 +25,19 @@ pub fn parse(line: &str) -> Option<RenderEvent> {
     parse_message(line.trim_start()).or_else(|| after_prefix(line).and_then(parse_message))
 }
 
+/// The file that Blender says here it cannot find: a linked library or an image. It renders on without it.
+pub fn missing_file(line: &str) -> Option<&str> {
+    // By far the most lines of a render, so they are sorted out first.
+    if line.starts_with("Fra:") {
+        return None;
+    }
+    let between = |start: &str, end: &str| {
+        let (_, rest) = line.split_once(start)?;
+        rest.rsplit_once(end).map(|(path, _)| path).filter(|path| !path.is_empty())
+    };
+    between("Unable to open '", "': ").or_else(|| between("Image file '", "' does not exist"))
+}
+
 /// What follows `render`, spaces and a bar, which is how Blender 5 begins a line about rendering.
 fn after_prefix(line: &str) -> Option<&str> {
     line.match_indices("render").find_map(|(at, word)| {
@@ -178,6 +191,26 @@ mod tests {
         ];
         for (line, expected) in cases {
             assert_eq!(parse(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn files_that_are_missing() {
+        for (line, expected) in [
+            // Blender 3.4.1, bpy 4.5.15 and bpy 5.0.1, as they print it.
+            ("Warning: Unable to open '/lib/it's.blend': No such file or directory", Some("/lib/it's.blend")),
+            (
+                "00:01.309  cycles           | ERROR Image file '/nowhere/tex.png' does not exist.",
+                Some("/nowhere/tex.png"),
+            ),
+            ("Info: Cannot find lib '/tmp/lib.blend'", None),
+            ("Warning: 1 libraries and 1 linked data-blocks are missing (including 0 ObjectData)", None),
+            ("Fra:1 Mem:9.41M | Unable to open '/x': no", None),
+            ("Unable to open '': No such file or directory", None),
+            ("Unable to open 'x", None),
+            ("", None),
+        ] {
+            assert_eq!(missing_file(line), expected, "{line}");
         }
     }
 

@@ -143,6 +143,20 @@ async fn exec_runs_and_judges_by_exit_code() {
 }
 
 #[tokio::test]
+async fn arguments_reach_the_program_as_they_are() {
+    let code = "\nprint(f\"tile {values['x']} {{literal}}\")\n\t# $HOME `ls` \\ 'it''s' ü";
+    let script = "for argument; do printf '<%s>' \"$argument\"; done";
+    let args = json!(["-c", script, "sh", code, "", "*", 47, 0.5]);
+    let ran = run_command("exec", json!({"exe": "/bin/sh", "args": args})).await;
+    assert!(ran.result.is_ok(), "{:?}", ran.result);
+    // Each line of the output has a prefix in the log.
+    let log = ran.log_text();
+    let output: Vec<&str> =
+        log.lines().filter_map(|line| line.split_once(" > ").map(|(_, text)| text)).collect();
+    assert_eq!(output.join("\n"), format!("<{code}><><*><47><0.5>"));
+}
+
+#[tokio::test]
 async fn make_directory_makes_parents_and_accepts_what_exists() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a/b");
@@ -337,6 +351,36 @@ async fn real_blender_renders_and_its_frames_are_counted() {
     assert_eq!(std::fs::metadata(&kept).unwrap().modified().unwrap(), kept_before, "a whole frame is kept");
     assert!(ran.log_text().contains("out-0002.png was only half written"), "{}", ran.log_text());
     assert_eq!(ran.reports.iter().filter_map(|report| report.steps_completed).max(), Some(2));
+}
+
+#[tokio::test]
+async fn real_blender_tells_which_files_are_missing() {
+    let directory = tempfile::tempdir().unwrap();
+    let [library, scene] = ["library.blend", "scene.blend"].map(|name| directory.path().join(name));
+    let setup = format!(
+        "import bpy; bpy.ops.wm.save_as_mainfile(filepath={library:?})\n\
+         with bpy.data.libraries.load({library:?}, link=True) as (there, here): here.objects = ['Cube']\n\
+         bpy.context.collection.objects.link(here.objects[0]); s = bpy.context.scene; r = s.render\n\
+         r.engine = 'CYCLES'; s.cycles.samples = 1; s.cycles.use_denoising = False; r.resolution_x = r.resolution_y = 16\n\
+         bpy.ops.wm.save_as_mainfile(filepath={other:?})",
+        library = text(&library),
+        other = text(&scene),
+    );
+    let start = ["--background", "--factory-startup", "--python-exit-code", "1", "--python-expr", &setup];
+    let made = run_command("exec", json!({"exe": "blender", "args": start})).await;
+    assert!(made.result.is_ok(), "{}", made.log_text());
+    std::fs::remove_file(&library).unwrap();
+    let parameters = json!({
+        "exe": "blender", "argsBefore": ["--background"], "blendfile": text(&scene),
+        "args": ["--render-output", text(&directory.path().join("out-####")), "--render-frame", "1"],
+    });
+    let ran = run_with("blender-render", parameters, 1, CancellationToken::new()).await;
+    assert!(ran.result.is_ok(), "{:?}\n{}", ran.result, ran.log_text());
+    let want =
+        format!("WARNING: Blender could not find files that the scene uses:\n    {}\n", text(&library));
+    assert!(ran.log_text().contains(&want), "{}", ran.log_text());
+    let activity = ran.reports.iter().filter_map(|report| report.activity.as_deref()).next_back();
+    assert_eq!(activity, Some("Rendering frame 1, 1 of 1 frames done, 1 file is missing"));
 }
 
 #[tokio::test]

@@ -113,6 +113,60 @@ async fn every_picture_is_sent_the_newest_first_when_the_manager_is_busy() {
 }
 
 #[tokio::test]
+async fn pictures_that_wait_are_sent_after_the_next_start() {
+    let manager = FakeManager::start().await;
+    let (home, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    // A manager that has no time for pictures.
+    manager.fail_next("picture", [Fault::Status(503); 100]);
+    let worker = TestWorker::start(config(&manager, home.path()));
+    let task = add_render(&manager, &[1, 2, 3].map(|number| frame(out.path(), number)).concat());
+    manager.until_ended(task).await;
+    manager.until("one was tried", |farm| (farm.count("picture") > 0).then_some(())).await;
+    worker.stop().await;
+    assert!(manager.farm().pictures.is_empty());
+
+    manager.farm().faults.clear();
+    let worker = TestWorker::start(config(&manager, home.path()));
+    manager.until("all pictures", |farm| (farm.pictures.len() == 3).then_some(())).await;
+    assert!(manager.farm().pictures.iter().all(|(id, _)| *id == task));
+    worker.stop().await;
+    let worker = TestWorker::start(config(&manager, home.path()));
+    manager.until("awake", |farm| (farm.status == "awake").then_some(())).await;
+    worker.stop().await;
+    assert_eq!(manager.farm().pictures.len(), 3, "each is sent once");
+}
+
+/// The worker finds the manager at its second address, with all that it had to tell.
+#[tokio::test]
+async fn a_manager_that_comes_back_at_another_address_gets_what_was_left() {
+    let manager = FakeManager::start().await;
+    let home = tempfile::tempdir().unwrap();
+    let free = std::net::UdpSocket::bind((std::net::Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+    let group = std::net::SocketAddrV4::new(*flamenco_ssdp::GROUP.ip(), free.local_addr().unwrap().port());
+    drop(free);
+    let mut config = config(&manager, home.path());
+    config.search_group = Some(group);
+    config.pace.lost_after = Duration::from_millis(600);
+    let worker = TestWorker::start(config);
+    let task = manager.add_script("sleep 1; echo after the move");
+    manager.until("begun", |farm| (farm.task(task).statuses() == ["active"]).then_some(())).await;
+    let new_address = manager.move_away().await;
+    let responder = flamenco_ssdp::Responder::bind(flamenco_ssdp::MANAGER, group).unwrap();
+    let locations = vec![format!("http://{new_address}/upnp/description.xml")];
+    let announcement = flamenco_ssdp::Announcement {
+        locations: Box::new(move |_| locations.clone()),
+        server: "test".into(),
+    };
+    let announced = tokio_util::sync::CancellationToken::new();
+    tokio::spawn(responder.run(announcement, announced.clone()));
+    manager.until_ended(task).await;
+    assert!(manager.farm().task(task).log().contains("after the move"));
+    assert_eq!(manager.farm().registrations.len(), 1, "it is the same worker");
+    worker.stop().await;
+    announced.cancel();
+}
+
+#[tokio::test]
 async fn a_picture_that_cannot_be_read_corrects_its_frame_and_harms_nothing() {
     let manager = FakeManager::start().await;
     offer(&manager);

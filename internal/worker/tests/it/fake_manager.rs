@@ -105,6 +105,7 @@ pub struct FakeManager {
     farm: Arc<Mutex<Farm>>,
     changed: Arc<Notify>,
     line: Arc<Mutex<Line>>,
+    server: SocketAddr,
     pub address: SocketAddr,
 }
 
@@ -123,9 +124,10 @@ impl FakeManager {
             farm: Arc::new(Mutex::new(farm)),
             changed: Arc::new(Notify::new()),
             line: Arc::default(),
+            server: server.local_addr().unwrap(),
             address: line.local_addr().unwrap(),
         };
-        tokio::spawn(manager.clone().carry(line, server.local_addr().unwrap()));
+        tokio::spawn(manager.clone().carry(line, manager.server));
         let router = manager.router();
         tokio::spawn(async move { axum::serve(server, router).await.unwrap() });
         manager
@@ -174,6 +176,16 @@ impl FakeManager {
         let mut line = self.line.lock().unwrap();
         line.is_cut = true;
         std::mem::take(&mut line.connections).cancel();
+    }
+
+    /// Cuts the line for good, and lays another one; returns its address.
+    pub async fn move_away(&self) -> SocketAddr {
+        self.cut();
+        let line = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = line.local_addr().unwrap();
+        let moved = Self { line: Arc::default(), address, ..self.clone() };
+        tokio::spawn(moved.carry(line, self.server));
+        address
     }
 
     pub fn restore(&self) {

@@ -26,6 +26,7 @@ struct TestWorker {
 fn config(manager: &FakeManager, home: &Path) -> Config {
     Config {
         manager_url: manager.url(),
+        search_group: None,
         worker_name: "test-worker".to_owned(),
         task_types: vec!["misc".to_owned()],
         restart_exit_code: None,

@@ -572,6 +572,9 @@ pub struct Error {
 ///Socket.IO event `/status`: the state of the farm as a whole has changed. Sent to every client.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct EventFarmStatus {
+    ///Own addition. Why the farm is `inoperative`, for people. Absent otherwise.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub reason: ::std::option::Option<::std::string::String>,
     pub status: FarmStatus,
 }
 ///Own addition. Socket.IO event `/frames`: frames of a job were rendered, or their thumbnails or states have changed. It comes at most twice a second for a job.
@@ -715,7 +718,7 @@ pub struct EventWorkerUpdate {
 * `idle`: there is nothing to do, and workers are ready.
 * `waiting`: there is work, but nobody is working on it.
 * `asleep`: there is nothing to do, and the workers are asleep.
-* `inoperative`: there are no workers, or all of them are offline or in error.
+* `inoperative`: there are no workers, or all of them are offline, in error or disabled.
 * `unknown`: the manager could not tell.
 * `starting`: the manager has just started and has not looked yet.
 */
@@ -796,6 +799,9 @@ impl ::std::convert::TryFrom<::std::string::String> for FarmStatus {
 ///The state of the farm as a whole.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct FarmStatusReport {
+    ///Own addition. Why the farm is `inoperative`, for people. Absent otherwise.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub reason: ::std::option::Option<::std::string::String>,
     pub status: FarmStatus,
 }
 ///Name and version of the manager.

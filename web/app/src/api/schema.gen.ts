@@ -1588,6 +1588,11 @@ export interface components {
         /** @description The state of the farm as a whole. */
         FarmStatusReport: {
             status: components["schemas"]["FarmStatus"];
+            /**
+             * @description Own addition. Why the farm is `inoperative`, for people. Absent otherwise.
+             * @example all workers are disabled
+             */
+            reason?: string;
         };
         /**
          * @description What the farm is doing, in one word:
@@ -1596,7 +1601,7 @@ export interface components {
          *     * `idle`: there is nothing to do, and workers are ready.
          *     * `waiting`: there is work, but nobody is working on it.
          *     * `asleep`: there is nothing to do, and the workers are asleep.
-         *     * `inoperative`: there are no workers, or all of them are offline or in error.
+         *     * `inoperative`: there are no workers, or all of them are offline, in error or disabled.
          *     * `unknown`: the manager could not tell.
          *     * `starting`: the manager has just started and has not looked yet.
          * @example active
@@ -4366,6 +4371,11 @@ export interface components {
         /** @description Socket.IO event `/status`: the state of the farm as a whole has changed. Sent to every client. */
         EventFarmStatus: {
             status: components["schemas"]["FarmStatus"];
+            /**
+             * @description Own addition. Why the farm is `inoperative`, for people. Absent otherwise.
+             * @example all workers are disabled
+             */
+            reason?: string;
         };
     };
     responses: {

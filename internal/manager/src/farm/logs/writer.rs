@@ -1,7 +1,7 @@
-//! One writer thread: it owns the files of its logs, writes in batches and syncs once per batch.
+//! The thread that owns the files of logs: it writes in batches, and makes each batch durable at once.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
-use std::fs::{File, OpenOptions};
+use std::collections::HashMap;
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,16 +10,14 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::archive::Archive;
+use super::journal::Journal;
 use super::{Answer, LogId, log_path};
 
-/// Requests taken at once. Together with [`OPEN_FILES`] this bounds the open files of a writer.
-const BATCH: usize = 32;
+/// Requests taken at once. Together with [`OPEN_FILES`] this bounds the open files.
+const BATCH: usize = 256;
 
 /// Files kept open between batches.
-const OPEN_FILES: usize = 16;
-
-/// Job directories that are remembered.
-const KNOWN_JOBS: usize = 1_000;
+const OPEN_FILES: usize = 256;
 
 /// The last line of a log that has reached its limit. The newline in front ends a line that was cut.
 const CUT_NOTICE: &str = "\n-- this log has reached its size limit; what followed was not kept --\n";
@@ -34,7 +32,7 @@ pub(super) enum Request {
     Forget { job: Uuid, answer: Answer },
 }
 
-/// Texts that are written but not yet known to be on disk.
+/// Texts of this batch that are written but not yet known to be on disk.
 struct Pending {
     /// Size of the log before the first of them.
     size_before: u64,
@@ -51,28 +49,25 @@ pub(super) struct Writer {
     root: PathBuf,
     size_limit: u64,
     archive: Arc<Archive>,
+    journal: Journal,
     open: HashMap<LogId, OpenLog>,
     pending: HashMap<LogId, Pending>,
-    /// Directories in which this batch made an entry.
-    new_entries_in: BTreeSet<PathBuf>,
-    /// Job directories whose own names are known to be on disk.
-    known_jobs: HashSet<PathBuf>,
     /// Counts writes, to tell which file was used last.
     ticks: u64,
 }
 
 impl Writer {
-    pub(super) fn new(root: PathBuf, size_limit: u64, archive: Arc<Archive>) -> Self {
-        Self {
+    pub(super) fn new(root: PathBuf, size_limit: u64, archive: Arc<Archive>) -> io::Result<Self> {
+        let journal = Journal::open(&root)?;
+        Ok(Self {
             root,
             size_limit,
             archive,
+            journal,
             open: HashMap::new(),
             pending: HashMap::new(),
-            new_entries_in: BTreeSet::new(),
-            known_jobs: HashSet::new(),
             ticks: 0,
-        }
+        })
     }
 
     /// Serves requests until nobody is left who could send one.
@@ -83,36 +78,58 @@ impl Writer {
                 self.serve(request);
             }
             self.sync();
+            self.journal.roll_when_due();
             self.close_least_used();
         }
+        self.journal.finish();
     }
 
     fn serve(&mut self, request: Request) {
         // Who asked may have gone away meanwhile, so nobody minds an answer that cannot be delivered.
         match request {
             Request::Append { log, text, answer, durable } => match self.write(log, &text) {
-                Ok(_) if !durable => {
-                    let _ = answer.send(Ok(()));
-                }
                 Ok(size_before) => {
                     let first = || Pending { size_before, answers: Vec::new() };
-                    self.pending.entry(log).or_insert_with(first).answers.push(answer);
+                    let pending = self.pending.entry(log).or_insert_with(first);
+                    if durable {
+                        pending.answers.push(answer);
+                    } else {
+                        let _ = answer.send(Ok(()));
+                    }
                 }
                 Err(error) => {
                     let _ = answer.send(Err(error));
                 }
             },
             Request::Rotate { log, answer } => {
-                self.sync();
-                self.open.remove(&log);
-                let _ = answer.send(self.archive.put_aside(log));
+                let _ = answer.send(self.rotate(log));
             }
             Request::Forget { job, answer } => {
                 self.sync();
                 self.open.retain(|log, _| log.job != job);
-                self.known_jobs.remove(&super::job_directory(&self.root, job));
+                self.forget(|journal| journal.forget_job(job));
                 let _ = answer.send(Ok(()));
             }
+        }
+    }
+
+    fn rotate(&mut self, log: LogId) -> io::Result<()> {
+        self.sync();
+        self.open.remove(&log);
+        if !log_path(&self.root, log).try_exists()? {
+            return Ok(());
+        }
+        self.journal.settle_log(log)?;
+        self.forget(|journal| journal.forget_log(log));
+        self.archive.put_aside(log)
+    }
+
+    /// Makes the journal forget something. When the disk is full it does so with the next text that is taken: erasing
+    /// jobs makes room, and must not need any.
+    fn forget(&mut self, what: impl Fn(&mut Journal)) {
+        what(&mut self.journal);
+        if self.journal.commit().is_err() {
+            what(&mut self.journal);
         }
     }
 
@@ -120,8 +137,7 @@ impl Writer {
     fn write(&mut self, log: LogId, text: &str) -> io::Result<u64> {
         let size_limit = self.size_limit;
         let path = log_path(&self.root, log);
-        let file = self.file(log, &path)?;
-        let size = file.metadata()?.len();
+        let (file, size) = self.file(log, &path)?;
         let Some((kept, notice)) = within_limit(text, size, size_limit) else { return Ok(size) };
         let written = file.write_all(kept.as_bytes()).and_then(|()| file.write_all(notice.as_bytes()));
         if let Err(error) = written {
@@ -130,89 +146,46 @@ impl Writer {
             truncate(&path, size);
             return Err(error);
         }
+        self.journal.text(log, size, &[kept, notice]);
         Ok(size)
     }
 
-    fn file(&mut self, log: LogId, path: &Path) -> io::Result<&mut File> {
+    /// The file of a log, and its size.
+    fn file(&mut self, log: LogId, path: &Path) -> io::Result<(&mut File, u64)> {
         self.ticks += 1;
-        if self.open.get(&log).is_some_and(|open| was_removed(&open.file)) {
+        let mut metadata = self.open.get(&log).map(|open| open.file.metadata()).transpose()?;
+        if metadata.take_if(|metadata| was_removed(metadata)).is_some() {
             self.open.remove(&log);
+            self.journal.forget_log(log);
         }
         let last_used = self.ticks;
         let entry = match self.open.entry(log) {
             std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::hash_map::Entry::Vacant(entry) => {
-                let (file, created) = open_or_create(path)?;
-                if created {
-                    // The names of file, job directory and shared directory must outlive a crash as well. Other
-                    // writers may have made the directories, and not have synced them yet.
-                    let is_known = path.parent().is_some_and(|job| self.known_jobs.contains(job));
-                    let named_in = path.ancestors().skip(1).take(if is_known { 1 } else { 3 });
-                    let named_in = named_in.filter(|dir| dir.starts_with(&self.root));
-                    self.new_entries_in.extend(named_in.map(Path::to_owned));
-                }
-                entry.insert(OpenLog { file, last_used })
+                entry.insert(OpenLog { file: open_or_create(path)?, last_used })
             }
         };
+        let size = match metadata {
+            Some(metadata) => metadata.len(),
+            None => entry.file.metadata()?.len(),
+        };
         entry.last_used = last_used;
-        Ok(&mut entry.file)
+        Ok((&mut entry.file, size))
     }
 
-    /// Makes everything that somebody waits for durable, then answers.
+    /// Makes everything of this batch durable, then answers those who wait for it.
     fn sync(&mut self) {
         if self.pending.is_empty() {
             return;
         }
-        let mut synced = Vec::new();
+        let result = self.journal.commit();
         for (log, pending) in self.pending.drain() {
-            let result = match self.open.get(&log) {
-                Some(open) => open.file.sync_data(),
-                None => Err(io::Error::other("the log was closed before it was synced")),
-            };
-            match result {
-                Ok(()) => synced.extend(pending.answers),
-                Err(error) => {
-                    // After a failed sync nobody knows what is on disk, and a second sync would wrongly succeed.
-                    self.open.remove(&log);
-                    truncate(&log_path(&self.root, log), pending.size_before);
-                    answer_all(pending.answers, &Err(error));
-                }
+            if result.is_err() {
+                self.open.remove(&log);
+                truncate(&log_path(&self.root, log), pending.size_before);
             }
+            answer_all(pending.answers, &result);
         }
-        let result = self.sync_directories();
-        answer_all(synced, &result);
-    }
-
-    /// Makes the names of new files durable.
-    fn sync_directories(&mut self) -> io::Result<()> {
-        let mut synced = BTreeSet::new();
-        while let Some(directory) = self.new_entries_in.pop_first() {
-            match sync_directory(&directory) {
-                Ok(()) => {
-                    synced.insert(directory);
-                }
-                // A job was erased before anybody waited for the names in its directory. That is nothing to the logs
-                // of other jobs, which happen to have the same writer.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => {
-                    // What is said again must be made durable then.
-                    self.new_entries_in.insert(directory);
-                    self.new_entries_in.append(&mut synced);
-                    return Err(error);
-                }
-            }
-        }
-        self.know_jobs(synced);
-        Ok(())
-    }
-
-    /// Remembers job directories whose own names are on disk.
-    fn know_jobs(&mut self, directories: BTreeSet<PathBuf>) {
-        if self.known_jobs.len() > KNOWN_JOBS {
-            self.known_jobs.clear();
-        }
-        let deep = self.root.components().count() + 2;
-        self.known_jobs.extend(directories.into_iter().filter(|path| path.components().count() == deep));
     }
 
     fn close_least_used(&mut self) {
@@ -247,10 +220,10 @@ fn within_limit(text: &str, size: u64, limit: u64) -> Option<(&str, &'static str
     Some((kept, notice))
 }
 
-fn open_or_create(path: &Path) -> io::Result<(File, bool)> {
+fn open_or_create(path: &Path) -> io::Result<File> {
     match OpenOptions::new().append(true).open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        file => return Ok((file?, false)),
+        file => return file,
     }
     if let Some(directory) = path.parent() {
         create_directory(directory)?;
@@ -259,10 +232,10 @@ fn open_or_create(path: &Path) -> io::Result<(File, bool)> {
     options.append(true).create(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o644);
-    Ok((options.open(path)?, true))
+    options.open(path)
 }
 
-fn create_directory(path: &Path) -> io::Result<()> {
+pub(super) fn create_directory(path: &Path) -> io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -272,13 +245,13 @@ fn create_directory(path: &Path) -> io::Result<()> {
 
 /// Whether somebody removed the file while it was open. What is written to it then would be lost.
 #[cfg(unix)]
-fn was_removed(file: &File) -> bool {
-    file.metadata().is_ok_and(|metadata| std::os::unix::fs::MetadataExt::nlink(&metadata) == 0)
+fn was_removed(metadata: &Metadata) -> bool {
+    std::os::unix::fs::MetadataExt::nlink(metadata) == 0
 }
 
 /// Open files cannot be removed here.
 #[cfg(not(unix))]
-fn was_removed(_: &File) -> bool {
+fn was_removed(_: &Metadata) -> bool {
     false
 }
 

@@ -36,6 +36,8 @@ pub enum Event {
     RequestWorker(Index, WorkerStatus, bool),
     WorkerTags(Index, usize),
     Sleep(Index, bool),
+    Enable(Index),
+    Disable { worker: Index, now: bool },
     DeleteWorker(Index),
     Jump(i64),
     Rounds,
@@ -98,6 +100,8 @@ fn of_workers() -> impl Strategy<Value = Event> {
             .prop_map(|(worker, status, lazy)| Event::RequestWorker(worker, status, lazy)),
         2 => (worker(), 0usize..4).prop_map(|(worker, tags)| Event::WorkerTags(worker, tags)),
         1 => (worker(), any::<bool>()).prop_map(|(worker, active)| Event::Sleep(worker, active)),
+        1 => worker().prop_map(Event::Enable),
+        2 => (worker(), any::<bool>()).prop_map(|(worker, now)| Event::Disable { worker, now }),
         1 => worker().prop_map(Event::DeleteWorker),
     ]
 }
