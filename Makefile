@@ -21,7 +21,7 @@ export no_proxy := $(NO_PROXY)
 BLENDERS := blender bpy-5.0.1
 ALL_BLENDERS := $(BLENDERS) bpy-4.5.15
 
-.PHONY: all web addon generate check check-sources test test-addon test-addon-all chaos schemathesis demo screenshots measure bench dev clean help programs
+.PHONY: all web addon generate check check-sources test test-addon test-addon-all chaos schemathesis demo screenshots measure bench bench-addon dev clean help programs
 
 all: web ## Build ./flamenco-manager and ./flamenco-worker, with the web app in them (this is the default)
 	@.ci/install cargo cc
@@ -59,6 +59,11 @@ schemathesis: $(VENV)/ready ## Send a manager requests that are made up from ope
 	@.ci/install cargo cc
 	cargo build --package flamenco-manager
 	.ci/schemathesis
+
+bench-addon: $(ADDON) $(VENV)/ready ## Measure the way from Blender to the farm: first frame, uploads, memory
+	@.ci/install cargo cc blender
+	cargo build --release --package flamenco-manager --package flamenco-worker
+	PROGRAMS=target/release $(VENV)/bin/python addon/tests/blender/measure.py
 
 chaos: programs ## Kill a manager twenty times under load, on both databases; CHAOS_SEED=N has a bad day again
 	@.ci/install postgresql
@@ -149,7 +154,7 @@ $(VENV)/ready: Makefile $(SCHEMATHESIS)/requirements.txt
 	@touch $@
 
 target/venv-bpy-%/ready:
-	@.ci/install python3-venv
+	@.ci/install python3-venv bpy
 	python3 -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check bpy==$*
 	@touch $@

@@ -33,6 +33,14 @@ def test_it_installs_with_the_manager_away(blender: Blender, home: Path, extensi
     assert "Traceback" not in found["output"]
 
 
+def test_blender_accepts_the_manifest(blender: Blender, home: Path) -> None:
+    if not blender.has_extensions:
+        pytest.skip("this Blender has no extensions")
+    found = blender.run("validate", home)
+    assert found["code"] == 0, found["said"]
+    assert "Success parsing TOML" in found["said"]
+
+
 def test_all_symbols_exist(blender: Blender, home: Path) -> None:
     used = set()
     for source in (ADDON / "flamenco").glob("*.py"):

@@ -26,7 +26,7 @@ def test_files_are_uploaded_once_and_render(
     found = submit(blender, home, farm, project["shot"], submissions=[{}, again])
     first, second = found["results"]
     assert first["result"] == ["FINISHED"], found["output"]
-    assert "in 8 files uploaded" in first["bat_status_txt"]
+    assert "in 10 files uploaded" in first["bat_status_txt"]
     assert "nothing new to upload" in second["bat_status_txt"]
     job = farm.client.fetch_job(first["last_job_id"])
     assert job.storage is not None

@@ -25,6 +25,8 @@ PACK = [
     "maps/seq/wave_0001.png",
     "maps/seq/wave_0002.png",
     "maps/seq/wave_0003.png",
+    "maps/skin.1001.png",
+    "maps/skin.1002.png",
     "pack-info.txt",
     "scènes/shot 010 ñ.blend",
 ]

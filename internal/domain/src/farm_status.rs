@@ -144,7 +144,8 @@ mod tests {
 
     #[test]
     fn why_nothing_can_be_done() {
-        let cases: &[(&[(W, i64, i64)], &str)] = &[
+        type Case<'a> = (&'a [(W, i64, i64)], &'a str);
+        let cases: &[Case<'_>] = &[
             (&[], "there are no workers"),
             (&[(W::Awake, 2, 2), (W::Offline, 1, 1)], "all workers are disabled"),
             (&[(W::Offline, 1, 0), (W::Error, 1, 0)], "all workers are offline or in error"),

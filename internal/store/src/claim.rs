@@ -8,6 +8,7 @@
 //! does not depend on how many tasks are queued (`reference/store.md`).
 
 use chrono::{DateTime, Utc};
+use flamenco_domain::frame_range::FrameRange;
 use flamenco_domain::task::Task;
 use flamenco_domain::worker::Worker;
 
@@ -21,6 +22,8 @@ use crate::writer::Tx;
 pub struct Claim {
     /// The task: an active one that the worker has already, or one to assign.
     pub task: Task,
+    /// Only these of its frames are to be rendered; none when all are.
+    pub only_frames: FrameRange,
     /// When the row of the worker was changed last.
     pub worker_updated: DateTime<Utc>,
 }
@@ -51,7 +54,12 @@ async fn find(db: &impl Db, worker: &Worker, lock: bool) -> Result<Option<Claim>
     let mut values = vec![worker.seq.into()];
     values.extend(worker.task_types.iter().map(|name| name.as_str().into()));
     let row = query_one(db, &sql, values).await?;
-    row.map(|row| Ok(Claim { task: whole(&row)?, worker_updated: row.time("worker_updated")? })).transpose()
+    row.map(|row| {
+        let only: String = row.get("only_frames")?;
+        let only_frames = FrameRange::parse(&only).unwrap_or_default();
+        Ok(Claim { task: whole(&row)?, only_frames, worker_updated: row.time("worker_updated")? })
+    })
+    .transpose()
 }
 
 /// The text depends only on how many task types there are, so few texts exist, and the database knows them.
@@ -90,7 +98,7 @@ const CLAIM: &str = concat!(
     "AND NOT EXISTS (SELECT 1 FROM task_failures f WHERE f.task_id = c.id AND f.worker_id = $1) ",
     "ORDER BY c.index_in_job LIMIT 1) AS task_id FROM heads h JOIN queues q ON q.id = h.queue_id) ",
     select_task!(
-        ", t.commands, me.updated_at AS worker_updated",
+        ", t.commands, t.only_frames, me.updated_at AS worker_updated",
         "JOIN workers me ON me.id = $1 WHERE t.id = COALESCE(\
          (SELECT a.id FROM tasks a JOIN jobs o ON o.id = a.job_id WHERE a.worker_id = $1 AND a.status = 'active' \
          AND o.status IN ('active', 'queued', 'pause-requested') ORDER BY a.id LIMIT 1), \

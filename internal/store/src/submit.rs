@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use flamenco_domain::event::{Event, JobEvent};
+use flamenco_domain::frame_command::frames_of;
+use flamenco_domain::frame_range::FrameRange;
 use flamenco_domain::ids::{JobId, TagId, TaskId};
 use flamenco_domain::job::{Job, JobStatus};
 use flamenco_domain::task::{Command, steps_total};
@@ -21,6 +23,8 @@ use crate::{Store, Tx, checkouts, jobs};
 
 /// Rows in one slice.
 const SLICE: usize = 1_000;
+/// Frames of a task that are noted.
+const MOST_FRAMES: u64 = 1_000_000;
 
 /// A job to store.
 #[derive(Debug, Clone)]
@@ -177,7 +181,20 @@ async fn insert_job(tx: &Tx, job: &NewJob, tag: i64) -> Result<i64, Error> {
         micros(job.created),
     ];
     let rows = execute_returning(tx, sql, values).await?;
-    rows.first().ok_or_else(|| Error::Corrupt("an insert gave no key".to_owned()))?.get("id")
+    let seq: i64 =
+        rows.first().ok_or_else(|| Error::Corrupt("an insert gave no key".to_owned()))?.get("id")?;
+    let frames = FrameRange::union_of(job.tasks.iter().filter_map(noted_frames));
+    if !frames.is_empty() {
+        let total = i64::try_from(frames.count()).unwrap_or(i64::MAX);
+        let sql = "INSERT INTO job_frames (job_id, total) VALUES ($1, $2)";
+        execute(tx, sql, vec![seq.into(), total.into()]).await?;
+    }
+    Ok(seq)
+}
+
+/// The frames that a task renders, if its commands say so. More than anybody waits for are no frames to list.
+fn noted_frames(task: &NewTask) -> Option<FrameRange> {
+    frames_of(&task.commands).filter(|frames| frames.count() <= MOST_FRAMES)
 }
 
 /// Columns of a task that are known when it is stored; the others have defaults.
@@ -192,6 +209,7 @@ const COLUMNS: &[&str] = &[
     "runnable",
     "unmet_deps",
     "commands",
+    "frames",
     "steps_total",
     "created_at",
     "updated_at",
@@ -212,6 +230,7 @@ fn task_rows(job: &NewJob, seq: i64, range: Range<usize>) -> Result<Vec<Vec<Valu
             i64::from(task.dependencies.is_empty()).into(),
             (task.dependencies.len() as i64).into(),
             json_text(&task.commands)?.into(),
+            noted_frames(task).map(|frames| frames.to_string()).unwrap_or_default().into(),
             steps_total(&task.commands).into(),
             micros(job.created),
             micros(job.created),

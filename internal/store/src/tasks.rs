@@ -297,16 +297,20 @@ pub async fn mass_change(
     }
     flush_queues(tx).await?;
     let from = change.from.iter().map(|status| format!("'{status}'")).collect::<Vec<_>>().join(", ");
-    let (steps, touched) = if change.to == TaskStatus::Queued {
-        // A paused task goes on with what it was at; the others start anew.
-        ("0", "CASE WHEN status = 'paused' THEN last_touched_at ELSE NULL END")
+    let (steps, touched, only) = if change.to == TaskStatus::Queued {
+        // A paused task goes on with what it was at; the others start anew. One that is done does all of it again.
+        (
+            "0",
+            "CASE WHEN status = 'paused' THEN last_touched_at ELSE NULL END",
+            "CASE WHEN status = 'completed' THEN '' ELSE only_frames END",
+        )
     } else {
-        ("steps_completed", "last_touched_at")
+        ("steps_completed", "last_touched_at", "only_frames")
     };
     // The statuses are our own words, not anybody's input; a status in the condition must be a literal.
     let sql = format!(
         "UPDATE tasks SET status = '{}', activity = $1, updated_at = $2, steps_completed = {steps}, \
-         last_touched_at = {touched} WHERE job_id = $3 AND status IN ({from})",
+         last_touched_at = {touched}, only_frames = {only} WHERE job_id = $3 AND status IN ({from})",
         change.to
     );
     execute(tx, &sql, vec![activity.into(), micros(now), job.seq.into()]).await?;

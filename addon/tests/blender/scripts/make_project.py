@@ -79,6 +79,7 @@ def make_shot(path, library):
     sequence.source = "SEQUENCE"
     user = plane("sequence", 0, sequence).image_user
     user.frame_duration, user.frame_start, user.frame_offset, user.use_auto_refresh = FRAMES, 1, 0, True
+    add_tiles(path)
     outside = ROOT / "outside of it" / "weiß.png"
     paint(outside, (1.0, 1.0, 0.0))
     plane("outside", 2, load(outside, path))
@@ -93,6 +94,17 @@ def make_shot(path, library):
     configure(scene)
     path.parent.mkdir(parents=True, exist_ok=True)
     bpy.ops.wm.save_as_mainfile(filepath=str(path), relative_remap=False)
+
+
+def add_tiles(blendfile):
+    """A texture in several files, which belong together by their names."""
+    folder = PROJECT / "maps"
+    for tile in (1001, 1002):
+        paint(folder / f"skin.{tile}.png", (tile % 10 / 4, 0.5, 0.5))
+    skin = load(folder / "skin.1001.png", blendfile)
+    skin.source = "TILED"
+    skin.filepath = relative(folder / "skin.<UDIM>.png", blendfile)
+    skin.use_fake_user = True
 
 
 def configure(scene):

@@ -8,12 +8,20 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::extract::connect_info::Connected;
 use axum::serve::IncomingStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Sleep;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+
+/// How long a client may take to say what it wants first. One that connects and says nothing holds a connection that
+/// others may need. Afterwards it may be silent: uploads, live updates and kept connections take their time.
+const FIRST_REQUEST: Duration = Duration::from_secs(10);
+/// What ends the head of a request.
+const END_OF_HEAD: &[u8] = b"\r\n\r\n";
 
 /// Accepts connections that can be hung up on.
 ///
@@ -51,13 +59,35 @@ pub(crate) struct Connection {
     stream: TcpStream,
     hang_up: CancellationToken,
     hung_up: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// Until the head of the first request is there.
+    first: Option<FirstHead>,
+}
+
+struct FirstHead {
+    limit: Pin<Box<Sleep>>,
+    /// How much of [`END_OF_HEAD`] has come.
+    seen: usize,
+}
+
+impl FirstHead {
+    /// Whether the head has ended in what has come.
+    fn ends_in(&mut self, bytes: &[u8]) -> bool {
+        bytes.iter().any(|byte| {
+            self.seen = match END_OF_HEAD.get(self.seen) {
+                Some(wanted) if wanted == byte => self.seen + 1,
+                _ => usize::from(*byte == b'\r'),
+            };
+            self.seen == END_OF_HEAD.len()
+        })
+    }
 }
 
 impl Connection {
     fn new(stream: TcpStream) -> Self {
         let hang_up = CancellationToken::new();
         let hung_up = Box::pin(hang_up.clone().cancelled_owned());
-        Self { stream, hang_up, hung_up }
+        let first = FirstHead { limit: Box::pin(tokio::time::sleep(FIRST_REQUEST)), seen: 0 };
+        Self { stream, hang_up, hung_up, first: Some(first) }
     }
 
     /// Wakes the task when somebody hangs up, too.
@@ -76,7 +106,18 @@ impl AsyncRead for Connection {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.check(context)?;
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if let Some(first) = &mut self.first {
+            let waited_too_long = read.is_pending() && first.limit.as_mut().poll(context).is_ready();
+            if waited_too_long {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            if first.ends_in(&buffer.filled()[before..]) {
+                self.first = None;
+            }
+        }
+        read
     }
 }
 
@@ -135,5 +176,48 @@ impl Peer {
 impl Connected<IncomingStream<'_, Listener>> for Peer {
     fn connect_info(stream: IncomingStream<'_, Listener>) -> Self {
         Self { address: *stream.remote_addr(), hang_up: stream.io().hang_up.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    async fn pair() -> (TcpStream, Connection) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        (client, Connection::new(listener.accept().await.unwrap().0))
+    }
+
+    async fn read(connection: &mut Connection) -> io::Result<usize> {
+        connection.read(&mut [0; 100]).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_does_not_say_what_it_wants_is_cut_off() {
+        for said in ["", "GET / HTTP/1.1\r\nHost: x\r\n", "\r\n\r", "\r\n\n\r\n"] {
+            let (mut client, mut connection) = pair().await;
+            client.write_all(said.as_bytes()).await.unwrap();
+            if !said.is_empty() {
+                assert_eq!(read(&mut connection).await.unwrap(), said.len());
+            }
+            let error = read(&mut connection).await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut, "{said:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_has_said_it_may_be_silent() {
+        for parts in [vec!["GET / HTTP/1.1\r\nHost: x\r\n\r\n"], vec!["GET / HTTP/1.1\r\n", "\r", "\n"]] {
+            let (mut client, mut connection) = pair().await;
+            for part in parts {
+                client.write_all(part.as_bytes()).await.unwrap();
+                assert_eq!(read(&mut connection).await.unwrap(), part.len());
+            }
+            let silence = tokio::time::timeout(FIRST_REQUEST * 10, read(&mut connection)).await;
+            assert!(silence.is_err(), "nothing happened");
+        }
     }
 }

@@ -10,6 +10,7 @@ mod m20261123_checkouts;
 mod m20261124_frames;
 mod m20261124_machines;
 mod m20261125_disabled_workers;
+mod m20261125_frame_pictures;
 
 pub(crate) struct Migrator;
 
@@ -22,6 +23,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_frames::Migration),
             Box::new(m20261124_machines::Migration),
             Box::new(m20261125_disabled_workers::Migration),
+            Box::new(m20261125_frame_pictures::Migration),
         ]
     }
 }

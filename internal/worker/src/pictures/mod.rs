@@ -177,6 +177,7 @@ impl Pictures {
             waiting.unsent()
         };
         if let Err(error) = kept::save(home, unsent).await {
+            self.lock().changed = true;
             tracing::warn!(%error, "cannot note which pictures wait; they are lost if the worker stops now");
         }
     }

@@ -358,11 +358,11 @@ async fn real_blender_tells_which_files_are_missing() {
     let directory = tempfile::tempdir().unwrap();
     let [library, scene] = ["library.blend", "scene.blend"].map(|name| directory.path().join(name));
     let setup = format!(
-        "import bpy; bpy.ops.wm.save_as_mainfile(filepath={library:?})\n\
+        "import bpy; save = bpy.ops.wm.save_as_mainfile; save(filepath={library:?}); save(filepath={other:?})\n\
          with bpy.data.libraries.load({library:?}, link=True) as (there, here): here.objects = ['Cube']\n\
          bpy.context.collection.objects.link(here.objects[0]); s = bpy.context.scene; r = s.render\n\
          r.engine = 'CYCLES'; s.cycles.samples = 1; s.cycles.use_denoising = False; r.resolution_x = r.resolution_y = 16\n\
-         bpy.ops.wm.save_as_mainfile(filepath={other:?})",
+         save(filepath={other:?})",
         library = text(&library),
         other = text(&scene),
     );
