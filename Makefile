@@ -21,7 +21,7 @@ export no_proxy := $(NO_PROXY)
 BLENDERS := blender bpy-5.0.1
 ALL_BLENDERS := $(BLENDERS) bpy-4.5.15
 
-.PHONY: all web addon generate check check-sources test test-addon test-addon-all chaos schemathesis demo bench bench-addon dev clean help programs
+.PHONY: all web addon generate check check-sources test test-addon test-addon-all chaos schemathesis demo screenshots measure bench bench-addon dev clean help programs
 
 all: web ## Build ./flamenco-manager and ./flamenco-worker, with the web app in them (this is the default)
 	@.ci/install cargo cc
@@ -32,6 +32,15 @@ all: web ## Build ./flamenco-manager and ./flamenco-worker, with the web app in 
 demo: all ## Render a small job on a farm of your own, and look at it in the browser
 	@.ci/install blender ffmpeg
 	@cargo xtask demo
+
+screenshots: web programs ## Take the pictures of README and manual anew, of pages with really rendered frames
+	@.ci/install blender ffmpeg chromium
+	cd $(WEB) && npm run screenshots
+
+measure: web ## Measure the web app in a browser: 10,000 jobs, 100,000 tasks, 500 updates a second, 100 MB of log
+	@.ci/install chromium
+	cargo build --release --package flamenco-manager
+	cd $(WEB) && FLAMENCO_PROGRAMS=../../target/release npm run measure
 
 bench: web ## Measure how many tasks a second a manager hands out, on SQLite and PostgreSQL
 	@.ci/install cargo cc postgresql

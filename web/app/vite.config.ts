@@ -6,6 +6,13 @@ import { defineConfig } from 'vitest/config';
 // The manager that `npm run dev` talks to.
 const manager = process.env.FLAMENCO_URL ?? 'http://localhost:8080';
 
+const proxy = {
+  '/api': manager,
+  '/job-files': manager,
+  '/flamenco-addon.zip': manager,
+  '/socket.io': { target: manager, ws: true },
+};
+
 export default defineConfig({
   base: '/app/',
   plugins: [vue(), tailwindcss(), icons({ compiler: 'vue3', autoInstall: false, scale: 1 })],
@@ -16,13 +23,8 @@ export default defineConfig({
     // An inlined font or picture is a data: URL, which the manager's Content-Security-Policy refuses.
     assetsInlineLimit: 0,
   },
-  server: {
-    port: 8081,
-    proxy: {
-      '/api': manager,
-      '/job-files': manager,
-      '/socket.io': { target: manager, ws: true },
-    },
-  },
+  server: { port: 8081, proxy },
+  // What the manager sends as well, so that a page which breaks it breaks here, too.
+  preview: { proxy, headers: { 'Content-Security-Policy': "default-src 'self'; img-src 'self' blob: data:" } },
   test: { environment: 'happy-dom', include: ['src/**/*.test.ts'] },
 });

@@ -18,9 +18,12 @@ const ARGUMENTS = [
 export const DESKTOP = { width: 1440, height: 900 };
 export const PHONE = { width: 390, height: 844 };
 
-/** @returns {Promise<import('playwright-core').Browser>} */
-export function launch() {
-  return chromium.launch({ executablePath: EXECUTABLE, args: ARGUMENTS });
+/**
+ * @param {string[]} more further arguments of the browser
+ * @returns {Promise<import('playwright-core').Browser>}
+ */
+export function launch(more = []) {
+  return chromium.launch({ executablePath: EXECUTABLE, args: [...ARGUMENTS, ...more] });
 }
 
 /**

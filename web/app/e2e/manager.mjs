@@ -54,6 +54,26 @@ export async function jobStatus(origin, id) {
   return (await ask(origin, `/api/v3/jobs/${id}`)).status;
 }
 
+/**
+ * The id of the first task of a job.
+ * @param {string} origin
+ * @param {string} job
+ * @returns {Promise<string>}
+ */
+export async function firstTask(origin, job) {
+  return (await ask(origin, `/api/v3/jobs/${job}/tasks`)).tasks[0].id;
+}
+
+/**
+ * @param {string} origin
+ * @param {string} id of the job
+ * @param {number} frame
+ * @returns {Promise<{ state: string, files: { attempt: number }[] }>}
+ */
+export function frameDetails(origin, id, frame) {
+  return ask(origin, `/api/v3/jobs/${id}/frames/${frame}`);
+}
+
 /** @param {string} origin */
 export async function jobCount(origin) {
   return (await ask(origin, '/api/v3/jobs')).jobs.length;
@@ -79,4 +99,39 @@ export async function until(what, question, timeout = 60_000) {
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
   throw new Error(`waited ${timeout / 1000} s in vain: ${what}`);
+}
+
+/**
+ * @param {string} origin
+ * @param {string} id
+ * @returns {Promise<string[]>} names of the tags of a worker
+ */
+export async function tagsOf(origin, id) {
+  const worker = await ask(origin, `/api/v3/worker-mgt/workers/${id}`);
+  return (worker.tags ?? []).map((/** @type {{ name: string }} */ tag) => tag.name);
+}
+
+/**
+ * @param {string} origin
+ * @param {string} id
+ */
+export function sleepSchedule(origin, id) {
+  return ask(origin, `/api/v3/worker-mgt/workers/${id}/sleep-schedule`);
+}
+
+/**
+ * @param {string} origin
+ * @returns {Promise<Record<string, unknown>>}
+ */
+export function configuration(origin) {
+  return ask(origin, '/api/v3/configuration/file');
+}
+
+/**
+ * @param {string} origin
+ * @param {object} wanted
+ */
+export async function putConfiguration(origin, wanted) {
+  const headers = { 'content-type': 'application/json' };
+  await ask(origin, '/api/v3/configuration/file', { method: 'PUT', headers, body: JSON.stringify(wanted) });
 }

@@ -39,7 +39,7 @@ const isSameDocument = () => page.evaluate(() => 'watched' in window);
 
 test('without jobs, the page says how to get one', async () => {
   assert.equal(await jobCount(origin), 0, 'this test needs a manager without jobs');
-  await page.goto(`${origin}/app/`);
+  await page.goto(`${origin}/app/jobs`);
   await page.getByRole('heading', { name: 'No jobs yet' }).waitFor();
   assert.match(await page.locator('pre').innerText(), new RegExp(`curl ${origin}/api/v3/jobs`));
   await page.locator('[data-feed=connected]').waitFor({ state: 'attached' });
@@ -91,8 +91,8 @@ test('a finished task shows its log', async () => {
   await until('the log has lines', async () => (await page.getByRole('log').innerText()).trim() !== '');
   await picture(page, artifacts, '4-job-page');
   for (const tab of ['Settings', 'Details']) {
-    await page.getByRole('tab', { name: tab }).click();
-    await page.getByRole('tabpanel').getByText(tab === 'Settings' ? /./ : job.id).first().waitFor();
+    await page.getByRole('link', { name: tab, exact: true }).click();
+    await page.getByRole('region', { name: tab, exact: true }).getByText(tab === 'Settings' ? /./ : job.id).first().waitFor();
     await picture(page, artifacts, `5-job-${tab.toLowerCase()}`);
   }
 });

@@ -6,20 +6,34 @@ function parameter(route: Pick<RouteLocationNormalized, 'params'>, name: string)
   return typeof value === 'string' ? value : '';
 }
 
+// All parts of a job are one page: going from one to another keeps what was read.
+const jobPage = {
+  component: () => import('./views/JobView.vue'),
+  meta: { page: 'job' },
+  props: (route: RouteLocationNormalized) => ({ jobID: parameter(route, 'jobID'), taskID: parameter(route, 'taskID') }),
+};
+
 export const router = createRouter({
   history: createWebHistory('/app/'),
   routes: [
-    { path: '/', redirect: { name: 'jobs' } },
+    { path: '/', name: 'home', component: () => import('./views/HomeView.vue') },
     { path: '/jobs', name: 'jobs', component: JobsView },
-    {
-      path: '/jobs/:jobID/:taskID?',
-      name: 'job',
-      component: () => import('./views/JobView.vue'),
-      props: (route) => ({ jobID: parameter(route, 'jobID'), taskID: parameter(route, 'taskID') }),
-    },
+    { path: '/jobs/:jobID/frames/:frame?', name: 'job-frames', ...jobPage },
+    { path: '/jobs/:jobID/preview', name: 'job-preview', ...jobPage },
+    { path: '/jobs/:jobID/:part(workers|settings|details|history)', name: 'job-part', ...jobPage },
+    { path: '/jobs/:jobID/:taskID?', name: 'job', ...jobPage },
+    { path: '/shots', name: 'shots', component: () => import('./views/ShotsView.vue') },
     { path: '/workers', name: 'workers', component: () => import('./views/WorkersView.vue') },
-    // The reference's address of one worker.
-    { path: '/workers/:workerID', redirect: (to) => ({ name: 'workers', query: { worker: parameter(to, 'workerID') } }) },
+    {
+      path: '/workers/:workerID',
+      name: 'worker',
+      meta: { page: 'worker' },
+      component: () => import('./views/WorkerView.vue'),
+      props: (route) => ({ workerID: parameter(route, 'workerID') }),
+    },
+    { path: '/tags', name: 'tags', component: () => import('./views/TagsView.vue') },
+    { path: '/last-rendered', name: 'last-rendered', component: () => import('./views/LastRenderedView.vue') },
+    { path: '/settings', name: 'settings', component: () => import('./views/SettingsView.vue') },
     // Shown by the setup assistant itself, and only while the manager wants one.
     { path: '/setup/:step?', name: 'setup', component: { render: () => null } },
     { path: '/:rest(.*)*', name: 'not-found', component: () => import('./views/NotFoundView.vue') },

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { JobStatus, TaskStatus } from '@/api/types';
-import { mayJob, mayTask, needsConfirmation, undoOf, workerActionsFor } from './actions';
+import { mayDelete, mayJob, mayTask, needsConfirmation, precedingJobs, undoOf, workerActionsFor } from './actions';
 
 // One line a status: what may be asked of a job in it.
 const JOBS: [JobStatus, string][] = [
@@ -75,5 +75,19 @@ describe('workerActionsFor', () => {
       'shutdown-now',
     ]);
     expect(workerActionsFor([{ canRestart: false }, { canRestart: true }])).toHaveLength(7);
+  });
+});
+
+describe('deleting jobs', () => {
+  it('is possible once nothing of a job runs', () => {
+    const deletable = JOBS.map(([status]) => status).filter(mayDelete);
+    expect(deletable).toEqual(['canceled', 'completed', 'failed', 'paused', 'queued']);
+  });
+
+  it('selects what precedes the latest of the selection, and only what is shown', () => {
+    const job = (id: string, updated: number) => ({ id, updated });
+    const shown = [job('a', 1), job('b', 2), job('c', 2), job('d', 3)];
+    expect(precedingJobs(shown, [job('a', 1), job('b', 2)])).toEqual(['a', 'b', 'c']);
+    expect(precedingJobs(shown, [])).toEqual([]);
   });
 });

@@ -35,6 +35,12 @@ export function mayJob(action: JobAction, status: JobStatus): boolean {
   return JOB_ACTIONS[action].from.includes(status);
 }
 
+const DELETABLE: readonly JobStatus[] = ['canceled', 'completed', 'failed', 'paused', 'queued'];
+
+export function mayDelete(status: JobStatus): boolean {
+  return DELETABLE.includes(status);
+}
+
 /** A job that waits to be paused is already stopping its tasks, so they cannot be cancelled one by one. */
 export function mayTask(action: TaskAction, status: TaskStatus, jobStatus: JobStatus | undefined): boolean {
   if (action === 'cancel' && jobStatus === 'pause-requested') return false;
@@ -92,4 +98,15 @@ export function workerActionsFor(workers: readonly { readonly canRestart: boolea
   if (workers.length === 0) return [];
   const restartable = workers.some((worker) => worker.canRestart);
   return WORKER_ACTIONS.filter((action) => restartable || !action.needsRestart);
+}
+
+interface Dated {
+  readonly id: string;
+  readonly updated: number;
+}
+
+/** Of the shown jobs, those that did not change later than the latest of the selected: for cleaning up. */
+export function precedingJobs(shown: Iterable<Dated>, selected: readonly Dated[]): string[] {
+  const latest = Math.max(...selected.map((job) => job.updated));
+  return [...shown].filter((job) => job.updated <= latest).map((job) => job.id);
 }

@@ -1,5 +1,6 @@
 // The settings of a job in the words of its job type.
 import type { JobType } from '@/api/types';
+import { parseFrames } from './frames';
 
 export interface SettingRow {
   readonly key: string;
@@ -46,4 +47,19 @@ function humanKey(key: string): string {
 function shownValue(value: unknown): string {
   if (typeof value === 'boolean') return value ? 'yes' : 'no';
   return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+/** The frame rate that a job is made for; `undefined` when its settings do not say. */
+export function fpsOf(settings: Settings | undefined): number | undefined {
+  const fps = Number(settings?.fps);
+  return Number.isFinite(fps) && fps > 0 ? fps : undefined;
+}
+
+/** Whether a job asks for each number between its first and last frame, as far as its settings say; else it may have gaps. */
+export function rendersEveryNumber(settings: Settings | undefined): boolean {
+  const range = settings?.frames;
+  if (typeof range !== 'string') return true;
+  const numbers = parseFrames(range.replaceAll('..', '-'));
+  const [first, last] = [numbers[0], numbers.at(-1)];
+  return first !== undefined && last !== undefined && last - first + 1 === numbers.length;
 }

@@ -18,8 +18,13 @@ interface Named {
 }
 
 const FIXED: readonly Target[] = [
+  { kind: 'page', id: 'home', label: 'Home' },
   { kind: 'page', id: 'jobs', label: 'Jobs' },
+  { kind: 'page', id: 'shots', label: 'Shots' },
   { kind: 'page', id: 'workers', label: 'Workers' },
+  { kind: 'page', id: 'tags', label: 'Tags' },
+  { kind: 'page', id: 'last-rendered', label: 'Last rendered' },
+  { kind: 'page', id: 'settings', label: 'Settings' },
   { kind: 'theme', id: 'toggle', label: 'Switch between the dark and the light theme' },
 ];
 

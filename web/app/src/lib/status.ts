@@ -1,7 +1,8 @@
 // How a status looks. Colour is never the only sign: each family of statuses has a shape of its own.
 import type { FarmStatus, JobStatus, TaskStatus, WorkerStatus } from '@/api/types';
+import type { FrameStatus } from './frames';
 
-export type AnyStatus = JobStatus | TaskStatus | WorkerStatus;
+export type AnyStatus = JobStatus | TaskStatus | WorkerStatus | FrameStatus;
 
 /** `dot` runs, `ring` waits for its turn, `bar` is held back, `diamond` is in trouble, `square` has ended. */
 export type StatusShape = 'dot' | 'ring' | 'bar' | 'diamond' | 'square';
@@ -25,6 +26,15 @@ const SHAPES: Record<AnyStatus, StatusShape> = {
   canceled: 'square',
   'cancel-requested': 'square',
   offline: 'square',
+  // Frames.
+  ok: 'square',
+  expected: 'ring',
+  rendering: 'dot',
+  'different-size': 'bar',
+  black: 'bar',
+  empty: 'diamond',
+  broken: 'diamond',
+  missing: 'diamond',
 };
 
 /** The shape of a status; a status that this page does not know yet gets the ring of something undecided. */
@@ -39,6 +49,7 @@ export function statusClass(status: string): string {
 
 /** A status as words: `pause-requested` reads "Pause requested". */
 export function statusLabel(status: string): string {
+  if (status === 'ok') return 'OK';
   const words = status.replaceAll('-', ' ');
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
@@ -46,6 +57,7 @@ export function statusLabel(status: string): string {
 // The order in which filter chips and counts are shown: what needs a person first, what is over last.
 const ORDER: AnyStatus[] = [
   'active',
+  'rendering',
   'awake',
   'testing',
   'starting',
@@ -56,6 +68,11 @@ const ORDER: AnyStatus[] = [
   'soft-failed',
   'failed',
   'error',
+  'broken',
+  'empty',
+  'missing',
+  'black',
+  'different-size',
   'pause-requested',
   'paused',
   'asleep',
@@ -63,6 +80,8 @@ const ORDER: AnyStatus[] = [
   'canceled',
   'completed',
   'offline',
+  'expected',
+  'ok',
 ];
 
 const RANK = new Map<string, number>(ORDER.map((status, index) => [status, index]));

@@ -2,14 +2,30 @@
 // (re)connection all wanted subscriptions are made again, and whoever holds one reads its data again, because what
 // happened in between is not repeated.
 import { shallowRef } from 'vue';
-import type { JobUpdate, LifeCycle, Subscription, TaskLogUpdate, TaskUpdate, Version, WorkerUpdate } from '@/api/types';
-import type { FarmStatus } from '@/api/types';
+import type {
+  FarmStatus,
+  FrameUpdate,
+  JobUpdate,
+  LastRenderedUpdate,
+  LifeCycle,
+  Subscription,
+  TagUpdate,
+  TaskLogUpdate,
+  TaskUpdate,
+  Version,
+  WorkerMachines,
+  WorkerUpdate,
+} from '@/api/types';
 
 export interface FeedEvents {
   '/jobs': JobUpdate;
   '/task': TaskUpdate;
   '/tasklog': TaskLogUpdate;
+  '/frames': FrameUpdate;
   '/workers': WorkerUpdate;
+  '/workertags': TagUpdate;
+  '/workerstats': WorkerMachines;
+  '/last-rendered': LastRenderedUpdate;
   '/status': { status: FarmStatus };
   '/lifecycle': LifeCycle;
 }

@@ -132,10 +132,64 @@ describe('jobs', () => {
     expect(manager.bodies[1]).toMatchObject({ status: 'requeueing' });
   });
 
+  it('deletes only what may be deleted, and says who refused', async () => {
+    const jobs = [job('a', { status: 'completed' }), job('b', { status: 'active' }), job('c', { status: 'failed' })];
+    const store = await load(...jobs);
+    manager.answer('DELETE /api/v3/jobs/a', {});
+    manager.answer('DELETE /api/v3/jobs/c', { status: 503, body: { code: 503, message: 'busy' } });
+    await store.remove(rows(...jobs));
+    expect(manager.asked.filter((line) => line.startsWith('DELETE'))).toEqual(['DELETE /api/v3/jobs/a', 'DELETE /api/v3/jobs/c']);
+    expect(store.table.get('a')?.deleteRequested).toBe(true);
+    expect(store.table.get('c')?.deleteRequested).toBe(false);
+    expect(useNotifications().toasts.at(-1)?.text).toBe('Deleting job "job a". Refused for 1 job. "job c": busy.');
+  });
+
+  it('says what else a deletion takes along, and when that is not known', async () => {
+    const store = await load(job('a'), job('b'));
+    manager.answer('GET /api/v3/jobs/a/what-would-delete-do', { body: { shaman_checkout: true } });
+    expect(await store.describeDeletion(rows(job('a')))).toContain('So is a Shaman checkout.');
+    expect(await store.describeDeletion(rows(job('a'), job('b')))).toContain('could not be found out: no such thing');
+  });
+
+  it('sets priority and tag of many, and a job keeps being found by its submitter', async () => {
+    const store = await load(job('a', { metadata: { 'user.name': 'Mira' } }));
+    manager.answer('POST /api/v3/jobs/a/setpriority', {});
+    manager.answer('POST /api/v3/jobs/a/settag', {});
+    await store.setPriority(rows(job('a')), 70);
+    await store.setTag(rows(job('a')), { id: 't', name: 'gpu' });
+    await store.setTag(rows(job('a')), null);
+    expect(manager.bodies).toEqual([{ priority: 70 }, { id: 't' }, {}]);
+    store.applyUpdate(update('a'));
+    expect(store.table.get('a')?.search).toContain('mira');
+  });
+
   it('tells when a job ends, once', async () => {
     const store = await load(job('a'));
     store.applyUpdate(update('a', { status: 'completed', previous_status: 'active' }));
     store.applyUpdate(update('a', { status: 'completed', updated: T(3) }));
     expect(useNotifications().toasts.map((toast) => toast.text)).toEqual(['Job "job a" is complete.']);
+  });
+});
+
+describe('what no event tells', () => {
+  const frames = { done: 3, total: 10, failures: 1, mean_ms: 50, total_ms: 150, thumbnail: { small: '/s.jpg' } };
+
+  it('survives the events of the job', async () => {
+    manager.answer('GET /api/v3/jobs', { body: { jobs: [job('a', { frames, metadata: { shot: 'sh10', 'user.name': 'anna' } })] } });
+    const store = useJobs();
+    await store.reading.read();
+    store.applyUpdate({ id: 'a', name: 'job a', updated: T(9), status: 'active', type: 't', priority: 1, refresh_tasks: false, steps_completed: 1, steps_total: 4 });
+    expect(store.table.get('a')).toMatchObject({ status: 'active', framesDone: 3, framesTotal: 10, meanMs: 50, thumb: '/s.jpg', shot: 'sh10', submitter: 'anna' });
+  });
+
+  it('is read again for the jobs that run, and one by one for those that have just ended', async () => {
+    manager.answer('GET /api/v3/jobs', { body: { jobs: [job('a', { status: 'active' }), job('b', { status: 'completed' }), job('c')] } });
+    const store = useJobs();
+    await store.reading.read();
+    manager.answer('GET /api/v3/jobs', { body: { jobs: [job('a', { status: 'active', frames })] } });
+    manager.answer('GET /api/v3/jobs/b', { body: job('b', { status: 'completed', frames: { ...frames, done: 10 } }) });
+    await store.readProgress(['a', 'b', 'gone']);
+    expect(manager.asked).toEqual(['GET /api/v3/jobs', 'GET /api/v3/jobs', 'GET /api/v3/jobs/b', 'GET /api/v3/jobs/gone']);
+    expect([...store.table.values()].map((row) => row.framesDone)).toEqual([3, 10, -1]);
   });
 });

@@ -2,8 +2,8 @@
 import { defineStore } from 'pinia';
 import { markRaw } from 'vue';
 import { api, take, takeBody } from '@/api/client';
-import type { Job, JobStatus, JobUpdate } from '@/api/types';
-import { JOB_ACTIONS, mayJob, undoOf, type JobAction } from '@/lib/actions';
+import type { Job, JobStatus, JobTaskCounts, JobUpdate } from '@/api/types';
+import { JOB_ACTIONS, mayDelete, mayJob, undoOf, type JobAction } from '@/lib/actions';
 import { describeOutcome, runBulk } from '@/lib/bulk';
 import { RowTable, type GridRow } from '@/lib/grid/rowTable';
 import { naturalKey } from '@/lib/naturalSort';
@@ -26,9 +26,33 @@ export interface JobRow extends GridRow {
   stepsCompleted: number;
   stepsTotal: number;
   deleteRequested: boolean;
+  /** When it was submitted; 0 until a list said so, because no event does. This holds for all that follows. */
+  created: number;
+  /** The shot that the job is for: its metadata `shot`, else its name. */
+  shot: string;
+  project: string;
+  submitter: string;
+  /** Id of the worker tag, or empty. */
+  tag: string;
+  tasks: JobTaskCounts | null;
+  /** Frames that came out, of how many; -1 when the job renders none, or the number is not known. */
+  framesDone: number;
+  framesTotal: number;
+  frameFailures: number;
+  meanMs: number;
+  totalMs: number;
+  /** When the job is probably done; 0 when nobody can tell. */
+  estimatedEnd: number;
+  lastFrameAt: number;
+  /** Addresses of the picture that stands for the job; empty when there is none. */
+  thumb: string;
+  picture: string;
 }
 
 type JobRef = Pick<JobRow, 'id' | 'name' | 'status'>;
+
+/** A job that just finished is read once by itself; more than so many at once wait for the next whole list. */
+const MOST_NAMED = 20;
 
 const REASON = 'requested from web interface';
 
@@ -38,12 +62,64 @@ const DONE: Record<JobAction, (subject: string) => string> = {
   requeue: (subject) => `Requeued ${subject}`,
 };
 
+const UNLISTED = {
+  created: 0,
+  project: '',
+  submitter: '',
+  tag: '',
+  tasks: null,
+  framesDone: -1,
+  framesTotal: -1,
+  frameFailures: 0,
+  meanMs: -1,
+  totalMs: -1,
+  estimatedEnd: 0,
+  lastFrameAt: 0,
+  thumb: '',
+  picture: '',
+};
+
+/** What only a list tells, not an event. */
+function listedFields(job: Job) {
+  const { frames, metadata } = job;
+  return {
+    created: parseTime(job.created),
+    shot: metadata?.shot || job.name,
+    project: metadata?.project ?? '',
+    submitter: metadata?.['user.name'] ?? '',
+    tag: job.worker_tag ?? '',
+    tasks: job.task_counts ?? null,
+    framesDone: frames?.done ?? -1,
+    framesTotal: frames?.total ?? -1,
+    frameFailures: frames?.failures ?? 0,
+    meanMs: frames?.mean_ms ?? -1,
+    totalMs: frames?.total_ms ?? -1,
+    estimatedEnd: parseTime(frames?.estimated_end),
+    lastFrameAt: parseTime(frames?.last_rendered_at),
+    thumb: frames?.thumbnail?.small ?? '',
+    picture: frames?.thumbnail?.large ?? frames?.thumbnail?.small ?? '',
+  };
+}
+
+function listedRow(job: Job): JobRow {
+  const listed = listedFields(job);
+  const search = searchText(job.name, job.type, job.id, listed.shot, listed.project, listed.submitter);
+  return { ...rowOf(job, job.name), ...listed, search };
+}
+
+/** What the text filter looks at. */
+function searchText(...parts: readonly string[]): string {
+  return parts.join(' ').toLowerCase();
+}
+
 function rowOf(job: Job | JobUpdate, name: string): JobRow {
   return {
+    ...UNLISTED,
+    shot: name,
     id: job.id,
     name,
     nameKey: naturalKey(name),
-    search: `${name} ${job.type} ${job.id}`.toLowerCase(),
+    search: searchText(name, job.type, job.id),
     status: job.status,
     type: job.type,
     priority: job.priority,
@@ -64,7 +140,7 @@ export const useJobs = defineStore('jobs', () => {
     interim = new Interim();
     const { jobs } = await takeBody(api.GET('/api/v3/jobs'));
     if (!wanted()) return;
-    const rows = jobs.map((job) => rowOf(job, job.name));
+    const rows = jobs.map(listedRow);
     reconcile(table, rows, interim);
     table.flush();
   });
@@ -80,9 +156,30 @@ export const useJobs = defineStore('jobs', () => {
     const row = rowOf(update, update.name ?? known?.name ?? '');
     // Events of one job come in order, but a list that was read in between may already be newer.
     if (known && row.updated < known.updated) return;
-    if (!known) interim.born.add(update.id);
+    if (known) {
+      for (const key of Object.keys(UNLISTED) as (keyof typeof UNLISTED)[]) Object.assign(row, { [key]: known[key] });
+      row.shot = known.shot;
+      row.search = searchText(row.name, row.type, row.id, row.shot, row.project, row.submitter);
+    } else {
+      interim.born.add(update.id);
+    }
+    if (update.task_counts) row.tasks = update.task_counts;
     table.put(row);
     announce(update, row.name);
+  }
+
+  /**
+   * Reads what no event tells (frames, estimates, pictures) of the jobs that are being worked on, and of those named. Never
+   * of all of them: ten thousand jobs are not read again because one of them rendered a frame.
+   */
+  async function readProgress(ids: readonly string[] = []): Promise<void> {
+    const running: JobStatus[] = ['active', 'queued', 'pause-requested', 'cancel-requested', 'requeueing'];
+    const query = { status: running, limit: 1000 };
+    const { jobs } = await takeBody(api.GET('/api/v3/jobs', { params: { query } }));
+    const read = new Set(jobs.map((job) => job.id));
+    const rest = ids.filter((id) => !read.has(id)).slice(0, MOST_NAMED);
+    const others = await Promise.all(rest.map((id) => take(api.GET('/api/v3/jobs/{job_id}', { params: { path: { job_id: id } } })).catch(() => undefined)));
+    for (const job of [...jobs, ...others]) if (job && table.get(job.id)) table.patch(job.id, listedFields(job));
   }
 
   function announce(update: JobUpdate, name: string): void {
@@ -114,7 +211,50 @@ export const useJobs = defineStore('jobs', () => {
     notifications.show(describeOutcome(outcome, 'job', (subject) => `Put ${subject} back in the queue`));
   }
 
-  return { table, reading, applyUpdate, act };
+  /** Marks jobs for deletion: those that may be deleted. */
+  async function remove(rows: readonly JobRef[]): Promise<void> {
+    const asked = rows.filter((row) => mayDelete(row.status)).map(({ id, name }) => ({ id, name }));
+    const outcome = await runBulk(asked, async ({ id }) => {
+      await take(api.DELETE('/api/v3/jobs/{job_id}', { params: { path: { job_id: id } } }));
+      table.patch(id, { deleteRequested: true });
+    });
+    notifications.show(describeOutcome(outcome, 'job', (subject) => `Deleting ${subject}`));
+  }
+
+  /** What else goes when jobs are deleted, in words. */
+  async function describeDeletion(rows: readonly Pick<JobRef, 'id' | 'name'>[]): Promise<string> {
+    const withCheckout: string[] = [];
+    const asked = rows.slice(0, MOST_NAMED);
+    const outcome = await runBulk(asked, async ({ id, name }) => {
+      const info = await takeBody(api.GET('/api/v3/jobs/{job_id}/what-would-delete-do', { params: { path: { job_id: id } } }));
+      if (info.shaman_checkout) withCheckout.push(name);
+    });
+    const what = 'Tasks, logs and thumbnails are erased; rendered files stay.';
+    if (outcome.failed.length > 0) return `${what} Whether Shaman checkouts go with them could not be found out: ${outcome.failed[0]?.reason}`;
+    if (withCheckout.length === 0) return what;
+    return rows.length > asked.length ? `${what} Their Shaman checkouts are erased, too.` : `${what} So ${withCheckout.length === 1 ? 'is a Shaman checkout' : `are ${withCheckout.length} Shaman checkouts`}.`;
+  }
+
+  async function setPriority(rows: readonly JobRef[], priority: number): Promise<void> {
+    const asked = rows.map(({ id, name }) => ({ id, name }));
+    const outcome = await runBulk(asked, ({ id }) =>
+      take(api.POST('/api/v3/jobs/{job_id}/setpriority', { params: { path: { job_id: id } }, body: { priority } })),
+    );
+    notifications.show(describeOutcome(outcome, 'job', (subject) => `Set the priority of ${subject} to ${priority}`));
+  }
+
+  /** Restricts jobs to the workers with a tag, or to none with `null`. */
+  async function setTag(rows: readonly JobRef[], tag: { readonly id: string; readonly name: string } | null): Promise<void> {
+    const asked = rows.map(({ id, name }) => ({ id, name }));
+    const outcome = await runBulk(asked, async ({ id }) => {
+      await take(api.POST('/api/v3/jobs/{job_id}/settag', { params: { path: { job_id: id } }, body: tag ? { id: tag.id } : {} }));
+      table.patch(id, { tag: tag?.id ?? '' });
+    });
+    const done = tag ? `Only workers with the tag "${tag.name}" now take` : 'Every worker may now take';
+    notifications.show(describeOutcome(outcome, 'job', (subject) => `${done} ${subject}`));
+  }
+
+  return { table, reading, applyUpdate, readProgress, act, remove, describeDeletion, setPriority, setTag };
 });
 
 function requestStatus(id: string, status: JobStatus): Promise<unknown> {

@@ -75,8 +75,72 @@ describe('workers', () => {
   it('withdraws a request by asking for the present status', async () => {
     const store = await load();
     manager.answer('POST /api/v3/worker-mgt/workers/a/setstatus', {});
-    await store.withdraw({ id: 'a', name: 'a', status: 'awake' });
+    await store.withdraw([{ id: 'a', name: 'a', status: 'awake' }]);
     expect(manager.bodies).toEqual([{ status: 'awake', is_lazy: false }]);
+  });
+});
+
+describe('enabling and disabling', () => {
+  it('is offered only by a manager that tells who is enabled', async () => {
+    expect((await load(worker('a'))).offersEnabling).toBe(false);
+    expect((await load(worker('a', { enabled: true }))).offersEnabling).toBe(true);
+  });
+
+  it('disables with a reason, shows it at once, and can be undone', async () => {
+    const store = await load(worker('a', { enabled: true }));
+    manager.answer('POST /api/v3/worker-mgt/workers/a/setenabled', {});
+    await store.disable([...store.table.values()], 'now', ' its fan is loud ');
+    expect(manager.bodies).toEqual([{ enabled: false, when: 'now', reason: 'its fan is loud' }]);
+    expect(store.table.get('a')).toMatchObject({ enabled: false, disabledReason: 'its fan is loud' });
+    useNotifications().toasts.at(-1)?.undo?.();
+    await vi.waitFor(() => expect(useNotifications().toasts.at(-1)?.text).toBe('Enabled worker "node-a" again.'));
+    expect(store.table.get('a')?.enabled).toBe(true);
+  });
+
+  it('says who could not be disabled, and leaves them as they are', async () => {
+    const store = await load(worker('a'), worker('b'));
+    manager.answer('POST /api/v3/worker-mgt/workers/a/setenabled', {});
+    await store.disable([...store.table.values()], 'after-task', '');
+    expect(useNotifications().toasts.at(-1)?.text).toBe('Disabled worker "node-a". Refused for 1 worker. "node-b": no such thing.');
+    expect(store.table.get('b')?.enabled).toBe(true);
+  });
+});
+
+describe('removing workers', () => {
+  it('says which were removed and which were not, and only those leave the table', async () => {
+    const store = await load(worker('a'), worker('b'));
+    manager.answer('DELETE /api/v3/worker-mgt/workers/a', {});
+    manager.answer('DELETE /api/v3/worker-mgt/workers/b', { status: 503, body: { code: 503, message: 'the database is busy' } });
+    await store.remove([...store.table.values()]);
+    expect([...store.table.values()].map((row) => row.id)).toEqual(['b']);
+    expect(useNotifications().toasts.at(-1)).toMatchObject({
+      level: 'error',
+      text: 'Removed worker "node-a". Refused for 1 worker. "node-b": the database is busy.',
+    });
+  });
+
+  it('a list that was read before the removal does not bring a worker back', async () => {
+    const store = await load(worker('a'));
+    manager.answer('DELETE /api/v3/worker-mgt/workers/a', {});
+    manager.answer('GET /api/v3/worker-mgt/workers', async () => {
+      await store.remove([{ id: 'a', name: 'a' }]);
+      return { body: { workers: [worker('a')] } };
+    });
+    await store.reading.read();
+    expect(store.table.size).toBe(0);
+  });
+});
+
+describe('what is gathered of a worker', () => {
+  it('outlasts lists and events, and can be searched for', async () => {
+    const store = await load(worker('a'));
+    store.gather('a', { tags: 'gpu', task: { jobId: 'j', jobName: 'Forest', taskId: 't', taskName: 'render-1-4' } });
+    store.gather('z', { tags: 'gpu' });
+    store.applyUpdate(update('a', { status: 'asleep' }));
+    await store.reading.read();
+    expect(store.table.get('a')).toMatchObject({ tags: 'gpu', task: { taskId: 't' } });
+    expect(store.table.get('a')?.search).toContain('gpu forest render-1-4');
+    expect(store.table.size).toBe(1);
   });
 });
 

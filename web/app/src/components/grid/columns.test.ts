@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { columnTemplate, parseWidths, shownColumns, type GridColumn } from './columns';
+import { chosenColumns, columnTemplate, parseWidths, shownColumns, withColumn, type GridColumn } from './columns';
 
 const columns: GridColumn<never>[] = [
   { key: 'status', label: 'Status', width: 130 },
@@ -28,5 +28,26 @@ describe('columns', () => {
     ['[1,2', []],
   ])('reads %s', (text, expected) => {
     expect([...parseWidths(text)]).toEqual(expected);
+  });
+});
+
+describe('chosen columns', () => {
+  const all: GridColumn<never>[] = [...columns, { key: 'load', label: 'Load', width: 60, optional: true }];
+  const keys = (stored: string) => chosenColumns(all, stored).map((column) => column.key).join(' ');
+
+  it.each([
+    ['', 'status name type'],
+    ['-type load', 'status name load'],
+    // The column that takes the rest of the width is what the row is about.
+    ['-name -status', 'name type'],
+    ['nonsense', 'status name type'],
+  ])('%j shows %s', (stored, expected) => expect(keys(stored)).toBe(expected));
+
+  it('stores only what differs from the usual', () => {
+    const hidden = withColumn(all, '', 'type', false);
+    expect(hidden).toBe('-type');
+    expect(withColumn(all, hidden, 'load', true)).toBe('-type load');
+    expect(withColumn(all, '-type load', 'type', true)).toBe('load');
+    expect(withColumn(all, 'load', 'load', false)).toBe('');
   });
 });

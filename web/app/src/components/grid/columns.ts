@@ -4,6 +4,8 @@ import type { SortOrder } from '@/lib/grid/gridView';
 export interface GridColumn<R> {
   readonly key: string;
   readonly label: string;
+  /** What to call the column where there is more room than in the header. */
+  readonly name?: string;
   /** Pixels, or `fill` for the one column that takes what is left. */
   readonly width: number | 'fill';
   readonly align?: 'right';
@@ -13,6 +15,8 @@ export interface GridColumn<R> {
   readonly descendingFirst?: boolean;
   /** Not shown while the grid is narrower than so many pixels. */
   readonly hideBelow?: number;
+  /** Not shown until a person asks for it. */
+  readonly optional?: boolean;
   /** The line of a two-line row on which the column stands on a small screen; without one it is left out there. */
   readonly line?: 1 | 2;
 }
@@ -30,6 +34,22 @@ const LEAST_FILL = 120;
 /** The columns that a grid of some width shows. */
 export function shownColumns<R>(columns: readonly GridColumn<R>[], width: number): GridColumn<R>[] {
   return columns.filter((column) => width >= (column.hideBelow ?? 0));
+}
+
+/** What a person chose to see beyond or instead of the usual columns, as stored: keys, with a minus before hidden ones. */
+export function chosenColumns<R>(columns: readonly GridColumn<R>[], stored: string): GridColumn<R>[] {
+  const words = new Set(stored.split(' '));
+  return columns.filter(({ key, width, optional }) => width === 'fill' || (optional ? words.has(key) : !words.has(`-${key}`)));
+}
+
+/** What to store once a column is shown or not. */
+export function withColumn<R>(columns: readonly GridColumn<R>[], stored: string, key: string, shown: boolean): string {
+  const now = new Set(chosenColumns(columns, stored).map((column) => column.key));
+  if (shown) now.add(key);
+  else now.delete(key);
+  return columns
+    .flatMap((column) => (column.optional === true) === now.has(column.key) ? [column.optional ? column.key : `-${column.key}`] : [])
+    .join(' ');
 }
 
 /** The value of `grid-template-columns`; `widths` holds what a person chose. */

@@ -4,9 +4,10 @@ import { useRoute, useRouter } from 'vue-router';
 import { GridView, type RowFilter, type SortOrder } from '@/lib/grid/gridView';
 import type { GridRow, RowTable } from '@/lib/grid/rowTable';
 import { NOTHING, withoutGone, type Selection } from '@/lib/selection';
+import { remembered } from '@/lib/remembered';
 import { statusRank } from '@/lib/status';
 import { matchesText, readTableQuery, writeTableQuery, type TableState } from '@/lib/tableQuery';
-import type { GridColumn } from './columns';
+import { chosenColumns, withColumn, type GridColumn } from './columns';
 
 export interface TableRow extends GridRow {
   readonly status: string;
@@ -21,7 +22,10 @@ export interface StatusCount {
 
 export interface Table<R extends TableRow> {
   readonly view: GridView<R>;
+  /** All columns there are. */
   readonly columns: readonly GridColumn<R>[];
+  /** Those that a person wants to see. */
+  readonly chosen: ComputedRef<readonly GridColumn<R>[]>;
   readonly state: Readonly<Ref<TableState>>;
   readonly selection: ShallowRef<Selection>;
   /** The statuses that are present, and those that are filtered by, with the number of rows in each. */
@@ -32,6 +36,7 @@ export interface Table<R extends TableRow> {
   readonly selected: ComputedRef<R[]>;
   select(selection: Selection): void;
   sortBy(key: string): void;
+  showColumn(key: string, shown: boolean): void;
   toggleStatus(status: string): void;
   setText(text: string): void;
   clearFilter(): void;
@@ -43,12 +48,18 @@ interface StatePlace {
   set(change: Partial<TableState>): void;
 }
 
+/** `also` is a filter on top of the status and the text, reactive, and the same object as long as it is the same filter. */
 export function useTable<R extends TableRow>(
   table: RowTable<R>,
   columns: readonly GridColumn<R>[],
   defaults: TableState,
   place: 'address' | 'component',
+  also: () => RowFilter<R> | null = () => null,
+  /** Under this name the browser remembers which columns are shown. */
+  name = 'table',
 ): Table<R> {
+  const stored = remembered(`shown-columns-${name}`, '');
+  const chosen = computed(() => chosenColumns(columns, stored.value));
   const { state, set } = place === 'address' ? addressState(columns, defaults) : componentState(defaults);
   const view = new GridView(table, orderOf(columns, state.value.sort));
   const selection = shallowRef<Selection>(NOTHING);
@@ -59,8 +70,8 @@ export function useTable<R extends TableRow>(
     { immediate: true },
   );
   watch(
-    () => [state.value.statuses.join(','), state.value.text] as const,
-    () => view.setFilter(filterOf(state.value)),
+    () => [state.value.statuses.join(','), state.value.text, also()] as const,
+    () => view.setFilter(bothFilters(filterOf(state.value), also())),
     { immediate: true },
   );
   watch(view.shape, () => {
@@ -104,6 +115,7 @@ export function useTable<R extends TableRow>(
   return {
     view,
     columns,
+    chosen,
     state,
     selection,
     counts,
@@ -112,6 +124,7 @@ export function useTable<R extends TableRow>(
     selected,
     select: (now) => (selection.value = now),
     sortBy,
+    showColumn: (key, shown) => (stored.value = withColumn(columns, stored.value, key, shown)),
     toggleStatus,
     setText: (text) => set({ text }),
     clearFilter: () => set({ statuses: [], text: '' }),
@@ -130,6 +143,11 @@ function filterOf<R extends TableRow>(state: TableState): RowFilter<R> | null {
     fields: ['status', 'search'],
     accepts: (row) => (statuses.length === 0 || statuses.includes(row.status)) && matchesText(row.search, text),
   };
+}
+
+function bothFilters<R>(one: RowFilter<R> | null, other: RowFilter<R> | null): RowFilter<R> | null {
+  if (!one || !other) return one ?? other;
+  return { fields: [...one.fields, ...other.fields], accepts: (row) => one.accepts(row) && other.accepts(row) };
 }
 
 function componentState(defaults: TableState): StatePlace {

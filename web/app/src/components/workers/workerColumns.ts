@@ -2,13 +2,30 @@ import type { GridColumn } from '@/components/grid/columns';
 import { compareKeys } from '@/lib/naturalSort';
 import { statusRank } from '@/lib/status';
 import type { TableState } from '@/lib/tableQuery';
+import type { Reading } from '@/lib/machines';
 import type { WorkerRow } from '@/stores/workers';
+
+type Part = 'cpu' | 'memory' | 'disk' | 'gpu' | 'load';
+
+/** A column of a machine's figure; whoever does not tell it comes last. */
+function figure(key: Part, label: string, name: string, rest: Partial<GridColumn<WorkerRow>>): GridColumn<WorkerRow> {
+  const of = (machine: Reading | null): number => machine?.[key] ?? -1;
+  return {
+    key,
+    label,
+    name,
+    width: 122,
+    descendingFirst: true,
+    order: { fields: ['machine'], compare: (a, b) => of(a.machine) - of(b.machine) },
+    ...rest,
+  };
+}
 
 export const WORKER_COLUMNS: readonly GridColumn<WorkerRow>[] = [
   {
     key: 'status',
     label: 'Status',
-    width: 210,
+    width: 170,
     line: 1,
     order: { fields: ['status'], compare: (a, b) => statusRank(a.status) - statusRank(b.status) },
   },
@@ -20,19 +37,38 @@ export const WORKER_COLUMNS: readonly GridColumn<WorkerRow>[] = [
     order: { fields: ['nameKey'], compare: (a, b) => compareKeys(a.nameKey, b.nameKey) },
   },
   {
+    key: 'task',
+    label: 'Working on',
+    width: 230,
+    line: 2,
+    hideBelow: 900,
+    order: { fields: ['task'], compare: (a, b) => compareKeys(a.task?.jobName ?? '~', b.task?.jobName ?? '~') },
+  },
+  figure('cpu', 'CPU', 'CPU', { hideBelow: 480, line: 2 }),
+  figure('memory', 'Memory', 'Memory', { hideBelow: 620 }),
+  figure('disk', 'Disk', 'Disk', { hideBelow: 760 }),
+  figure('gpu', 'GPU', 'GPU', { optional: true }),
+  figure('load', 'Load', 'Load average', { optional: true, width: 72, align: 'right' }),
+  {
+    key: 'tags',
+    label: 'Tags',
+    width: 130,
+    hideBelow: 1040,
+    order: { fields: ['tags'], compare: (a, b) => compareKeys(a.tags || '~', b.tags || '~') },
+  },
+  {
     key: 'version',
     label: 'Version',
-    width: 150,
-    line: 2,
-    hideBelow: 560,
+    width: 130,
+    hideBelow: 1160,
     order: { fields: ['version'], compare: (a, b) => compareKeys(a.version, b.version) },
   },
   {
     key: 'lastSeen',
     label: 'Last seen',
-    width: 110,
+    width: 104,
     align: 'right',
-    line: 2,
+    hideBelow: 560,
     descendingFirst: true,
     order: { fields: ['lastSeen'], compare: (a, b) => a.lastSeen - b.lastSeen },
   },

@@ -1,0 +1,224 @@
+// A person looks at the frames of a job in the browser while they are rendered, and has one of them rendered again.
+// Needs a running manager with a worker that can render, and the job to submit.
+//
+//   FLAMENCO_URL        the manager, http://localhost:8080 if not given
+//   FLAMENCO_JOB        a JSON file with a job that renders six frames
+//   FLAMENCO_ARTIFACTS  folder for screenshots
+//   FLAMENCO_TIMEOUT    seconds that the job may take, 120 if not given
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { after, before, test } from 'node:test';
+import { launch, openPage, picture } from './browser.mjs';
+import { frameDetails, jobStatus, submit, until, watchedJob } from './manager.mjs';
+
+const origin = process.env.FLAMENCO_URL ?? 'http://localhost:8080';
+const artifacts = process.env.FLAMENCO_ARTIFACTS ?? 'test-artifacts';
+const patience = Number(process.env.FLAMENCO_TIMEOUT ?? 120) * 1000;
+const FRAMES = 6;
+
+/** @type {import('playwright-core').Browser} */
+let browser;
+/** @type {import('playwright-core').Page} */
+let page;
+/** @type {string[]} */
+let problems;
+/** @type {{ id: string, name: string }} */
+let job;
+
+before(async () => {
+  browser = await launch();
+  ({ page, problems } = await openPage(browser, origin));
+  page.setDefaultTimeout(15_000);
+  const wanted = watchedJob();
+  wanted.name = 'Frames to look at';
+  wanted.metadata = { ...wanted.metadata, shot: 'sh010' };
+  wanted.settings.render_output_path = wanted.settings.render_output_path.replace('/watched/', '/frames/');
+  job = await submit(origin, wanted);
+});
+after(async () => {
+  await page?.screenshot({ path: `${artifacts}/frames-last.png` }).catch(() => {});
+  await browser?.close();
+});
+
+/** @param {number} frame */
+const tile = (frame) => page.locator(`[role=option][data-frame="${frame}"]`);
+/** @param {number} frame */
+const stateOf = (frame) => tile(frame).getAttribute('data-state');
+/** @param {number} frame */
+const pictureOf = (frame) => tile(frame).locator('img');
+/** @param {import('playwright-core').Locator} image */
+const isLoaded = (image) =>
+  image.evaluate((one) => one instanceof HTMLImageElement && one.complete && one.naturalWidth > 0).catch(() => false);
+const framePage = () => `${origin}/app/jobs/${job.id}/frames`;
+
+test('each frame has a place from the start, and its picture comes without a reload', async () => {
+  await page.goto(framePage());
+  await page.getByRole('listbox', { name: 'Frames' }).waitFor();
+  await page.evaluate(() => Object.assign(window, { watched: true }));
+  await until('there is a place for each frame', async () => (await page.locator('[role=option]').count()) === FRAMES);
+  const seen = new Set();
+  await until('all frames have come out', async () => {
+    for (let frame = 1; frame <= FRAMES; frame++) seen.add(await stateOf(frame));
+    for (let frame = 1; frame <= FRAMES; frame++) {
+      if ((await stateOf(frame)) !== 'ok' || !(await isLoaded(pictureOf(frame)))) return false;
+    }
+    return true;
+  }, patience);
+  assert.ok(seen.has('expected') || seen.has('rendering'), `states seen: ${[...seen].join(', ')}`);
+  assert.ok(await page.evaluate(() => 'watched' in window), 'the page was reloaded');
+  await picture(page, artifacts, 'frames-1-sheet');
+});
+
+test('only tiles in sight exist, and the size of the tiles can be changed', async () => {
+  const width = async () => (await tile(1).boundingBox())?.width ?? 0;
+  const before = await width();
+  await page.getByLabel('Size of the pictures').fill('400');
+  assert.ok((await width()) > before, 'the tiles have grown');
+  await page.getByLabel('Size of the pictures').fill('200');
+});
+
+test('a frame opens in the viewer, and the arrow keys lead to its neighbours', async () => {
+  await tile(1).click();
+  await page.waitForURL(`${framePage()}/1`);
+  const viewer = page.getByRole('dialog', { name: 'Frame 1', exact: true });
+  await viewer.getByText('Render time').waitFor();
+  await until('the large picture is there', () => isLoaded(viewer.locator('img')));
+  await picture(page, artifacts, 'frames-2-viewer');
+  await page.keyboard.press('ArrowRight');
+  await page.waitForURL(`${framePage()}/2`);
+  await page.getByRole('dialog', { name: 'Frame 2', exact: true }).waitFor();
+  await page.keyboard.press('Escape');
+  await page.waitForURL(framePage());
+  assert.equal(await page.getByRole('dialog').count(), 0);
+});
+
+test('the chart of render times leads to its frames', async () => {
+  await page.getByRole('button', { name: 'Render times' }).click();
+  await page.waitForURL(/view=times/);
+  const chart = page.getByRole('slider', { name: 'Render time of each frame' });
+  await page.locator(`[role=slider][aria-valuemax="${FRAMES - 1}"]`).waitFor();
+  const box = await chart.boundingBox();
+  assert.ok(box);
+  // The axis is 56 pixels wide. Not the last bars: a message may lie over them.
+  await page.mouse.click(box.x + 56 + ((box.width - 56) / FRAMES) * 1.5, box.y + box.height - 40);
+  await page.waitForURL(/\/frames\/2\?/);
+  await page.getByRole('dialog', { name: 'Frame 2', exact: true }).waitFor();
+  await page.keyboard.press('Escape');
+  await picture(page, artifacts, 'frames-3-times');
+});
+
+test('the table can be saved', async () => {
+  await page.getByRole('button', { name: 'Table' }).click();
+  await page.getByRole('grid', { name: 'Frames' }).getByText('000001.png').waitFor();
+  await picture(page, artifacts, 'frames-4-table');
+  const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'CSV' }).click()]);
+  const lines = readFileSync(await download.path(), 'utf8').trim().split('\r\n');
+  assert.equal(lines.length, 1 + FRAMES);
+  assert.match(lines[1] ?? '', /^1,ok,000001\.png,/);
+});
+
+test('the filter lives in the address', async () => {
+  await page.goto(`${framePage()}?range=2-4`);
+  await until('the frames of the range are shown', async () => (await page.locator('[role=option]').count()) === 3);
+  await page.goto(`${framePage()}?status=broken`);
+  await page.getByRole('heading', { name: 'No frame matches the filter' }).waitFor();
+  await page.getByRole('button', { name: 'Clear the filter' }).click();
+  await until('all frames are shown', async () => (await page.locator('[role=option]').count()) === FRAMES);
+});
+
+test('one frame is rendered again, and the others stay', async () => {
+  await tile(3).hover();
+  await tile(3).locator('[data-check]').click();
+  await page.getByRole('button', { name: 'Requeue 1 frame' }).click();
+  await page.getByRole('alertdialog').getByRole('button', { name: 'Requeue' }).click();
+  await page.getByText('1 frame will be rendered again: 3.').first().waitFor();
+  await until('the frame has a second attempt', async () => {
+    const details = await frameDetails(origin, job.id, 3);
+    return details.state === 'ok' && details.files[0]?.attempt === 2;
+  }, patience);
+  await until('the page shows it', async () => (await stateOf(3)) === 'ok' && (await isLoaded(pictureOf(3))));
+  for (const frame of [1, 2, 4, 5, 6]) {
+    assert.equal((await frameDetails(origin, job.id, frame)).files[0]?.attempt, 1, `attempts of frame ${frame}`);
+  }
+  await until('the job is complete again', async () => (await jobStatus(origin, job.id)) === 'completed', patience);
+  await tile(3).click();
+  await page.getByRole('heading', { name: 'Earlier attempts' }).waitFor();
+  await page.keyboard.press('Escape');
+});
+
+test('the flip-book plays', async () => {
+  await page.getByRole('link', { name: 'Preview', exact: true }).click();
+  await page.waitForURL(/\/preview$/);
+  const stage = page.locator('canvas[data-frame]');
+  await stage.waitFor();
+  const frame = async () => Number(await stage.getAttribute('data-frame'));
+  const press = async (/** @type {string} */ key, /** @type {number} */ expected) => {
+    await page.keyboard.press(key);
+    await until(`${key} leads to frame ${expected}`, async () => (await frame()) === expected, 3000);
+  };
+  await press('Home', 1);
+  await press('ArrowRight', 2);
+  await press('End', FRAMES);
+  await press('ArrowLeft', FRAMES - 1);
+  await press('Home', 1);
+  const seen = new Set();
+  await page.keyboard.press('Space');
+  await until('it plays through all frames', async () => (seen.add(await frame()), seen.size >= FRAMES - 1), 20_000);
+  await page.keyboard.press('k');
+  const stood = await frame();
+  await new Promise((done) => setTimeout(done, 400));
+  assert.equal(await frame(), stood, 'it stands still');
+  const drawn = await stage.evaluate((canvas) => {
+    if (!(canvas instanceof HTMLCanvasElement)) return false;
+    const pixels = canvas.getContext('2d')?.getImageData(0, 0, canvas.width, canvas.height).data ?? [];
+    return pixels.some((value) => value > 0);
+  });
+  assert.ok(drawn, 'there is a picture');
+  await picture(page, artifacts, 'frames-5-preview');
+
+  const animation = await page.getByRole('link', { name: 'Animated file' }).getAttribute('href');
+  const answer = await fetch(new URL(animation ?? '', origin));
+  assert.equal(answer.headers.get('content-type'), 'image/gif');
+  assert.equal(Buffer.from(await answer.arrayBuffer()).subarray(0, 6).toString(), 'GIF89a');
+});
+
+test('the parts of the job page have addresses', async () => {
+  for (const [part, text] of [['Workers', 'Blocked workers'], ['Details', job.id], ['History', 'Submitted']]) {
+    await page.goto(`${origin}/app/jobs/${job.id}/${String(part).toLowerCase()}`);
+    await page.getByRole('region', { name: part, exact: true }).getByText(text ?? '').first().waitFor();
+    await picture(page, artifacts, `frames-6-${String(part).toLowerCase()}`);
+  }
+});
+
+test('the priority can be changed', async () => {
+  await page.goto(`${origin}/app/jobs/${job.id}/details`);
+  await page.getByRole('button', { name: 'Change the priority' }).click();
+  await page.getByLabel(/^Priority, from/).fill('101');
+  await page.getByRole('button', { name: 'Set', exact: true }).click();
+  await page.getByText('A whole number from 0 to 100.').waitFor();
+  await page.getByLabel(/^Priority, from/).fill('77');
+  await page.getByRole('button', { name: 'Set', exact: true }).click();
+  await page.getByText('Priority 77').waitFor();
+});
+
+test('home shows the last frame, and shots and jobs their pictures', async () => {
+  await page.goto(`${origin}/app/`);
+  const last = page.locator('figure img').first();
+  await until('the last frame is there', () => isLoaded(last));
+  await page.getByRole('img', { name: /^Frames: / }).waitFor();
+  await page.getByRole('heading', { name: 'Workers' }).waitFor();
+  await picture(page, artifacts, 'frames-7-home');
+  await page.goto(`${origin}/app/?wall=1`);
+  await until('the last frame is there', () => isLoaded(page.locator('figure img').first()));
+  assert.equal(await page.getByRole('navigation').count(), 0, 'nothing to press on a wall');
+  await picture(page, artifacts, 'frames-8-wall');
+  await page.goto(`${origin}/app/shots`);
+  await until('the shot has a picture', () => isLoaded(page.getByRole('link', { name: 'Preview of sh010' }).locator('img')));
+  await picture(page, artifacts, 'frames-9-shots');
+  await page.goto(`${origin}/app/jobs`);
+  await until('the job has a picture', () => isLoaded(page.locator(`[role=row][data-id="${job.id}"] img`)));
+});
+
+test('all along: no error, nothing refused by the policy, nothing from outside', () => {
+  assert.deepEqual(problems, []);
+});

@@ -1,0 +1,172 @@
+// Somebody looks after workers, tags and the configuration in the browser, against a running manager with a worker.
+//
+//   FLAMENCO_URL        the manager, http://localhost:8080 if not given
+//   FLAMENCO_ARTIFACTS  folder for screenshots
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { launch, openPage, picture } from './browser.mjs';
+import { configuration, putConfiguration, sleepSchedule, tagsOf, until, workers } from './manager.mjs';
+
+const origin = process.env.FLAMENCO_URL ?? 'http://localhost:8080';
+const artifacts = process.env.FLAMENCO_ARTIFACTS ?? 'test-artifacts';
+const TAG = 'browser <i>test</i>';
+
+/** @type {import('playwright-core').Browser} */
+let browser;
+/** @type {import('playwright-core').Page} */
+let page;
+/** @type {string[]} */
+let problems;
+/** @type {{ id: string, name: string, status: string }} */
+let worker;
+/** @type {Record<string, unknown>} */
+let atFirst;
+
+before(async () => {
+  browser = await launch();
+  ({ page, problems } = await openPage(browser, origin));
+  page.setDefaultTimeout(15_000);
+  const [first] = await workers(origin);
+  assert.ok(first, 'this test needs a worker');
+  worker = first;
+  atFirst = await configuration(origin);
+});
+after(async () => {
+  await page?.screenshot({ path: `${artifacts}/workers-and-settings-last.png` }).catch(() => {});
+  await browser?.close();
+  if (atFirst) await putConfiguration(origin, atFirst);
+});
+
+const toast = (/** @type {string | RegExp} */ text) => page.getByRole('region', { name: 'New messages' }).getByText(text).first();
+
+test('a tag is created, refused a second time, and given to a worker', async () => {
+  await page.goto(`${origin}/app/tags`);
+  await page.getByLabel('Name of a new tag').fill(TAG);
+  await page.getByLabel('Description of the new tag').fill('For the test');
+  await page.keyboard.press('Enter');
+  const row = page.getByRole('listitem').filter({ hasText: TAG });
+  await row.getByText('0 workers').waitFor();
+  const expected = problems.length;
+  await page.getByLabel('Name of a new tag').fill(TAG);
+  await page.keyboard.press('Enter');
+  await page.locator('[aria-invalid=true]').waitFor();
+  assert.ok(problems.splice(expected).every((problem) => problem.includes('409')));
+  await picture(page, artifacts, 'tags');
+
+  await page.goto(`${origin}/app/workers/${worker.id}`);
+  await page.getByRole('switch', { name: TAG }).click();
+  await until('the worker has the tag', async () => (await tagsOf(origin, worker.id)).includes(TAG));
+  await page.getByText('Takes jobs with one of its tags').waitFor();
+  await page.goto(`${origin}/app/tags`);
+  await row.getByText('1 worker').waitFor();
+  await row.getByRole('button', { name: /^Delete/ }).click();
+  await page.getByRole('alertdialog').getByText('1 worker will lose it. No job has it.').waitFor();
+  await page.getByRole('alertdialog').getByRole('button', { name: 'Delete' }).click();
+  await row.waitFor({ state: 'detached' });
+  assert.deepEqual(await tagsOf(origin, worker.id), []);
+});
+
+test('the page of a worker shows its machine', async () => {
+  await page.goto(`${origin}/app/workers/${worker.id}`);
+  await page.getByRole('heading', { level: 1, name: worker.name }).waitFor();
+  await page.getByRole('img', { name: /^Shares of the machine of .* CPU: \d+ % at last/ }).locator('canvas').waitFor();
+  await page.getByRole('button', { name: '24 hours' }).click();
+  await page.getByText('CPU', { exact: true }).first().waitFor();
+  await page.getByRole('button', { name: '15 minutes' }).click();
+  await picture(page, artifacts, 'worker');
+});
+
+test('a sleep schedule says what is wrong at its field, and when the next change comes', async () => {
+  await page.goto(`${origin}/app/workers/${worker.id}`);
+  await page.getByRole('button', { name: 'Make one' }).click();
+  const form = page.getByRole('form', { name: /^Sleep schedule/ });
+  // Nothing that would send the worker to sleep while others test.
+  await form.getByLabel('Follow this schedule').uncheck();
+  await form.getByLabel('Days on which the sleep begins').fill('Fr someday mo');
+  await form.getByText('“someday” is not a day').waitFor();
+  assert.ok(await form.getByRole('button', { name: 'Save schedule' }).isDisabled());
+  await form.getByLabel('Days on which the sleep begins').fill('Fr, mo');
+  assert.equal(await form.getByRole('button', { name: 'Friday' }).getAttribute('aria-pressed'), 'true');
+  await form.getByLabel('From').fill('18:00');
+  await form.getByLabel('To').fill('24:00');
+  await form.getByRole('button', { name: 'Save schedule' }).click();
+  await page.getByText('Sleeps on Monday and Friday from 18:00 to 24:00.').waitFor();
+  assert.deepEqual(await sleepSchedule(origin, worker.id), { is_active: false, days_of_week: 'mo fr', start_time: '18:00', end_time: '' });
+});
+
+test('a request to a worker is made, seen, and withdrawn', async () => {
+  await page.goto(`${origin}/app/workers?worker=${worker.id}`);
+  const pane = page.getByRole('region', { name: `Worker ${worker.name}` });
+  await pane.getByRole('button', { name: 'Change status' }).click();
+  await page.getByRole('menuitem', { name: /^Send to sleep.*after its current task/ }).click();
+  await toast(/^Asked worker .* to sleep after the current task\.$/).waitFor();
+  await pane.getByRole('button', { name: 'Change status' }).click();
+  await page.getByRole('menuitem', { name: /^Wake up/ }).click();
+  await until('the worker is awake', async () => (await workers(origin)).some(({ id, status }) => id === worker.id && status === 'awake'));
+});
+
+test('removing a worker asks first, and says that it is not offline', async () => {
+  await page.goto(`${origin}/app/workers/${worker.id}`);
+  await page.getByRole('button', { name: 'Change status' }).click();
+  await page.getByRole('menuitem', { name: /^Remove/ }).click();
+  await page.getByRole('alertdialog').getByText('This worker is not offline').waitFor();
+  await page.getByRole('button', { name: 'Keep as it is' }).click();
+  assert.equal((await workers(origin)).filter(({ id }) => id === worker.id).length, 1);
+});
+
+test('a setting is refused at its field, saved, and in force', async () => {
+  await page.goto(`${origin}/app/settings#failures`);
+  await page.getByLabel('Task timeout').fill('soon');
+  await page.getByText('Write numbers with units').waitFor();
+  await page.getByRole('button', { name: 'Save' }).click();
+  assert.equal((await configuration(origin)).task_timeout, atFirst.task_timeout);
+  assert.equal(await page.evaluate(() => document.activeElement?.getAttribute('aria-invalid')), 'true');
+  await picture(page, artifacts, 'settings-refused');
+  await page.getByLabel('Task timeout').fill('17m');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByText('Saved.', { exact: true }).waitFor();
+  assert.deepEqual(await configuration(origin), { ...atFirst, task_timeout: '17m0s' });
+});
+
+test('what the manager alone can check is shown at its field, too', async () => {
+  await page.goto(`${origin}/app/settings#mqtt`);
+  const expected = problems.length;
+  await page.getByLabel('Send events to an MQTT server').check();
+  await page.getByLabel('Server', { exact: true }).fill('nonsense');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.locator('[data-key="mqtt.client.broker"]').getByText('the scheme is missing').waitFor();
+  assert.ok(problems.splice(expected).every((problem) => problem.includes('400')));
+});
+
+test('leaving with edits asks, and staying keeps them', async () => {
+  await page.getByRole('link', { name: 'Tags' }).click();
+  await page.getByRole('alertdialog', { name: 'Leave without saving?' }).waitFor();
+  await page.getByRole('button', { name: 'Stay' }).click();
+  assert.equal(await page.getByLabel('Server', { exact: true }).inputValue(), 'nonsense');
+  await page.getByRole('link', { name: 'Tags' }).click();
+  await page.getByRole('button', { name: 'Leave' }).click();
+  await page.waitForURL(/\/app\/tags$/);
+});
+
+test('what somebody else saves meanwhile is kept, and the same field is asked about', async () => {
+  await page.goto(`${origin}/app/settings#failures`);
+  await page.getByLabel('Block a worker after').fill('7');
+  await putConfiguration(origin, { ...(await configuration(origin)), task_fail_after_softfail_count: 5 });
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByText('Saved.', { exact: true }).waitFor();
+  const saved = await configuration(origin);
+  assert.deepEqual([saved.blocklist_threshold, saved.task_fail_after_softfail_count], [7, 5]);
+
+  await page.getByLabel('Block a worker after').fill('8');
+  await putConfiguration(origin, { ...saved, blocklist_threshold: 9 });
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByRole('alert').getByText('Somebody else has changed meanwhile: Block a worker after').waitFor();
+  assert.equal((await configuration(origin)).blocklist_threshold, 9);
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByText('Saved.', { exact: true }).waitFor();
+  assert.equal((await configuration(origin)).blocklist_threshold, 8);
+});
+
+test('all along: no error, nothing refused by the policy, nothing from outside', () => {
+  assert.deepEqual(problems, []);
+});

@@ -1,0 +1,120 @@
+import { describe, expect, it } from 'vitest';
+import type { FramePlace, JobFrame } from '@/api/types';
+import { fileRow, formatFrames, framesCsv, frameTimes, isRendered, isTrouble, parseFrames, placeRow } from './frames';
+
+describe('ranges of frames', () => {
+  it.each([
+    ['1-3', [1, 2, 3]],
+    ['1-3,8', [1, 2, 3, 8]],
+    [' 5 , 2 - 3 ', [2, 3, 5]],
+    ['3,3,1-4', [1, 2, 3, 4]],
+    ['-3--1', [-3, -2, -1]],
+    ['-2-1', [-2, -1, 0, 1]],
+    ['', []],
+    ['7-3', []],
+    ['1-x', []],
+    ['1,,2', []],
+    ['1-999999999', []],
+  ])('reads "%s"', (text, numbers) => expect(parseFrames(text)).toEqual(numbers));
+
+  it.each([
+    [[1, 2, 3, 8], '1-3,8'],
+    [[8, 3, 1, 2, 3], '1-3,8'],
+    [[-2, -1, 0], '-2-0'],
+    [[5], '5'],
+    [[], ''],
+  ])('writes %s', (numbers, text) => expect(formatFrames(numbers)).toBe(text));
+
+  it('reads back what it wrote', () => {
+    const numbers = [-7, -6, -1, 0, 1, 4, 100];
+    expect(parseFrames(formatFrames(numbers))).toEqual(numbers);
+  });
+});
+
+const PLACE: FramePlace = {
+  frame: 12,
+  state: 'ok',
+  files: 1,
+  id: 4,
+  task: 't',
+  worker: 'w',
+  render_ms: 1500,
+  rendered_at: '2026-01-01T00:00:00Z',
+  attempt: 2,
+  thumbnail: { small: '/s.jpg', large: '/l.jpg' },
+};
+const FILE: JobFrame = {
+  id: 4,
+  task: 't',
+  frame: 12,
+  name: '000012.png',
+  path: '/r/000012.png',
+  state: 'ok',
+  attempt: 2,
+  rendered_at: '2026-01-01T00:00:00Z',
+  worker_name: 'render-01',
+  file_size: 99,
+};
+
+describe('rows', () => {
+  it('a place tells of a frame what a contact sheet needs', () => {
+    expect(placeRow(PLACE, 'Render-01')).toMatchObject({
+      id: '12', frame: 12, status: 'ok', search: '12 render-01', renderMs: 1500, thumb: '/s.jpg', picture: '/l.jpg', fileSize: -1, name: '',
+    });
+  });
+
+  it('a frame that is to come has nothing', () => {
+    const row = placeRow({ frame: 3, state: 'expected', files: 0 }, '');
+    expect(row).toMatchObject({ status: 'expected', renderMs: -1, updated: 0, thumb: '', picture: '', fileId: 0 });
+  });
+
+  it('a large picture that made room is replaced by the small one', () => {
+    expect(placeRow({ ...PLACE, thumbnail: { small: '/s.jpg' } }, '').picture).toBe('/s.jpg');
+  });
+
+  it('a file tells the rest, and a time that nobody told stays unknown', () => {
+    expect(fileRow(FILE, 1)).toMatchObject({ name: '000012.png', fileSize: 99, renderMs: -1, peakMemory: -1, search: '12 render-01 000012.png' });
+  });
+});
+
+describe('states', () => {
+  it.each([
+    ['ok', true, false],
+    ['black', true, true],
+    ['different-size', true, true],
+    ['failed', true, true],
+    ['expected', false, false],
+    ['rendering', false, false],
+  ] as const)('%s', (state, rendered, trouble) => {
+    expect(isRendered(state)).toBe(rendered);
+    expect(isTrouble(state)).toBe(trouble);
+  });
+});
+
+describe('render times', () => {
+  const rows = (...times: number[]) => times.map((renderMs) => ({ renderMs }));
+
+  it('leaves out what is not known', () => {
+    expect(frameTimes(rows(-1, 10, 30, -1, 20))).toMatchObject({ timed: 3, least: 10, median: 20, mean: 20, most: 30, sum: 60 });
+  });
+  it('takes the middle of two', () => expect(frameTimes(rows(10, 20, 30, 40))?.median).toBe(25));
+  it('95 of 100 are not above the 95th percentile', () => {
+    expect(frameTimes(rows(...Array.from({ length: 100 }, (_, index) => index + 1)))?.p95).toBe(95);
+  });
+  it('is nothing without any', () => expect(frameTimes(rows(-1))).toBeNull());
+});
+
+describe('CSV', () => {
+  it('has a header, empty cells for what is unknown, and quotes where they are needed', () => {
+    const rows = [fileRow({ ...FILE, path: '/r/a "b", c.png' }, 1)];
+    expect(framesCsv(rows).split('\r\n')).toEqual([
+      'frame,state,name,path,worker,rendered_at,render_ms,save_ms,peak_memory,file_size,width,height,attempt',
+      '12,ok,000012.png,"/r/a ""b"", c.png",render-01,2026-01-01T00:00:00.000Z,,,,99,,,2',
+      '',
+    ]);
+  });
+  it('a name that begins like a formula is text', () => {
+    expect(framesCsv([fileRow({ ...FILE, name: '=1+1' }, 1)])).toContain(",'=1+1,");
+  });
+  it('negative frame numbers stay numbers', () => expect(framesCsv([fileRow({ ...FILE, frame: -3 }, 1)])).toContain('\r\n-3,'));
+});

@@ -1,0 +1,84 @@
+// What the home page and the shots page are made of.
+import { describe, expect, it } from 'vitest';
+import { attention } from './attention';
+import { endWords, leftText } from './estimate';
+import { hourBars, niceTop } from './hourChart';
+import { jobProgress } from './jobProgress';
+import { shotsOf } from './shots';
+
+const NOW = Date.UTC(2026, 0, 2, 12);
+const HOUR = 3_600_000;
+const counts = (failed = 0, soft_failed = 0) => ({ failed, soft_failed });
+const job = (id: string, fields: object = {}) => ({ id, name: `job ${id}`, status: 'active', updated: NOW - HOUR, frameFailures: 0, tasks: counts(), ...fields });
+const worker = (id: string, status: string, ago = HOUR) => ({ id, name: `worker ${id}`, status, lastSeen: NOW - ago });
+
+describe('what needs attention', () => {
+  const awake = worker('w', 'awake');
+  const words = (jobs: ReturnType<typeof job>[], workers = [awake]) => attention(jobs, workers, NOW, 10).shown.map(({ id, why, to }) => [id, why, to]);
+
+  it('is nothing when all is well', () => expect(words([job('a'), job('b', { status: 'completed' })])).toEqual([]));
+  it('a job that failed leads to its failed tasks', () => {
+    expect(words([job('a', { status: 'failed', tasks: counts(2) })])).toEqual([['a', 'The job failed: 2 tasks did.', '/jobs/a?status=failed']]);
+  });
+  it('what failed the day before yesterday is over', () => expect(words([job('a', { status: 'failed', updated: NOW - 30 * HOUR })])).toEqual([]));
+  it('frames that came out wrong lead to those frames', () => {
+    expect(words([job('a', { frameFailures: 1 })])[0]).toEqual(['a', '1 frame came out wrong.', '/jobs/a/frames?status=failed,broken,empty,missing']);
+  });
+  it('work without anybody awake comes first', () => {
+    const found = words([job('a', { tasks: counts(1) })], [worker('e', 'error'), worker('o', 'offline')]);
+    expect(found.map(([id]) => id)).toEqual(['nobody', 'e', 'a', 'o']);
+  });
+  it('a worker that was switched off last week is not missed', () => expect(words([], [awake, worker('o', 'offline', 200 * HOUR)])).toEqual([]));
+  it('tells how many there are beyond those shown', () => {
+    const many = Array.from({ length: 5 }, (_, index) => job(`${index}`, { status: 'failed' }));
+    expect(attention(many, [awake], NOW, 3)).toMatchObject({ total: 5, shown: [{}, {}, {}] });
+  });
+});
+
+describe('the estimate', () => {
+  const at = (ms: number) => new Date(NOW + ms).toISOString();
+  it('says when, how long, and how sure', () => {
+    const words = endWords({ end: at(HOUR), earliest: at(HOUR / 2), latest: at(2 * HOUR), left_ms: HOUR }, NOW);
+    expect(words?.left).toBe('in 1 h');
+    expect(words?.range).toMatch(/^Probably between \d\d:\d\d and \d\d:\d\d$/);
+  });
+  it('is none without one', () => expect(endWords(undefined, NOW)).toBeUndefined());
+  it('an end that has passed is due', () => expect(leftText(NOW - 1, NOW)).toBe('any moment'));
+});
+
+describe('frames by hour', () => {
+  it.each([[0, 5], [5, 5], [7, 8], [290, 300], [1200, 1500], [99_000, 100_000]])('%d fits below %d', (value, top) => expect(niceTop(value)).toBe(top));
+  it('stacks failures on what was done', () => {
+    const { bars, total } = hourBars([
+      { from: at(0), frames: 6, failures: 2, render_ms: 0 },
+      { from: at(1), frames: 0, failures: 0, render_ms: 0 },
+    ]);
+    expect(total).toBe(6);
+    expect(bars.map((bar) => [bar.height, bar.failedHeight])).toEqual([[75, 25], [0, 0]]);
+  });
+  const at = (hour: number) => new Date(NOW + hour * HOUR).toISOString();
+});
+
+describe('progress', () => {
+  it('is in frames where they are known', () => {
+    expect(jobProgress({ framesDone: 3, framesTotal: 10, stepsCompleted: 1, stepsTotal: 4 })).toEqual({ done: 3, total: 10, words: '3 of 10 frames' });
+  });
+  it('else in steps', () => {
+    expect(jobProgress({ framesDone: -1, framesTotal: -1, stepsCompleted: 1, stepsTotal: 4 }).words).toBe('1 of 4 steps');
+  });
+});
+
+describe('shots', () => {
+  const made = (id: string, shot: string, created: number, project = 'Spring', thumb = '') => ({ id, name: shot, shot, project, status: 'completed', created, updated: created, thumb });
+  const jobs = [made('1', 'sh10', 1, 'Spring', '/1.jpg'), made('2', 'sh2', 2), made('3', 'sh10', 3), made('4', 'sh10', 4, 'Autumn')];
+
+  it('are the jobs of the same shot of a project, in natural order', () => {
+    expect(shotsOf(jobs, '').map(({ project, name, jobs: own }) => [project, name, own.length])).toEqual([
+      ['Autumn', 'sh10', 1], ['Spring', 'sh2', 1], ['Spring', 'sh10', 2],
+    ]);
+  });
+  it('the newest job speaks for the shot, with the newest picture there is', () => {
+    expect(shotsOf(jobs, '').at(-1)).toMatchObject({ job: { id: '3' }, thumb: '/1.jpg' });
+  });
+  it('can be filtered', () => expect(shotsOf(jobs, 'AUTUMN').map(({ job: one }) => one.id)).toEqual(['4']));
+});

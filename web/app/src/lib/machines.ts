@@ -1,0 +1,144 @@
+// What a worker reports of its machine, as numbers to show: how full, how busy, and how old the report is. Pure.
+import type { MachineDisk, MachineSample, WorkerMachine } from '@/api/types';
+
+/** After this age a report is shown as old, and after that as no report at all. In milliseconds. */
+const STALE_AFTER = 15_000;
+const GONE_AFTER = 60_000;
+/** Points of a sparkline: five minutes at the usual pace of a report every 5 seconds. */
+export const TRAIL = 60;
+/** A clock that is further off than this makes times in logs and pictures wrong. In milliseconds. */
+const CLOCK_LIMIT = 5000;
+const DISK_WARNING = 90;
+const DISK_ALARM = 97;
+const MEMORY_WARNING = 95;
+
+export type Freshness = 'live' | 'stale' | 'gone';
+export type Strain = 'fine' | 'warning' | 'alarm';
+
+/** The last report of a machine, and a little of what came before it. Never changed, only replaced. */
+export interface Reading {
+  /** When the report came, by the clock of this browser, in milliseconds. */
+  readonly heardAt: number;
+  /** Shares from 0 to 100; `undefined` where the worker does not tell. */
+  readonly cpu: number | undefined;
+  readonly memory: number | undefined;
+  /** The fullest of the disks that matter to the worker. */
+  readonly disk: number | undefined;
+  readonly gpu: number | undefined;
+  readonly load: number | undefined;
+  /** In bytes. */
+  readonly memoryUsed: number;
+  readonly memoryTotal: number;
+  readonly disks: readonly MachineDisk[];
+  /** How far the worker's clock is ahead of the manager's, in milliseconds. */
+  readonly clockOffset: number;
+  readonly cpuTrail: readonly number[];
+  readonly memoryTrail: readonly number[];
+}
+
+/** What a report says. A part that it does not have is taken from the report before. */
+export function readMachine(report: WorkerMachine, heardAt: number, before: Reading | null): Reading {
+  const { load, state } = report;
+  const disks = state?.disks ?? before?.disks ?? [];
+  const memory = load ? share(load.memory_used, load.memory_total) : before?.memory;
+  const gpus = (load?.gpus ?? []).flatMap((gpu) => (gpu.use_percent === undefined ? [] : [gpu.use_percent]));
+  return {
+    heardAt,
+    cpu: load?.cpu_percent ?? before?.cpu,
+    memory,
+    disk: fullest(disks),
+    gpu: gpus.length > 0 ? Math.max(...gpus) : load ? undefined : before?.gpu,
+    load: load ? load.load_1 : before?.load,
+    memoryUsed: load?.memory_used ?? before?.memoryUsed ?? 0,
+    memoryTotal: load?.memory_total ?? before?.memoryTotal ?? 0,
+    disks,
+    clockOffset: report.clock_offset_ms,
+    cpuTrail: longer(before?.cpuTrail ?? [], load?.cpu_percent),
+    memoryTrail: longer(before?.memoryTrail ?? [], load && memory),
+  };
+}
+
+function longer(trail: readonly number[], value: number | undefined): readonly number[] {
+  return value === undefined ? trail : [...trail.slice(1 - TRAIL), value];
+}
+
+/** A reading with what its machine did before this page was there; what the page has seen itself comes after it. */
+export function withPast(reading: Reading, samples: readonly MachineSample[]): Reading {
+  const missing = TRAIL - reading.cpuTrail.length;
+  // The newest samples are those that the page has seen.
+  const past = samples.slice(0, samples.length - reading.cpuTrail.length).slice(-missing);
+  if (missing <= 0 || past.length === 0) return reading;
+  return {
+    ...reading,
+    cpuTrail: [...past.map((sample) => sample.cpu_percent), ...reading.cpuTrail],
+    memoryTrail: [...past.map((sample) => share(sample.memory_used, sample.memory_total) ?? 0), ...reading.memoryTrail],
+  };
+}
+
+/** How full something is, 0 to 100; `undefined` when there is none of it. */
+export function share(used: number, total: number): number | undefined {
+  return total > 0 ? Math.min(100, (used / total) * 100) : undefined;
+}
+
+function fullest(disks: readonly MachineDisk[]): number | undefined {
+  const shares = disks.flatMap((disk) => share(disk.used, disk.total) ?? []);
+  return shares.length > 0 ? Math.max(...shares) : undefined;
+}
+
+export function freshness(heardAt: number, now: number): Freshness {
+  const age = now - heardAt;
+  if (age > GONE_AFTER) return 'gone';
+  return age > STALE_AFTER ? 'stale' : 'live';
+}
+
+export function diskStrain(percent: number): Strain {
+  if (percent >= DISK_ALARM) return 'alarm';
+  return percent >= DISK_WARNING ? 'warning' : 'fine';
+}
+
+export function memoryStrain(percent: number): Strain {
+  return percent >= MEMORY_WARNING ? 'warning' : 'fine';
+}
+
+/** What a person should look after on a machine, in sentences. */
+export function machineWarnings(reading: Reading): string[] {
+  const warnings = reading.disks.flatMap((disk) => {
+    const percent = share(disk.used, disk.total) ?? 0;
+    if (diskStrain(percent) === 'fine') return [];
+    return [`The disk of ${disk.path} is ${Math.floor(percent)} % full: ${bytes(disk.total - disk.used)} are left.`];
+  });
+  if (reading.memory !== undefined && memoryStrain(reading.memory) !== 'fine') {
+    warnings.push(`${Math.floor(reading.memory)} % of the memory are in use.`);
+  }
+  if (Math.abs(reading.clockOffset) > CLOCK_LIMIT) {
+    const seconds = Math.round(Math.abs(reading.clockOffset) / 1000);
+    warnings.push(`Its clock is ${seconds} s ${reading.clockOffset > 0 ? 'ahead of' : 'behind'} that of the manager.`);
+  }
+  return [...new Set(warnings)];
+}
+
+const UNITS = ['B', 'KB', 'MB', 'GB', 'TB', 'PB'];
+
+/** "512 B", "9.8 GB", "128 GB": steps of 1024, as memory is sold. */
+export function bytes(count: number): string {
+  let [value, unit] = [Math.max(0, count), 0];
+  while (value >= 1023.5 && unit < UNITS.length - 1) [value, unit] = [value / 1024, unit + 1];
+  return `${unit > 0 && value < 9.95 ? value.toFixed(1) : Math.round(value)} ${UNITS[unit]}`;
+}
+
+/** "3 d 4 h", "4 h 5 min", "12 min". `seconds` since the machine was switched on. */
+export function uptime(seconds: number): string {
+  const minutes = Math.floor(seconds / 60);
+  const [days, hours] = [Math.floor(minutes / 1440), Math.floor(minutes / 60) % 24];
+  if (days > 0) return `${days} d ${hours} h`;
+  return hours > 0 ? `${hours} h ${minutes % 60} min` : `${minutes} min`;
+}
+
+/** Points of a polyline in a box of `width` by `height`, the newest at the right edge. */
+export function sparkline(values: readonly number[], width: number, height: number): string {
+  const step = width / (TRAIL - 1);
+  const left = width - (values.length - 1) * step;
+  return values
+    .map((value, place) => `${(left + place * step).toFixed(1)},${(height - (Math.min(100, value) / 100) * height).toFixed(1)}`)
+    .join(' ');
+}

@@ -1,0 +1,130 @@
+import { describe, expect, it } from 'vitest';
+import { changedKeys, fieldErrors, labelOf, needsRestart, otherKeys, problemsOf, rebase, SECTIONS, valueAt, variableNameError, withValue, type Tree } from './settings';
+
+const base: Tree = {
+  _meta: { version: 3 },
+  manager_name: 'Farm',
+  listen: ':8080',
+  database: 'a.sqlite',
+  database_check_period: '24h0m0s',
+  local_manager_storage_path: './s',
+  shared_storage_path: '/farm',
+  shaman: { enabled: false, future: 1, garbageCollect: { period: 'nonsense', maxAge: '1h' } },
+  task_timeout: '10m0s',
+  worker_timeout: '2m0s',
+  blocklist_threshold: 3,
+  task_fail_after_softfail_count: 3,
+  scripts_paths: [],
+  script_time_limit: '5s',
+  mqtt: { client: { enabled: false, broker: '' } },
+  access: { admin_token: '', registration_token: '' },
+  variables: { blender: { values: [{ platform: 'all', value: 'blender' }] }, 'a.b': { values: [] } },
+  of_tomorrow: { deep: true },
+};
+
+describe('values by key', () => {
+  it('leave everything else as it is', () => {
+    const changed = withValue(base, 'shaman.garbageCollect.period', '1h');
+    expect(valueAt(changed, 'shaman.garbageCollect.period')).toBe('1h');
+    expect(changed).toEqual({ ...base, shaman: { enabled: false, future: 1, garbageCollect: { period: '1h', maxAge: '1h' } } });
+    expect(valueAt(base, 'shaman.garbageCollect.period')).toBe('nonsense');
+    expect(withValue({}, 'a.b', 1)).toEqual({ a: { b: 1 } });
+  });
+});
+
+describe('fieldErrors', () => {
+  it('looks only at what is in use', () => {
+    expect([...fieldErrors(base).keys()]).toEqual([]);
+    expect([...fieldErrors(withValue(base, 'shaman.enabled', true)).keys()]).toEqual(['shaman.garbageCollect.period']);
+    expect([...fieldErrors(withValue(base, 'mqtt.client.enabled', true)).keys()]).toEqual(['mqtt.client.broker']);
+  });
+
+  it.each([
+    ['task_timeout', '0s', true],
+    ['task_timeout', '0', true],
+    ['task_timeout', '1h30m', true],
+    ['task_timeout', '1.5h', true],
+    ['task_timeout', '90', false],
+    ['task_timeout', '-5m', false],
+    ['task_timeout', '', false],
+    ['task_timeout', '10 minutes', false],
+    ['blocklist_threshold', 0, true],
+    ['blocklist_threshold', -1, false],
+    ['blocklist_threshold', 1.5, false],
+    ['blocklist_threshold', '3', false],
+    ['manager_name', '', true],
+    ['listen', ' ', false],
+    ['listen', ':8080', true],
+    ['listen', '127.0.0.1:80', true],
+    ['listen', '[::1]:8080', true],
+    ['listen', 'host:99999', false],
+    ['listen', '8080', false],
+    ['listen', 'no such: address', false],
+    ['access.admin_token', 'short', false],
+    ['access.admin_token', '********', true],
+    ['access.admin_token', 'sixteen letters!', true],
+  ])('%s: %j is fine: %s', (key, value, fine) => expect(fieldErrors(withValue(base, key, value)).has(key)).toBe(!fine));
+});
+
+describe('problemsOf', () => {
+  it('finds the field of each problem, and leaves warnings out', () => {
+    const { byKey, rest } = problemsOf(
+      '/farm/flamenco-manager.yaml cannot be used:\n  task_timeout: "abc" is not a duration\n  line 3: shaman.linkType: expected one of a, b\n  variables.x.values[0].value: too long\n  warning: foo: unknown key, ignored\n  the whole file is odd',
+    );
+    expect([...byKey]).toEqual([
+      ['task_timeout', '"abc" is not a duration'],
+      ['shaman.linkType', 'expected one of a, b'],
+      ['variables.x.values[0].value', 'too long'],
+    ]);
+    expect(rest).toEqual(['the whole file is odd']);
+  });
+
+  it('shows a message of another kind as it is', () => {
+    expect(problemsOf('the disk is full').rest).toEqual(['the disk is full']);
+  });
+});
+
+describe('changes', () => {
+  it('are found in fields, variables and unknown keys', () => {
+    const mine = { ...withValue(base, 'shaman.enabled', true), of_tomorrow: 2, variables: { blender: base.variables, 'c.d': {} } };
+    expect(changedKeys(base, mine).sort()).toEqual(['of_tomorrow', 'shaman.enabled', 'variables.a.b', 'variables.blender', 'variables.c.d']);
+    expect(changedKeys(base, structuredClone(base))).toEqual([]);
+  });
+
+  it('of two people are put together', () => {
+    const mine = { ...withValue(base, 'task_timeout', '1h'), variables: { blender: {} } };
+    const theirs = { ...withValue(base, 'manager_name', 'Theirs'), new_key: 1 };
+    const { merged, conflicts } = rebase(base, mine, theirs);
+    expect(conflicts).toEqual([]);
+    expect(merged).toEqual({ ...base, manager_name: 'Theirs', task_timeout: '1h', new_key: 1, variables: { blender: {} } });
+  });
+
+  it('of the same key are conflicts, unless they are the same', () => {
+    const mine = withValue(withValue(base, 'task_timeout', '1h'), 'listen', ':9');
+    const theirs = withValue(withValue(base, 'task_timeout', '2h'), 'listen', ':9');
+    const { merged, conflicts } = rebase(base, mine, theirs);
+    expect(conflicts).toEqual(['task_timeout']);
+    expect(valueAt(merged, 'task_timeout')).toBe('1h');
+  });
+});
+
+describe('the form', () => {
+  it('has every key of the file once', () => {
+    const keys = SECTIONS.flatMap((section) => section.fields.map((field) => field.key));
+    expect(new Set(keys).size).toBe(keys.length);
+    expect(otherKeys(base)).toEqual(['of_tomorrow']);
+  });
+
+  it('knows what to call things, and what needs a restart', () => {
+    expect([labelOf('listen'), labelOf('variables.blender'), labelOf('x')]).toEqual(['Address and port', 'variable blender', 'x']);
+    expect(['listen', 'task_timeout', 'variables.blender', 'x'].map(needsRestart)).toEqual([true, false, false, true]);
+  });
+
+  it.each([
+    ['storage', ''],
+    ['  ', 'Write a name.'],
+    ['{x}', 'A name has no braces; they are added where the variable is used.'],
+    [' blender ', 'There is a variable of this name already.'],
+    ['jobs', 'The manager itself sets the variable "jobs".'],
+  ])('the name %j: %s', (name, error) => expect(variableNameError(name, ['blender'])).toBe(error));
+});

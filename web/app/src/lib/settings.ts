@@ -1,0 +1,242 @@
+// The manager's configuration file as a form: its sections and fields, what is wrong with a value, and what somebody else
+// changed meanwhile. Pure. Keys that are not listed here are kept as they are.
+
+export type FieldKind = 'text' | 'duration' | 'count' | 'switch' | 'choice' | 'list' | 'secret';
+
+export interface Field {
+  /** The key with those around it: `shaman.garbageCollect.period`. */
+  readonly key: string;
+  readonly label: string;
+  readonly kind: FieldKind;
+  readonly help: string;
+  /** What holds when nothing is written. */
+  readonly usual: string;
+  readonly required?: boolean;
+  readonly choices?: readonly string[];
+  /** Takes effect only when the manager starts again. */
+  readonly restart?: boolean;
+  /** Has a meaning only while this switch is on. */
+  readonly needs?: string;
+}
+
+export interface Section {
+  readonly id: string;
+  readonly title: string;
+  readonly fields: readonly Field[];
+}
+
+const restart = true;
+const required = true;
+
+export const SECTIONS: readonly Section[] = [
+  {
+    id: 'core',
+    title: 'Core',
+    fields: [
+      { key: 'manager_name', label: 'Name', kind: 'text', usual: 'Flamenco', help: 'Shown in the web interface, to tell farms apart.' },
+      { key: 'listen', label: 'Address and port', kind: 'text', usual: ':8080', required, restart, help: 'Host and port of the web interface and the API. Without a host: all network interfaces.' },
+      { key: 'autodiscoverable', label: 'Announce on the network', kind: 'switch', usual: 'on', restart, help: 'Lets workers find this manager by themselves.' },
+      { key: 'database', label: 'Database', kind: 'text', usual: 'flamenco-manager.sqlite', required, restart, help: 'A file, or a PostgreSQL server: postgres://user:password@host/database. A password is shown as stars; leave them to keep it.' },
+      { key: 'database_check_period', label: 'Check the database every', kind: 'duration', usual: '24h0m0s', required, help: 'How often the database is checked for damage. 0s: only at the start.' },
+    ],
+  },
+  {
+    id: 'storage',
+    title: 'Storage',
+    fields: [
+      { key: 'shared_storage_path', label: 'Shared storage', kind: 'text', usual: '', required, restart, help: 'Where blend files and renders are kept. Every worker must be able to reach it.' },
+      { key: 'local_manager_storage_path', label: 'Storage of the manager', kind: 'text', usual: './flamenco-manager-storage', required, restart, help: 'Where logs and preview images are kept. Only the manager uses it.' },
+      { key: 'shaman.enabled', label: 'Shaman file store', kind: 'switch', usual: 'on', restart, help: 'Stores every submitted file only once, however many jobs use it.' },
+      { key: 'shaman.linkType', label: 'Files appear in a job as', kind: 'choice', usual: 'auto', restart, needs: 'shaman.enabled', choices: ['auto', 'symlink', 'hardlink', 'reflink', 'copy'], help: 'auto: what the storage can do.' },
+      { key: 'shaman.flush', label: 'Wait for the disk', kind: 'switch', usual: 'on', restart, needs: 'shaman.enabled', help: 'Before a file counts as stored. Without it uploads are quicker, and a power cut may lose some.' },
+      { key: 'shaman.deferUploads', label: 'Wait for the uploads of others', kind: 'switch', usual: 'off', restart, needs: 'shaman.enabled', help: 'Lets clients that offer it wait while somebody else uploads the same file.' },
+      { key: 'shaman.garbageCollect.period', label: 'Look for unused files every', kind: 'duration', usual: '24h0m0s', required, restart, needs: 'shaman.enabled', help: '0s: never.' },
+      { key: 'shaman.garbageCollect.maxAge', label: 'Remove what was unused for', kind: 'duration', usual: '744h0m0s', required, restart, needs: 'shaman.enabled', help: 'Only files that no job uses are removed.' },
+    ],
+  },
+  {
+    id: 'failures',
+    title: 'Timeouts and failures',
+    fields: [
+      { key: 'task_timeout', label: 'Task timeout', kind: 'duration', usual: '10m0s', required, help: 'A task whose worker reports nothing for this long fails. 0s: never.' },
+      { key: 'worker_timeout', label: 'Worker timeout', kind: 'duration', usual: '2m0s', required, help: 'A worker that is silent for this long counts as lost, and its tasks go to others. 0s: never. Workers pause for a minute after an error, so this should be longer.' },
+      { key: 'blocklist_threshold', label: 'Block a worker after', kind: 'count', usual: '3', required, help: 'So many failures in one job, and a worker gets no more tasks of that type from that job. 0: it always does.' },
+      { key: 'task_fail_after_softfail_count', label: 'A task fails after', kind: 'count', usual: '3', required, help: 'After failing on so many workers, a task fails for good. 0: at its first failure.' },
+    ],
+  },
+  {
+    id: 'jobtypes',
+    title: 'Job types',
+    fields: [
+      { key: 'scripts_paths', label: 'Folders with job types', kind: 'list', usual: '', restart, help: 'One a line. They overrule built-in job types of the same name.' },
+      { key: 'script_time_limit', label: 'Time limit of a script', kind: 'duration', usual: '5s', required, restart, help: 'How long the script of a job type may run.' },
+    ],
+  },
+  {
+    id: 'mqtt',
+    title: 'MQTT',
+    fields: [
+      { key: 'mqtt.client.enabled', label: 'Send events to an MQTT server', kind: 'switch', usual: 'off', help: 'What happens on the farm, for other programs.' },
+      { key: 'mqtt.client.broker', label: 'Server', kind: 'text', usual: '', needs: 'mqtt.client.enabled', required, help: 'For example tcp://host:1883 or ws://host:8083.' },
+      { key: 'mqtt.client.clientID', label: 'Client id', kind: 'text', usual: 'flamenco', needs: 'mqtt.client.enabled', help: 'Two managers at one server need different ones.' },
+      { key: 'mqtt.client.topic_prefix', label: 'Prefix of topics', kind: 'text', usual: 'flamenco', needs: 'mqtt.client.enabled', help: 'Topics are this, a slash, and the name of the event.' },
+      { key: 'mqtt.client.username', label: 'User', kind: 'text', usual: '', needs: 'mqtt.client.enabled', help: 'Empty if the server wants none.' },
+      { key: 'mqtt.client.password', label: 'Password', kind: 'secret', usual: '', needs: 'mqtt.client.enabled', help: 'The one that is set is never shown.' },
+    ],
+  },
+  {
+    id: 'access',
+    title: 'Access',
+    fields: [
+      { key: 'access.admin_token', label: 'Admin token', kind: 'secret', usual: '', help: 'People enter it before they see or change anything. Empty: everybody who can reach the manager may do everything. At least 16 characters. This browser has to sign in with a new one.' },
+      { key: 'access.registration_token', label: 'Registration token', kind: 'secret', usual: '', help: 'A worker that is new must send it to be accepted. At least 16 characters.' },
+      { key: 'access.allowed_origins', label: 'Other web pages', kind: 'list', usual: '', help: 'One a line, as https://host. They may receive live updates; needed behind a reverse proxy that hides its own address.' },
+    ],
+  },
+];
+
+const FIELDS = SECTIONS.flatMap((section) => section.fields);
+export const MASK = '********';
+
+export type Tree = { [key: string]: unknown };
+
+export function valueAt(tree: Tree, key: string): unknown {
+  return key.split('.').reduce<unknown>((node, name) => (isTree(node) ? node[name] : undefined), tree);
+}
+
+/** A copy of the tree with another value; what is around it is made where it is missing. */
+export function withValue(tree: Tree, key: string, value: unknown): Tree {
+  const [name = '', ...rest] = key.split('.');
+  if (rest.length === 0) return { ...tree, [name]: value };
+  const inner = tree[name];
+  return { ...tree, [name]: withValue(isTree(inner) ? inner : {}, rest.join('.'), value) };
+}
+
+export function isTree(value: unknown): value is Tree {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+const DURATION = /^\+?(?:0|(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h)(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))*)$/;
+
+/** What is wrong with the value of a field, in words; empty if nothing is. */
+export function fieldError(field: Field, value: unknown): string {
+  switch (field.kind) {
+    case 'duration':
+      return typeof value === 'string' && DURATION.test(value.trim()) ? '' : 'Write numbers with units, for example 1h30m, 90s or 0s.';
+    case 'count':
+      return typeof value === 'number' && Number.isInteger(value) && value >= 0 ? '' : 'Write a whole number from 0 up.';
+    case 'text':
+      if (field.key === 'listen') return listenError(String(value ?? ''));
+      return field.required && String(value ?? '').trim() === '' ? 'This must not be empty.' : '';
+    case 'secret':
+      return field.key.startsWith('access.') ? tokenError(String(value ?? '')) : '';
+    default:
+      return '';
+  }
+}
+
+/** The manager would take it, and not start the next time. */
+function listenError(text: string): string {
+  const match = /^(?:\[[0-9a-fA-F:.%\w]+\]|[^\s:[\]]*):(\d{1,5})$/.exec(text.trim());
+  return match && Number(match[1]) <= 65_535 ? '' : 'Write a port as :8080, or host:port.';
+}
+
+function tokenError(token: string): string {
+  return token === '' || token === MASK || token.length >= 16 ? '' : 'At least 16 characters.';
+}
+
+/** Everything that is wrong in the fields, by key. A field whose switch is off is not looked at. */
+export function fieldErrors(tree: Tree): Map<string, string> {
+  const errors = new Map<string, string>();
+  for (const field of FIELDS) {
+    if (field.needs !== undefined && valueAt(tree, field.needs) !== true) continue;
+    const error = fieldError(field, valueAt(tree, field.key));
+    if (error !== '') errors.set(field.key, error);
+  }
+  return errors;
+}
+
+/** The manager's refusal, taken apart: what belongs to a key, and what does not. */
+export function problemsOf(message: string): { byKey: Map<string, string>; rest: string[] } {
+  const byKey = new Map<string, string>();
+  const rest: string[] = [];
+  const [first = '', ...lines] = message.split('\n');
+  for (const line of lines) {
+    const match = /^\s+(?:line \d+: )?([\w.[\]-]+): (.*)$/.exec(line);
+    if (match?.[1] === 'warning') continue;
+    if (match) byKey.set(match[1] ?? '', match[2] ?? '');
+    else if (line.trim() !== '') rest.push(line.trim());
+  }
+  if (byKey.size === 0) rest.unshift(first);
+  return { byKey, rest };
+}
+
+/** The keys whose values differ: those of fields, the names of variables as `variables.NAME`, and other keys at the top. */
+export function changedKeys(before: Tree, after: Tree): string[] {
+  const keys = new Set([...FIELDS.map((field) => field.key)]);
+  const known = new Set([...keys].map((key) => key.split('.')[0]));
+  for (const tree of [before, after]) {
+    const variables = tree.variables;
+    if (isTree(variables)) for (const name of Object.keys(variables)) keys.add(`variables.${name}`);
+    for (const name of Object.keys(tree)) if (!known.has(name) && name !== 'variables') keys.add(name);
+  }
+  return [...keys].filter((key) => !same(at(before, key), at(after, key)));
+}
+
+/** Names of variables may have dots in them, unlike other keys. */
+function at(tree: Tree, key: string): unknown {
+  if (!key.startsWith('variables.')) return valueAt(tree, key);
+  return isTree(tree.variables) ? tree.variables[key.slice('variables.'.length)] : undefined;
+}
+
+export function same(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
+/**
+ * What to save when the file was changed by somebody else since `base` was read: theirs, with my changes on top. Keys
+ * that both changed, and not to the same, are conflicts; mine win in `merged`.
+ */
+export function rebase(base: Tree, mine: Tree, theirs: Tree): { merged: Tree; conflicts: string[] } {
+  const changed = changedKeys(base, mine);
+  const theirChanges = new Set(changedKeys(base, theirs));
+  let merged = theirs;
+  for (const key of changed) {
+    const value = at(mine, key);
+    if (!key.startsWith('variables.')) {
+      merged = withValue(merged, key, value);
+      continue;
+    }
+    const variables = { ...(isTree(merged.variables) ? merged.variables : {}) };
+    if (value === undefined) delete variables[key.slice('variables.'.length)];
+    else variables[key.slice('variables.'.length)] = value;
+    merged = { ...merged, variables };
+  }
+  return { merged, conflicts: changed.filter((key) => theirChanges.has(key) && !same(at(mine, key), at(theirs, key))) };
+}
+
+/** What to call a key. */
+export function labelOf(key: string): string {
+  if (key.startsWith('variables.')) return `variable ${key.slice('variables.'.length)}`;
+  return FIELDS.find((field) => field.key === key)?.label ?? key;
+}
+
+export function needsRestart(key: string): boolean {
+  const field = FIELDS.find((one) => one.key === key);
+  return field ? field.restart === true : !key.startsWith('variables.');
+}
+
+/** Top-level keys that this page has no field for, and keeps. */
+export function otherKeys(tree: Tree): string[] {
+  const known = new Set(['_meta', 'variables', ...FIELDS.map((field) => field.key.split('.')[0])]);
+  return Object.keys(tree).filter((key) => !known.has(key));
+}
+
+/** What is wrong with the name of a variable; `others` are the names there are already. */
+export function variableNameError(name: string, others: readonly string[]): string {
+  const trimmed = name.trim();
+  if (trimmed === '') return 'Write a name.';
+  if (/[{}]/.test(trimmed)) return 'A name has no braces; they are added where the variable is used.';
+  if (trimmed === 'jobs') return 'The manager itself sets the variable "jobs".';
+  return others.includes(trimmed) ? 'There is a variable of this name already.' : '';
+}

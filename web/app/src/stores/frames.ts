@@ -1,0 +1,121 @@
+// The frames of the one job that is being looked at, live: a row for each number, rendered or not.
+import { defineStore } from 'pinia';
+import { computed, markRaw, shallowRef } from 'vue';
+import { api, takeBody } from '@/api/client';
+import type { FrameUpdate, JobFrame } from '@/api/types';
+import { counted } from '@/lib/bulk';
+import { fileRow, formatFrames, placeRow, type FrameRow } from '@/lib/frames';
+import { RowTable } from '@/lib/grid/rowTable';
+import { toRequestError } from '@/api/client';
+import { useNotifications } from './notifications';
+import { useReading } from './reading';
+import { useWorkers } from './workers';
+
+const PAGE = 1000;
+
+export const useFrames = defineStore('frames', () => {
+  const [workers, notifications] = [useWorkers(), useNotifications()];
+  const table = markRaw(new RowTable<FrameRow>((row) => row.status));
+  const jobId = shallowRef('');
+
+  const reading = useReading(async (wanted) => {
+    const present = new Set<string>();
+    let from: number | undefined;
+    do {
+      const params = { path: { job_id: jobId.value }, query: from === undefined ? {} : { from } };
+      const grid = await takeBody(api.GET('/api/v3/jobs/{job_id}/frames/grid', { params }));
+      if (!wanted()) return;
+      for (const place of grid.places) {
+        present.add(String(place.frame));
+        const name = place.worker === undefined ? '' : (workers.table.get(place.worker)?.name ?? '');
+        putPlace(placeRow(place, name));
+      }
+      from = grid.next_from;
+    } while (from !== undefined);
+    const gone = [...table.values()].filter((row) => !present.has(row.id));
+    for (const row of gone) table.remove(row.id);
+    table.flush();
+  });
+
+  /** What only the files tell (names, sizes, memory), for a table that shows it. */
+  const files = useReading(async (wanted) => {
+    let cursor: string | undefined;
+    do {
+      const query = { limit: PAGE, ...(cursor === undefined ? {} : { cursor }) };
+      const page = await takeBody(api.GET('/api/v3/jobs/{job_id}/frames', { params: { path: { job_id: jobId.value }, query } }));
+      if (!wanted()) return;
+      for (const file of page.frames) {
+        const known = table.get(String(file.frame));
+        if (known?.fileId === file.id) putFile(file);
+      }
+      cursor = page.next_cursor;
+    } while (cursor !== undefined);
+    table.flush();
+  });
+
+  function putPlace(row: FrameRow): void {
+    const known = table.get(row.id);
+    // An answer may be older than an event that came while it was on its way.
+    if (known && known.fileId === row.fileId && known.attempt > row.attempt) return;
+    if (known?.fileId !== row.fileId || known.attempt !== row.attempt) return table.put(row);
+    // The same rendering: what its file told stays true.
+    const { name, nameKey, path, saveMs, peakMemory, fileSize, width, height, search } = known;
+    table.put({ ...row, name, nameKey, path, saveMs, peakMemory, fileSize, width, height, search });
+  }
+
+  function putFile(file: JobFrame): void {
+    const known = table.get(String(file.frame));
+    const isNew = known !== undefined && known.fileId !== file.id;
+    const row = fileRow(file, Math.max(known?.files ?? 0, isNew && known.fileId !== 0 ? 2 : 1));
+    if (known && known.updated > row.updated) return;
+    table.put(row);
+  }
+
+  /** True when more changed than the event says, so that the frames have to be read again. */
+  function applyUpdate(update: FrameUpdate): boolean {
+    if (update.job !== jobId.value) return false;
+    for (const file of update.frames) putFile(file);
+    return update.refresh;
+  }
+
+  /** Forgets the frames of another job. What this one has is read by `reading`. */
+  function turnTo(id: string): void {
+    if (id === jobId.value) return;
+    reading.reset();
+    files.reset();
+    table.clear();
+    jobId.value = id;
+  }
+
+  /** Asks for some frames to be rendered again, and reports what came of it. */
+  async function requeue(numbers: readonly number[]): Promise<void> {
+    const body = { frames: formatFrames(numbers), reason: 'requested from web interface' };
+    const params = { path: { job_id: jobId.value } };
+    try {
+      const result = await takeBody(api.POST('/api/v3/jobs/{job_id}/frames/requeue', { params, body }));
+      notifications.show(describeRequeue(result.frames, result.left_alone));
+      void reading.read();
+    } catch (cause) {
+      notifications.show({ level: 'error', text: `Not requeued: ${toRequestError(cause).message}` });
+    }
+  }
+
+  const anyThumb = computed(() => {
+    void table.pulse.value;
+    for (const row of table.values()) if (row.thumb !== '') return true;
+    return false;
+  });
+
+  return { table, jobId, reading, files, anyThumb, applyUpdate, turnTo, requeue };
+});
+
+function describeRequeue(
+  frames: readonly number[],
+  leftAlone: readonly { readonly frame: number; readonly reason: string }[],
+): { level: 'success' | 'warning'; text: string } {
+  const done = `${counted(frames.length, 'frame')} will be rendered again: ${formatFrames(frames)}.`;
+  const first = leftAlone[0];
+  if (!first) return { level: 'success', text: done };
+  const refused = `${counted(leftAlone.length, 'frame')} left alone; ${first.frame}: ${first.reason}.`;
+  return { level: 'warning', text: `${done} ${refused}` };
+}
