@@ -40,6 +40,7 @@ function freePort() {
 const listen = `127.0.0.1:${await freePort()}`;
 const direct = `http://${listen}`;
 writeFileSync(join(folder, 'flamenco-manager.yaml'), `_meta: { version: 3 }\nmanager_name: Measures\nautodiscoverable: false\nshared_storage_path: ${folder}\nshaman: { enabled: false }\nscript_time_limit: 2m\n`);
+/** @type {NodeJS.ProcessEnv} */
 const env = { ...process.env, FLAMENCO_LISTEN: listen };
 delete env.FLAMENCO_DATABASE;
 delete env.FLAMENCO_SHARED_STORAGE;
@@ -53,6 +54,30 @@ function note(what, value) {
   table.push([what, value]);
   console.error(`${what}: ${value}`);
 }
+
+/** Records the time between frames until told to stop. */
+const RECORD = () => {
+  /** @type {number[]} */
+  const gaps = [];
+  let before = performance.now();
+  let on = true;
+  const tick = (/** @type {number} */ now) => {
+    gaps.push(now - before);
+    before = now;
+    if (on) requestAnimationFrame(tick);
+  };
+  requestAnimationFrame((now) => {
+    before = now;
+    requestAnimationFrame(tick);
+  });
+  Object.assign(window, {
+    stopRecording: () => {
+      on = false;
+      gaps.sort((a, b) => a - b);
+      return { worst: gaps.at(-1) ?? 0, p95: gaps[Math.floor(gaps.length * 0.95)] ?? 0, frames: gaps.length };
+    },
+  });
+};
 
 /** @type {import('playwright-core').Browser | undefined} */
 let browser;
@@ -103,49 +128,34 @@ async function freshPage() {
 
 /** Loads the page three times, in a browser that knows nothing yet; until all jobs are there and a key does something. */
 async function jobsPage(/** @type {string} */ origin) {
-  /** @type {number[]} */
+  /** @type {{ usable: number, asked: number, there: number, bytes: number }[]} */
   const times = [];
   for (let run = 0; run < 3; run++) {
     const page = await freshPage();
     await page.goto(`${origin}/app/jobs`, { waitUntil: 'commit' });
     const time = await page.evaluate(async (count) => {
       const turn = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
-      while (Number(document.querySelector('[role=grid]')?.getAttribute('aria-rowcount')) <= count) await turn();
+      while (!(Number(document.querySelector('[role=grid]')?.getAttribute('aria-rowcount')) > count)) await turn();
       const grid = /** @type {HTMLElement} */ (document.querySelector('[role=grid]'));
       grid.dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowDown', bubbles: true }));
       while (!document.querySelector('[role=row][aria-selected=true]')) await turn();
-      return performance.now();
+      const usable = performance.now();
+      const list = performance.getEntriesByType('resource').find((entry) => entry.name.endsWith('/api/v3/jobs'));
+      const { requestStart = 0, responseEnd = 0, decodedBodySize = 0 } = /** @type {any} */ (list?.toJSON() ?? {});
+      return { usable, asked: requestStart, there: responseEnd, bytes: decodedBodySize };
     }, JOBS);
     times.push(time);
     await page.context().close();
   }
-  times.sort((a, b) => a - b);
-  note(`jobs page with ${JOBS.toLocaleString('en')} jobs: usable after (median of 3)`, `${((times[1] ?? 0) / 1000).toFixed(2)} s`);
+  times.sort((a, b) => a.usable - b.usable);
+  const middle = times[1];
+  if (!middle) return;
+  const seconds = (/** @type {number} */ ms) => `${(ms / 1000).toFixed(2)} s`;
+  note(
+    `jobs page with ${JOBS.toLocaleString('en')} jobs: usable after (median of 3)`,
+    `${seconds(middle.usable)}; the list of ${(middle.bytes / 1e6).toFixed(1)} MB was asked for after ${seconds(middle.asked)} and there after ${seconds(middle.there)}`,
+  );
 }
-
-/** Records the time between frames until told to stop. */
-const RECORD = () => {
-  /** @type {number[]} */
-  const gaps = [];
-  let before = performance.now();
-  let on = true;
-  const tick = (/** @type {number} */ now) => {
-    gaps.push(now - before);
-    before = now;
-    if (on) requestAnimationFrame(tick);
-  };
-  requestAnimationFrame((now) => {
-    before = now;
-    requestAnimationFrame(tick);
-  });
-  Object.assign(window, {
-    stopRecording: () => {
-      on = false;
-      gaps.sort((a, b) => a - b);
-      return { worst: gaps.at(-1) ?? 0, p95: gaps[Math.floor(gaps.length * 0.95)] ?? 0, frames: gaps.length };
-    },
-  });
-};
 
 /** @param {import('playwright-core').Page} page @param {string} what */
 async function frames(page, what) {

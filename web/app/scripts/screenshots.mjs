@@ -40,6 +40,7 @@ function freePort() {
 /** @param {string} program @param {string[]} args @param {string} home @param {Record<string, string>} more */
 function start(program, args, home, more) {
   mkdirSync(join(folder, home), { recursive: true });
+  /** @type {NodeJS.ProcessEnv} */
   const env = { ...process.env, ...more };
   delete env.FLAMENCO_DATABASE;
   delete env.FLAMENCO_SHARED_STORAGE;

@@ -38,6 +38,8 @@ export const MOST_HITS = 500;
 const LONGEST_HIT = 400;
 /** A line that never ends is looked at in pieces of this many characters. */
 const LONGEST_CARRY = 1 << 20;
+/** So many bytes are looked at before the clock is. */
+const PIECE = 1 << 17;
 /** Work for at most so many milliseconds before the page gets its turn. */
 const TURN = 10;
 
@@ -98,10 +100,14 @@ export async function searchFile(url: string, text: string, signal: AbortSignal)
   for (;;) {
     const { done, value } = await reader.read();
     if (done) break;
-    scanner.take(decoder.decode(value, { stream: true }));
-    if (performance.now() - turn < TURN) continue;
-    await new Promise((resolve) => setTimeout(resolve));
-    turn = performance.now();
+    // What has come while the page had its turn comes as one, and may be many megabytes.
+    for (let at = 0; at < value.length; at += PIECE) {
+      scanner.take(decoder.decode(value.subarray(at, at + PIECE), { stream: true }));
+      if (performance.now() - turn < TURN) continue;
+      await new Promise((resolve) => setTimeout(resolve));
+      signal.throwIfAborted();
+      turn = performance.now();
+    }
   }
   scanner.take(decoder.decode());
   return scanner.finish();

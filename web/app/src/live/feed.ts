@@ -51,6 +51,9 @@ interface Wanted {
   subscribed: boolean;
 }
 
+/** Raised each time the connection has come back: what was read before may be old. */
+export const reconnections = shallowRef(0);
+
 /** Without an acknowledgement in this time, a page reads its data anyway: better old than none. */
 const PATIENCE = 1000;
 const FIRST_RETRY = 250;
@@ -121,7 +124,10 @@ export class LiveFeed {
     this.attempt = 0;
     this.state.value = 'connected';
     for (const entry of this.wanted.values()) this.request(entry);
-    if (this.everConnected) for (const handler of this.reconnected) handler();
+    if (this.everConnected) {
+      reconnections.value++;
+      for (const handler of this.reconnected) handler();
+    }
     this.everConnected = true;
   }
 

@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { nextTick, shallowRef } from 'vue';
 import { RequestError } from '@/api/client';
+import { reconnections } from '@/live/feed';
 import { useDetails } from './details';
 
 const settle = async (): Promise<void> => {
@@ -26,6 +27,10 @@ describe('useDetails', () => {
     stale.value++;
     await settle();
     expect(fetch.mock.calls.map(([wanted]) => wanted)).toEqual(['a', 'b', 'b']);
+    // What happened while the connection was lost is not told again.
+    reconnections.value++;
+    await settle();
+    expect(fetch.mock.calls.length).toBe(4);
   });
 
   it('shows nothing for no id, and an error for an unknown one', async () => {

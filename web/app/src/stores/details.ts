@@ -1,6 +1,7 @@
 // One object in full, for the pane or page that shows it.
 import { shallowRef, watch, type ShallowRef, type WatchSource } from 'vue';
 import type { RequestError } from '@/api/client';
+import { reconnections } from '@/live/feed';
 import { useReading } from './reading';
 
 export interface Details<T> {
@@ -11,7 +12,10 @@ export interface Details<T> {
   refresh(): void;
 }
 
-/** Follows `id` from object to object, and reads the present one again whenever `stale` changes. */
+/**
+ * Follows `id` from object to object, and reads the present one again whenever `stale` changes, and after the connection
+ * was lost.
+ */
 export function useDetails<T>(
   id: WatchSource<string>,
   fetch: (id: string) => Promise<T>,
@@ -37,6 +41,6 @@ export function useDetails<T>(
   function refresh(): void {
     if (wantedId !== '') void reading.read();
   }
-  watch(stale, refresh);
+  watch([stale, reconnections], refresh);
   return { data, error: reading.error, refresh };
 }
