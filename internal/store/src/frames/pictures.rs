@@ -158,6 +158,10 @@ pub struct SeenFile {
 /// # Errors
 /// When the database cannot be written.
 pub async fn see(tx: &Tx, key: i64, seen: SeenFile, now: DateTime<Utc>) -> Result<(), Error> {
+    let row = query_one(tx, "SELECT job_id, frame FROM frames WHERE id = $1", vec![key.into()]).await?;
+    let Some(row) = row else { return Ok(()) };
+    let (job, frame): (i64, i64) = (row.get("job_id")?, row.get("frame")?);
+    let before = counters::done(tx, job, (frame, frame)).await?;
     let sql = "UPDATE frames SET checked_at = $2, state = CASE WHEN state = 'ok' THEN COALESCE($3, state) ELSE state END, \
                file_size = COALESCE(file_size, $4), width = COALESCE(width, $5), height = COALESCE(height, $6), \
                updated_at = $2 WHERE id = $1";
@@ -169,7 +173,13 @@ pub async fn see(tx: &Tx, key: i64, seen: SeenFile, now: DateTime<Utc>) -> Resul
         seen.pixels.map(|(width, _)| width).into(),
         seen.pixels.map(|(_, height)| height).into(),
     ];
-    execute(tx, sql, values).await.map(drop)
+    execute(tx, sql, values).await?;
+    let change = counters::done(tx, job, (frame, frame)).await? - before;
+    if change != 0 {
+        let sql = "UPDATE job_frames SET done = done + $2 WHERE job_id = $1";
+        execute(tx, sql, vec![job.into(), change.into()]).await?;
+    }
+    Ok(())
 }
 
 /// How much room the thumbnails of all jobs take, in bytes.
