@@ -9,7 +9,7 @@ use flamenco_domain::event::Event;
 use flamenco_domain::frame::Thumbnail;
 use flamenco_domain::ids::{JobId, TaskId, WorkerId};
 use flamenco_domain::task::{TaskSummary, TaskWorker};
-use flamenco_store::frames::{self, PictureOf, SetThumbnail};
+use flamenco_store::frames::{self, NotedThumbnail, PictureOf, SetThumbnail};
 use flamenco_store::{last_rendered as last, tasks};
 use image::DynamicImage;
 use uuid::Uuid;
@@ -132,16 +132,17 @@ impl Farm {
                 })
             })
             .await;
-        let (job, stored) = stored?;
-        match stored {
-            Some((key, before)) => {
-                if let Some(before) = before.filter(|before| before.stem != made.thumbnail.stem) {
-                    self.remove_thumbnail(job, &before).await;
-                }
-                self.frame_changes.note(job, [key]);
-            }
+        let (job, NotedThumbnail { key, before, is_set }) = stored?;
+        // What came again is the same files, which are in use.
+        let is_other = before.as_ref().is_none_or(|before| before.stem != made.thumbnail.stem);
+        match before {
+            Some(before) if is_set && is_other => self.remove_thumbnail(job, &before).await,
             // A newer rendering has its own.
-            None => self.remove_thumbnail(job, &made.thumbnail).await,
+            _ if !is_set && is_other => self.remove_thumbnail(job, &made.thumbnail).await,
+            _ => {}
+        }
+        if is_set {
+            self.frame_changes.note(job, [key]);
         }
         Ok(())
     }
