@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use flamenco_client::api::types::{
-    FrameState, JobStatus, TaskStatus, WorkerDisableTime, WorkerEnabledChange, WorkerStatus,
+    JobFrameState, JobStatus, TaskStatus, WorkerDisableTime, WorkerEnabledChange, WorkerStatus,
 };
 use serde_json::json;
 
@@ -32,7 +32,7 @@ async fn the_demo_job_makes_every_frame_and_the_video() {
     for (frame, number) in farm.frames(rendering.id).await.into_iter().zip(1..) {
         let file = rendering.directory.join(format!("{number:06}.png"));
         assert_eq!((frame.frame, Some(frame.path.as_str())), (number, file.to_str()));
-        assert_eq!((frame.state, frame.attempt), (FrameState::Ok, 1), "{frame:?}");
+        assert_eq!((frame.state, frame.attempt), (JobFrameState::Ok, 1), "{frame:?}");
         let size = DEMO.size;
         assert_eq!(
             (frame.width, frame.height),
