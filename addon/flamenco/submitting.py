@@ -31,8 +31,8 @@ RECORDS = "flamenco-jobs.json"
 COPY_SUFFIX = ".flamenco.blend"
 #: From this version on, saving a copy does not make Blender forget that the file has changes.
 REMEMBERS_CHANGES = (4, 3, 0)
-#: How long an older one takes at the most until it forgets, in seconds.
-NOTICES = 3.0
+#: How often it is looked whether an older one forgot; it does between two looks, however long a busy machine takes.
+LOOKS = 30
 #: How long to wait for an abandoned submission before Blender goes on, in seconds.
 PATIENCE = 1.0
 
@@ -278,8 +278,8 @@ class Run:
         if mode == "COPY" and is_changed:
             copy = self._name_copy(blendfile, stays=is_in_place)
             if bpy.data.is_dirty and not bpy.app.background and bpy.app.version < REMEMBERS_CHANGES:
-                end = time.monotonic() + NOTICES
-                bpy.app.timers.register(lambda: _stay_changed(end), first_interval=0.1)
+                looks = iter(range(LOOKS))
+                bpy.app.timers.register(lambda: _stay_changed(looks), first_interval=0.1)
             self._write(copy, lambda: bpy.ops.wm.save_as_mainfile(filepath=str(copy), copy=True))
             return copy
         if mode != "NEVER" and is_changed:
@@ -372,10 +372,10 @@ def _linked_data_saved() -> Iterator[None]:
         setattr(experimental, name, before)
 
 
-def _stay_changed(end: float) -> float | None:
+def _stay_changed(looks: Iterator[int]) -> float | None:
     """Old Blenders take a file for saved once a copy of it is, and would let the artist quit without a word."""
     if bpy.data.is_dirty:
-        return 0.1 if time.monotonic() < end else None
+        return None if next(looks, None) is None else 0.1
     bpy.ops.ed.undo_push(message="Submit a Copy")
     return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import re
 import sys
 import zipfile
 from pathlib import Path
@@ -179,6 +180,15 @@ def test_wheels_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_versions_agree() -> None:
     assert build.version().count(".") == 2
+
+
+def test_extensions_get_every_wheel_from_blender() -> None:
+    """Blender says that an extension violates its policy when it finds libraries by itself."""
+    manifest = (build.PACKAGE / "blender_manifest.toml").read_text(encoding="utf-8")
+    build.provide_wheels()
+    assert sorted(re.findall(r'"\./wheels/(.+\.whl)"', manifest)) == sorted(
+        wheel.name for wheel in build.WHEELS.iterdir()
+    )
 
 
 def tracer_modules() -> dict[str, object]:

@@ -30,6 +30,7 @@ def test_it_installs_with_the_manager_away(blender: Blender, home: Path, extensi
     # Extensions get the wheel from Blender, legacy add-ons from the ZIP file.
     assert ("site-packages" in found["tracer"]) == extension
     assert ("/extensions/" in found["module"]) == extension
+    assert found.get("warnings", []) == []
     assert "Traceback" not in found["output"]
 
 

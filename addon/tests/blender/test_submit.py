@@ -15,7 +15,7 @@ import pytest
 import zstandard
 from blenders import Blender
 from flamenco_client.models import JobStatus, SubmittedJob
-from whole_farm import Farm, until
+from whole_farm import ROOT, Farm, until
 
 #: What is sent of the project, with what it has outside of its folder before it.
 PACK = [
@@ -137,23 +137,20 @@ def check_payload(job: Any, blender: Blender, farm: Farm, project: dict[str, str
 
 def test_a_shell_script_gets_an_exit_code(blender: Blender, farm: Farm, project: dict[str, str], home: Path) -> None:
     submit(blender, home, farm, project["shot"], submissions=[])
+    manual = (ROOT / "web/manual/src/blender-add-on.md").read_text(encoding="utf-8")
+    example = manual.partition("## From scripts\n\n```python\n")[2].partition("```\n")[0]
+    assert example.count("http://manager:8080/") == example.count("/mnt/farm/render") == 1
+    for old, new in (
+        ("http://manager:8080/", farm.url),
+        ('job_name="shot 010"', 'job_name="night: shift"'),
+        ("scene.flamenco_job_priority", "scene.flamenco_job_submit_as_paused = True\nscene.flamenco_job_priority"),
+    ):
+        example = example.replace(old, new)
+    # The module has no command line that opens the file.
+    example = f"import bpy\nbpy.ops.wm.open_mainfile(filepath={project['shot']!r})\n{example}"
     for root, code in ((str(farm.renders), 0), ("", 1)):
         script = home / "night.py"
-        script.write_text(
-            "import sys, bpy\n"
-            f"bpy.ops.wm.open_mainfile(filepath={project['shot']!r})\n"
-            "bpy.ops.preferences.addon_enable(module='flamenco')\n"
-            f"bpy.context.preferences.addons['flamenco'].preferences.manager_url = {farm.url!r}\n"
-            "scene = bpy.context.scene\n"
-            "scene.flamenco_job_type = 'simple-blender-render'\n"
-            f"scene.flamenco_job_settings.render_output_root = {root!r}\n"
-            "scene.flamenco_job_settings.autoeval_frames = False\n"
-            "scene.flamenco_job_settings.frames = '2'\n"
-            "scene.flamenco_job_submit_as_paused = True\n"
-            "result = bpy.ops.flamenco.submit_job(job_name='night: shift', metadata='{\"shot\": \"010\"}')\n"
-            "sys.exit(0 if result == {'FINISHED'} else 1)\n",
-            encoding="utf-8",
-        )
+        script.write_text(example.replace("/mnt/farm/render", root), encoding="utf-8")
         done = subprocess.run(
             [*blender.command, str(script)],
             env=blender.environment(home),
@@ -166,7 +163,7 @@ def test_a_shell_script_gets_an_exit_code(blender: Blender, farm: Farm, project:
         assert done.returncode == code, done.stdout + done.stderr
     assert "Fill in: Render Output Root" in done.stdout
     (job,) = [job for job in farm.jobs() if job.name == "night: shift"]
-    assert job.settings["frames"] == "2"
+    assert (job.settings["frames"], job.settings["chunk_size"], job.priority) == ("1-10,20", 2, 70)
     assert job.settings["render_output_path"].startswith(f"{farm.renders}/night_ shift/")
     assert job.metadata["shot"] == "010"
     assert str(job.status) == "paused"

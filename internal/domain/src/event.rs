@@ -1,6 +1,7 @@
 //! What happened, for whoever watches. Built from the stored row, announced after the commit.
 
 use crate::farm_status::FarmState;
+use crate::frame::Frame;
 use crate::ids::{JobId, TagId, TaskId};
 use crate::job::{JobStatus, JobSummary};
 use crate::machine::WorkerMachine;
@@ -38,6 +39,15 @@ pub enum Event {
     Worker(Box<WorkerEvent>),
     /// Machines of workers have reported how they are doing; each with its last report.
     Machines(Vec<WorkerMachine>),
+    /// Frames of a job were rendered, or what is known of them has changed.
+    Frames {
+        /// The job.
+        job: JobId,
+        /// The frames as they are stored now.
+        frames: Vec<Frame>,
+        /// More changed than these.
+        refresh: bool,
+    },
     /// Tasks became runnable, or a worker may run more than before. Only for workers that wait, not for people.
     WorkAvailable,
     /// A tag changed or is gone.

@@ -48,6 +48,15 @@ pub enum Error {
     /// A worker tag that does not exist.
     #[error("there is no worker tag {0}; choose one of the existing tags or none")]
     UnknownTag(String),
+    /// None of the frames can be rendered again.
+    #[error("none of these frames can be rendered again: {0}")]
+    NothingToRender(String),
+    /// A frame that cannot be shown.
+    #[error("frame {0} has no thumbnail; choose one that has")]
+    NothingToShow(i64),
+    /// More is going on than can be done now.
+    #[error("{0}")]
+    Overloaded(String),
     /// More is asked for at once than is done at once.
     #[error("{0}")]
     Busy(String),

@@ -2,14 +2,15 @@
 //! publishes to it.
 
 use flamenco_api::types::{
-    EventJobUpdate, EventLastRenderedUpdate, EventLifeCycle, EventTaskLogUpdate, EventTaskUpdate,
-    EventWorkerTagUpdate, EventWorkerUpdate, FarmStatusReport, LifeCycleEventType, WorkerMachines,
+    EventFrameUpdate, EventJobUpdate, EventLastRenderedUpdate, EventLifeCycle, EventTaskLogUpdate,
+    EventTaskUpdate, EventWorkerTagUpdate, EventWorkerUpdate, FarmStatusReport, LifeCycleEventType,
+    WorkerMachines,
 };
 use flamenco_domain::event::Event;
 use flamenco_domain::farm_status::FarmState;
 use serde::Serialize;
 
-use crate::http::{convert, machines};
+use crate::http::{convert, frames, machines};
 
 /// The topic of the manager's start and end.
 pub(crate) const LIFECYCLE: &str = "/lifecycle";
@@ -40,6 +41,7 @@ pub(crate) enum Payload {
     Worker(EventWorkerUpdate),
     Tag(EventWorkerTagUpdate),
     Machines(WorkerMachines),
+    Frames(EventFrameUpdate),
 }
 
 impl Message {
@@ -90,6 +92,15 @@ impl Message {
             Event::Machines(reports) => {
                 let payload = Payload::Machines(machines::machines(reports.clone()));
                 Self::new("/workers/stats", "/workerstats", payload)
+            }
+            Event::Frames { job, frames, refresh } => {
+                let update = EventFrameUpdate {
+                    job: job.0,
+                    frames: frames.iter().cloned().map(|frame| frames::frame(frame, None)).collect(),
+                    refresh: *refresh,
+                };
+                let message = |topic| Self::new(topic, "/frames", Payload::Frames(update.clone()));
+                return vec![message(format!("/jobs/{job}/frames")), message("/frames".to_owned())];
             }
             Event::WorkAvailable => return Vec::new(),
         }]

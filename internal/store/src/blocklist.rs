@@ -239,3 +239,20 @@ pub async fn forget_task(db: &impl Db, task: i64) -> Result<(), Error> {
 async fn count(db: &impl Db, sql: &str, values: Vec<sea_orm::Value>) -> Result<i64, Error> {
     query_one(db, sql, values).await?.map_or(Ok(0), |row| row.get("n"))
 }
+
+/// How many tasks each worker has failed since a moment that nobody has cured yet, with the worker's name.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn failures_since(
+    db: &impl Db,
+    since: DateTime<Utc>,
+) -> Result<Vec<((WorkerId, String), i64)>, Error> {
+    let sql = "SELECT w.uuid, w.name, COUNT(*) AS failures FROM task_failures f JOIN workers w ON w.id = f.worker_id WHERE \
+               f.created_at >= $1 AND w.deleted_at IS NULL GROUP BY w.uuid, w.name";
+    query_all(db, sql, vec![micros(since)])
+        .await?
+        .iter()
+        .map(|row| Ok(((WorkerId(row.get("uuid")?), row.get("name")?), row.get("failures")?)))
+        .collect()
+}

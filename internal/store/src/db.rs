@@ -84,6 +84,12 @@ impl Field for i64 {
     }
 }
 
+impl Field for i32 {
+    fn from_sqlite(value: &Stored) -> Option<Self> {
+        i64::from_sqlite(value).and_then(|number| number.try_into().ok())
+    }
+}
+
 impl Field for f64 {
     fn from_sqlite(value: &Stored) -> Option<Self> {
         match value {

@@ -52,6 +52,9 @@ const CHECKS: &[&str] = &[
     "SELECT 'no queue head for task ' || t.id AS what, '' AS stored, t.task_type || ' ' || t.priority AS counted FROM \
      tasks t JOIN jobs j ON j.id = t.job_id WHERE j.status <> 'under-construction' AND NOT EXISTS (SELECT 1 FROM queues \
      q WHERE q.job_id = t.job_id AND q.task_type = t.task_type AND q.priority = t.priority)",
+    "SELECT 'frames done of job ' || c.job_id AS what, CAST(c.done AS TEXT) AS stored, CAST(c.counted AS TEXT) AS counted \
+     FROM (SELECT f.job_id, f.done, (SELECT COUNT(DISTINCT r.frame) FROM frames r WHERE r.job_id = f.job_id AND r.state \
+     IN ('ok', 'black')) AS counted FROM job_frames f) c WHERE c.counted <> c.done",
 ];
 
 /// Recomputes everything that is maintained and describes each difference; empty when all is well.

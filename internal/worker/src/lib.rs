@@ -140,9 +140,8 @@ pub async fn run(config: Config, cancel: CancellationToken) -> Result<ExitReason
     pictures.resume(&config.home).await;
     let sending = pictures.send_all(manager, &outbox, &config.home, &delivered);
     let following = async {
-        match config.search_group {
-            Some(group) => discovery::follow(manager, group, &config.pace, &delivered).await,
-            None => {}
+        if let Some(group) = config.search_group {
+            discovery::follow(manager, group, &config.pace, &delivered).await;
         }
     };
     let machine = machine::report(&session, &config.pace, &programs, &supervision.watched, &delivered);

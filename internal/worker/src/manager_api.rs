@@ -17,6 +17,7 @@ pub use flamenco_api::types::{MayKeepRunning, WorkerStatus};
 use crate::config::software_version;
 use crate::credentials::Credentials;
 use crate::outbox::{Answer, FrameReport, FrameState, ReportedStatus, TaskReport};
+use crate::pictures::decode::Encoded;
 use crate::runner::Command;
 
 /// Why a call did not get the answer it was meant for.
@@ -102,18 +103,21 @@ pub enum Feature {
     Frames,
     /// Reports about the machine.
     Machine,
+    /// Pictures of single frames, transparent ones too.
+    Thumbnails,
 }
 
 /// The manager has said what it offers, be it nothing.
 const LEARNED: u8 = 1 << 7;
 
 impl Feature {
-    const ALL: [Self; 2] = [Self::Frames, Self::Machine];
+    const ALL: [Self; 3] = [Self::Frames, Self::Machine, Self::Thumbnails];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Frames => "frames",
             Self::Machine => "machine",
+            Self::Thumbnails => "thumbnails",
         }
     }
 
@@ -121,6 +125,7 @@ impl Feature {
         match self {
             Self::Frames => 1,
             Self::Machine => 2,
+            Self::Thumbnails => 4,
         }
     }
 }
@@ -240,15 +245,22 @@ impl Manager {
         self.features.fetch_and(!LEARNED, Ordering::Relaxed);
     }
 
-    /// Sends a picture that was rendered, as JPEG.
-    pub async fn output_produced(&self, task: Uuid, jpeg: Vec<u8>) -> PictureAnswer {
-        let length = jpeg.len() as u64;
-        let upload = Upload::new(jpeg).content_type("image/jpeg").content_length(length);
-        let result = match self
-            .client()
-            .task_output_produced(task, &operations::TaskOutputProducedQuery::default(), upload)
-            .await
-        {
+    /// Sends a picture that was rendered. A manager that has thumbnails is told of which frame it is.
+    pub async fn output_produced(
+        &self,
+        task: Uuid,
+        picture: Encoded,
+        of: Option<&FrameReport>,
+    ) -> PictureAnswer {
+        let length = picture.bytes.len() as u64;
+        let upload = Upload::new(picture.bytes).content_type(picture.media_type).content_length(length);
+        let of = of.filter(|_| self.offers(Feature::Thumbnails));
+        let query = operations::TaskOutputProducedQuery {
+            frame: of.map(|report| report.frame),
+            path: of.map(|report| report.path.clone()),
+            rendered_at: of.map(|report| report.rendered_at),
+        };
+        let result = match self.client().task_output_produced(task, &query, upload).await {
             Ok(operations::TaskOutputProducedResponse::Status202) => return PictureAnswer::Accepted,
             Ok(operations::TaskOutputProducedResponse::Status429 { retry_after, body }) => {
                 return PictureAnswer::TryLater { reason: body.message, after: seconds(retry_after) };

@@ -25,7 +25,13 @@ class clock:
     steps = None
     wake = 0.0
     last = 0.0
+    queued = 0.0
     skip = False
+
+
+def queued():
+    """For how long this thread could have run, but other programs had the processors, in seconds."""
+    return int(Path("/proc/thread-self/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
 
 
 def window():
@@ -91,7 +97,7 @@ def play(story):
     def tick():
         now = time.monotonic()
         if clock.last:
-            gaps.append(now - clock.last)
+            gaps.append(now - clock.last - (queued() - clock.queued))
         try:
             if clock.steps is None:
                 clock.steps = story()
@@ -105,6 +111,7 @@ def play(story):
             bpy.ops.wm.quit_blender()
             return None
         clock.last = 0.0 if clock.skip else time.monotonic()
+        clock.queued = queued()
         clock.skip = False
         return TICK
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import bpy
 
 sys.path.insert(0, str(Path(__file__).parent))
+import addon_utils
 import inside
 
 
@@ -47,5 +48,7 @@ found["result"] = sorted(bpy.ops.flamenco.ping_manager())
 found["seconds"] = time.monotonic() - start
 found["can_submit"] = bpy.ops.flamenco.submit_job.poll()
 found["tracer"] = inside.module("loader").asset_tracer("pack").__file__
+if inside.ARGUMENTS.get("extension"):
+    found["warnings"] = addon_utils._extensions_warnings_get().get(inside.MODULE, [])
 found["module"] = sys.modules[inside.MODULE].__file__
 inside.done(**found)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use flamenco_client::api::types::{
-    FrameState, JobStatus, TaskStatus, WorkerDisableTime, WorkerEnabledChange, WorkerStatus,
+    FrameRequeue, JobFrameState, JobStatus, TaskStatus, WorkerDisableTime, WorkerEnabledChange, WorkerStatus,
 };
 use serde_json::json;
 
@@ -32,7 +32,7 @@ async fn the_demo_job_makes_every_frame_and_the_video() {
     for (frame, number) in farm.frames(rendering.id).await.into_iter().zip(1..) {
         let file = rendering.directory.join(format!("{number:06}.png"));
         assert_eq!((frame.frame, Some(frame.path.as_str())), (number, file.to_str()));
-        assert_eq!((frame.state, frame.attempt), (FrameState::Ok, 1), "{frame:?}");
+        assert_eq!((frame.state, frame.attempt), (JobFrameState::Ok, 1), "{frame:?}");
         let size = DEMO.size;
         assert_eq!(
             (frame.width, frame.height),
@@ -72,6 +72,47 @@ async fn the_demo_job_makes_every_frame_and_the_video() {
             assert_eq!(farm.task_log(rendering.id, task.id).matches("Saved: '").count(), 3, "{}", task.name);
         }
     }
+}
+
+#[tokio::test]
+async fn one_frame_is_rendered_again_and_the_others_are_kept() {
+    let _turn = scene::turn().await;
+    let farm = Farm::new("");
+    let _manager = farm.start_manager().await;
+    let _worker = farm.start_worker("worker").await;
+    let rendering = farm.submit_render(&DEMO, 4, 4).await;
+    farm.until_job_is(rendering.id, JobStatus::Completed, RENDER).await;
+    let all_shown = async |attempt: i64| {
+        until("every frame has a thumbnail", START, async || {
+            let frames = farm.frames(rendering.id).await;
+            let shown = frames.iter().filter(|frame| frame.thumbnail.is_some()).count();
+            let newest = frames.iter().map(|frame| frame.attempt).max();
+            (shown == 4 && newest == Some(attempt)).then_some(frames)
+        })
+        .await
+    };
+    let before = all_shown(1).await;
+    let written = || -> Vec<_> {
+        let file = |number| rendering.directory.join(format!("{number:06}.png"));
+        (1..=4).map(|number| file(number).metadata().unwrap().modified().unwrap()).collect()
+    };
+    let times = written();
+
+    let wish = FrameRequeue { frames: "3".to_owned(), reason: None };
+    let answer = farm.client.requeue_job_frames(rendering.id, &wish).await.unwrap();
+    assert_eq!(answer.status().as_u16(), 200, "{answer:?}");
+    farm.until_job_is(rendering.id, JobStatus::Completed, RENDER).await;
+    let after = all_shown(2).await;
+    let changed: Vec<bool> = written().iter().zip(&times).map(|(now, then)| now != then).collect();
+    assert_eq!(changed, [false, false, true, false], "only frame 3 was written anew");
+    let attempts: Vec<i64> = after.iter().map(|frame| frame.attempt).collect();
+    assert_eq!(attempts, [1, 1, 2, 1]);
+    assert_eq!(after[0].thumbnail, before[0].thumbnail);
+    let small = &after[2].thumbnail.as_ref().unwrap().small;
+    let name = small.rsplit('/').next().unwrap();
+    let job = rendering.id.to_string();
+    let folder = farm.path("manager/flamenco-manager-storage").join(format!("job-{}", &job[..4])).join(job);
+    assert!(folder.join(name).metadata().unwrap().len() > 0);
 }
 
 #[tokio::test]

@@ -1,13 +1,14 @@
 //! Jobs: looking at them, and what people ask for.
 
 use flamenco_domain::event::Event;
+use flamenco_domain::frame_range::FrameRange;
 use flamenco_domain::ids::{JobId, TaskId, WorkerId};
 use flamenco_domain::job::{Job, JobState, JobStatus, enter, on_request};
 use flamenco_domain::limits;
 use flamenco_domain::task::{Task, TaskStatus, TaskSummary, TaskWorker};
 use flamenco_jobscript::JobType;
 use flamenco_store::blocklist::{self, Block};
-use flamenco_store::{Tx, jobs, tasks};
+use flamenco_store::{Tx, frames, jobs, tasks};
 
 use super::changes::{announce_job, announce_task, apply_steps, change_task};
 use super::{Farm, logs};
@@ -205,6 +206,10 @@ impl Farm {
                     if to == TaskStatus::Queued {
                         blocklist::forget_task(tx, task.seq).await?;
                         task.last_touched = None;
+                        if task.status == TaskStatus::Completed {
+                            // All of it is to be done again.
+                            frames::set_only(tx, task.seq, &FrameRange::default()).await?;
+                        }
                     }
                     task.activity = reason.clone();
                     change_task(tx, &mut job, &mut task, to, &reason, now).await

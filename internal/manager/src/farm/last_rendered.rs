@@ -10,12 +10,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use flamenco_domain::event::Event;
-use flamenco_domain::ids::{JobId, TaskId, WorkerId};
-use flamenco_store::{last_rendered, tasks};
+use flamenco_domain::ids::JobId;
+use flamenco_store::last_rendered;
 use image::imageops::FilterType;
 use image::{DynamicImage, ImageReader, Limits, Rgb, RgbImage, Rgba};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{Farm, logs};
 use crate::error::{Error, Result};
@@ -35,10 +34,37 @@ const LARGEST_DECODED: u64 = 768 * 1024 * 1024;
 /// Pictures that are worked on at the same time, and those that may wait.
 const AT_ONCE: usize = 2;
 const WAITING: usize = 16;
+/// Pictures that may wait to become thumbnails.
+const FRAMES_WAITING: usize = 64;
+
+/// Something of which little is done at a time, and for which few may wait.
+pub(super) struct Turns {
+    turns: Semaphore,
+    places: Semaphore,
+}
+
+impl Turns {
+    pub(super) const fn new(at_once: usize, places: usize) -> Self {
+        Self { turns: Semaphore::const_new(at_once), places: Semaphore::const_new(places) }
+    }
+
+    /// A place among those that wait or have their turn.
+    ///
+    /// # Errors
+    /// [`Error::Overloaded`] when there is none.
+    pub(super) fn place(&self) -> Result<SemaphorePermit<'_>> {
+        let text = "too much of this is asked for; try again in a moment";
+        self.places.try_acquire().map_err(|_| Error::Overloaded(text.to_owned()))
+    }
+
+    pub(super) async fn turn(&self) -> Result<SemaphorePermit<'_>> {
+        self.turns.acquire().await.map_err(|_| Error::Internal("the manager is stopping".to_owned()))
+    }
+}
 
 /// Who is working on pictures, and who waits.
 pub(super) struct Pictures {
-    turns: Semaphore,
+    frames: Turns,
     /// The newest upload that waits, by job.
     newest: Mutex<HashMap<JobId, u64>>,
     tickets: AtomicU64,
@@ -46,12 +72,16 @@ pub(super) struct Pictures {
 
 impl Default for Pictures {
     fn default() -> Self {
-        Self { turns: Semaphore::new(AT_ONCE), newest: Mutex::default(), tickets: AtomicU64::new(0) }
+        Self {
+            frames: Turns::new(AT_ONCE, FRAMES_WAITING),
+            newest: Mutex::default(),
+            tickets: AtomicU64::new(0),
+        }
     }
 }
 
 /// Takes an upload off the list of those that wait, also when its client leaves.
-struct Place<'a> {
+pub(super) struct Place<'a> {
     pictures: &'a Pictures,
     job: JobId,
     ticket: u64,
@@ -59,7 +89,7 @@ struct Place<'a> {
 
 impl Place<'_> {
     /// Whether no newer picture of the same job waits.
-    fn is_newest(&self) -> bool {
+    pub(super) fn is_newest(&self) -> bool {
         let newest = self.pictures.newest.lock().unwrap_or_else(PoisonError::into_inner);
         newest.get(&self.job) == Some(&self.ticket)
     }
@@ -74,7 +104,24 @@ impl Drop for Place<'_> {
 }
 
 impl Pictures {
-    fn wait(&self, job: JobId) -> Result<Place<'_>> {
+    /// A place for a picture that is to become a thumbnail.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when there is none.
+    pub(super) fn place_for_frame(&self) -> Result<SemaphorePermit<'_>> {
+        let busy = |_| Error::Busy("too many pictures wait to be scaled; send this one later".to_owned());
+        self.frames.place().map_err(busy)
+    }
+
+    pub(super) async fn turn(&self) -> Result<SemaphorePermit<'_>> {
+        self.frames.turn().await
+    }
+
+    /// Notes that a picture of a job waits, of which only the newest is what was rendered last.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when pictures of too many jobs wait.
+    pub(super) fn wait(&self, job: JobId) -> Result<Place<'_>> {
         let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
         let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
         if newest.len() >= WAITING && !newest.contains_key(&job) {
@@ -86,43 +133,6 @@ impl Pictures {
 }
 
 impl Farm {
-    /// A worker sends a picture of what it rendered. `read` gives its bytes and is called when it is its turn.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`], [`Error::TaskReport`] when the task is not this worker's, [`Error::Busy`] when too many
-    /// wait, [`Error::Invalid`] when it is no picture that can be read.
-    pub async fn output_produced<R>(&self, worker: WorkerId, id: TaskId, read: R) -> Result<()>
-    where
-        R: AsyncFnOnce() -> Result<Vec<u8>>,
-    {
-        let task =
-            tasks::find(self.store.read(), id).await?.ok_or_else(|| Error::not_found("task", id))?.summary;
-        if task.worker.as_ref().map(|owner| owner.id) != Some(worker) {
-            return Err(flamenco_domain::task::ReportDenied::NotYours.into());
-        }
-        let place = self.pictures.wait(task.job_id)?;
-        let turn = self.pictures.turns.acquire().await;
-        let bytes = read().await?;
-        if !place.is_newest() {
-            return Ok(());
-        }
-        let folder = self.logs.job_directory(task.job_id.0);
-        tokio::task::spawn_blocking(move || save_sizes(&bytes, &folder))
-            .await
-            .map_err(|error| Error::Internal(format!("scaling a picture: {error}")))??;
-        drop(turn);
-        let (now, seq, job) = (self.now(), task.job_seq, task.job_id);
-        self.store
-            .write(move |tx| {
-                Box::pin(async move {
-                    last_rendered::set(tx, seq, now).await?;
-                    tx.announce(Event::LastRendered { job });
-                    Ok(())
-                })
-            })
-            .await
-    }
-
     /// Whether a job has pictures. All sizes are there when the smallest is, since it is written last.
     pub async fn has_pictures(&self, job: JobId) -> bool {
         let smallest = self.logs.job_directory(job.0).join(SIZES[SIZES.len() - 1].0);
@@ -147,11 +157,9 @@ pub fn url(job: JobId) -> String {
     logs::job_url(job.0)
 }
 
-/// Decodes a picture and writes it in all sizes, each made from the one before.
-fn save_sizes(bytes: &[u8], folder: &Path) -> Result<()> {
-    let mut picture = over_black(decode(bytes)?);
-    std::fs::create_dir_all(folder)
-        .map_err(Error::io(format!("cannot make the folder {}", folder.display())))?;
+/// Writes a picture in all sizes, each made from the one before.
+pub(super) fn save_sizes(picture: DynamicImage, folder: &Path) -> Result<()> {
+    let mut picture = over_black(picture);
     for (name, width, height) in SIZES {
         if picture.width() > width || picture.height() > height {
             picture =
@@ -167,7 +175,8 @@ fn save_sizes(bytes: &[u8], folder: &Path) -> Result<()> {
     Ok(())
 }
 
-fn decode(bytes: &[u8]) -> Result<DynamicImage> {
+/// Reads a picture of any format that is known, within limits; linear light as it is shown on a screen.
+pub(super) fn decode(bytes: &[u8]) -> Result<DynamicImage> {
     let unreadable = |error: &dyn std::fmt::Display| {
         Error::Invalid(format!("this is no picture that can be read: {error}"))
     };
@@ -178,7 +187,29 @@ fn decode(bytes: &[u8]) -> Result<DynamicImage> {
     limits.max_image_height = Some(LARGEST_SIDE);
     limits.max_alloc = Some(LARGEST_DECODED);
     reader.limits(limits);
-    reader.decode().map_err(|error| unreadable(&error))
+    Ok(shown(reader.decode().map_err(|error| unreadable(&error))?))
+}
+
+/// Linear light, as in EXR, as it is shown on a screen: exposure 0, the transfer curve of sRGB, what is brighter than
+/// white is white. Other pictures are for a screen already.
+fn shown(picture: DynamicImage) -> DynamicImage {
+    let tone = |linear: f32| {
+        let linear = if linear.is_nan() { 0.0 } else { linear.clamp(0.0, 1.0) };
+        if linear <= 0.003_130_8 { linear * 12.92 } else { 1.055 * linear.powf(1.0 / 2.4) - 0.055 }
+    };
+    match picture {
+        DynamicImage::ImageRgb32F(mut picture) => {
+            picture.iter_mut().for_each(|channel| *channel = tone(*channel));
+            DynamicImage::ImageRgb8(DynamicImage::ImageRgb32F(picture).into_rgb8())
+        }
+        DynamicImage::ImageRgba32F(mut picture) => {
+            for pixel in picture.pixels_mut() {
+                pixel.0[..3].iter_mut().for_each(|channel| *channel = tone(*channel));
+            }
+            DynamicImage::ImageRgba8(DynamicImage::ImageRgba32F(picture).into_rgba8())
+        }
+        other => other,
+    }
 }
 
 /// Transparent pixels as they would look over black.
@@ -197,7 +228,7 @@ fn over_black(picture: DynamicImage) -> RgbImage {
 }
 
 /// Writes a file so that it is either the old one or the new one, whatever happens.
-fn replace(path: &PathBuf, content: &[u8]) -> Result<()> {
+pub(super) fn replace(path: &PathBuf, content: &[u8]) -> Result<()> {
     let temporary = path.with_extension("jpg~");
     let write = || {
         let mut file = std::fs::File::create(&temporary)?;
@@ -236,7 +267,7 @@ mod tests {
             ((20, 10), [(20, 10), (20, 10), (20, 10)]),
         ] {
             let folder = tempfile::tempdir().unwrap();
-            save_sizes(&png(from.0, from.1, 255), folder.path()).unwrap();
+            save_sizes(decode(&png(from.0, from.1, 255)).unwrap(), folder.path()).unwrap();
             for ((name, ..), want) in SIZES.iter().zip(want) {
                 let (width, height) = size_of(folder.path(), name);
                 let near = |a: u32, b: u32| a.abs_diff(b) <= 1;
@@ -253,13 +284,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_picture_is_refused_and_leaves_nothing() {
-        let folder = tempfile::tempdir().unwrap();
+    fn what_is_no_picture_is_refused() {
         let cut = &png(400, 400, 255)[..200];
         for bad in [&b""[..], b"GIF89a nonsense", b"<svg/>", cut] {
-            assert!(matches!(save_sizes(bad, folder.path()), Err(Error::Invalid(_))));
+            assert!(matches!(decode(bad), Err(Error::Invalid(_))));
         }
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use flamenco_domain::frame_command::limited;
 use flamenco_domain::task::{Task, TaskStatus, TaskWorker};
 use flamenco_domain::worker::{Worker, WorkerStatus};
 use flamenco_store::claim::{self, Claim};
@@ -121,7 +122,12 @@ struct New {
 }
 
 async fn assign_in(tx: &Tx, asking: &Arc<Worker>, now: chrono::DateTime<chrono::Utc>) -> Result<Option<New>> {
-    let Some(Claim { mut task, worker_updated }) = claim::next(tx, asking).await? else { return Ok(None) };
+    let Some(Claim { mut task, only_frames, worker_updated }) = claim::next(tx, asking).await? else {
+        return Ok(None);
+    };
+    if !only_frames.is_empty() {
+        task.commands = limited(task.commands, &only_frames);
+    }
     let mut job = super::jobs::lock(tx, task.summary.job_id).await?;
     if task.summary.status == TaskStatus::Active {
         task.summary.last_touched = Some(now);

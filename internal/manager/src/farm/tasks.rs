@@ -67,6 +67,7 @@ impl Farm {
                 return Err(Error::not_found("task", id));
             }
             self.announce(Event::TaskLog { task: id, job: task.job_id, text: text.clone() });
+            self.frames_of_log(worker, id, text).await;
         }
         let fresh = task.last_touched.is_some_and(|touched| is_fresh(touched, self.now()));
         let same_activity = report.activity.as_ref().is_none_or(|activity| *activity == task.activity);

@@ -1,4 +1,4 @@
-//! `/job-files/…`: task logs, as files, with byte ranges.
+//! `/job-files/…`: task logs and pictures, as files, with byte ranges.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,6 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use flamenco_api::Problem;
 use tower_http::services::ServeDir;
-use tower_http::set_header::SetResponseHeaderLayer;
 
 /// Only `job-<4>/<job>/<file>`, without anything that starts with a dot, and no listings of folders.
 async fn only_files_of_jobs(request: Request, next: Next) -> Response {
@@ -25,15 +24,20 @@ async fn only_files_of_jobs(request: Request, next: Next) -> Response {
     if !fits {
         return missing();
     }
-    let response = next.run(request).await;
-    if response.status() == StatusCode::NOT_FOUND { missing() } else { response }
+    // Another picture has another name.
+    let is_immutable = ["frame-", "preview-"].iter().any(|start| parts[2].starts_with(start));
+    let mut response = next.run(request).await;
+    if response.status() == StatusCode::NOT_FOUND {
+        return missing();
+    }
+    // A log grows, so a cached copy is never good without asking.
+    let cache = if is_immutable { "private, max-age=31536000, immutable" } else { "no-cache" };
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
+    response
 }
 
 pub(super) fn router(local_storage: PathBuf) -> Router {
     let files = ServeDir::new(local_storage).append_index_html_on_directories(false);
-    // A log grows, so a cached copy is never good without asking.
-    let no_cache =
-        SetResponseHeaderLayer::overriding(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    let inner = Router::new().fallback_service(files).layer(from_fn(only_files_of_jobs)).layer(no_cache);
+    let inner = Router::new().fallback_service(files).layer(from_fn(only_files_of_jobs));
     Router::new().nest("/job-files", inner)
 }

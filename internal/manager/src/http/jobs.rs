@@ -1,16 +1,21 @@
 //! Operations of the tag `jobs`.
 
 use flamenco_api::operations::{
-    DeleteJobMassResponse, DeleteJobResponse, DeleteJobWhatWouldItDoResponse,
-    FetchGlobalLastRenderedInfoResponse, FetchJobBlocklistResponse, FetchJobFramesQuery,
-    FetchJobFramesResponse, FetchJobLastRenderedInfoResponse, FetchJobResponse, FetchJobTasksQuery,
-    FetchJobTasksResponse, FetchJobsQuery, FetchJobsResponse, FetchTaskLogInfoResponse,
-    FetchTaskLogTailResponse, FetchTaskResponse, GetJobTypeResponse, GetJobTypesResponse,
-    RemoveJobBlocklistResponse, SetJobPriorityResponse, SetJobStatusResponse, SetJobTagResponse,
+    DeleteJobMassResponse, DeleteJobResponse, DeleteJobWhatWouldItDoResponse, FetchFrameStatisticsQuery,
+    FetchFrameStatisticsResponse, FetchGlobalLastRenderedInfoResponse, FetchJobBlocklistResponse,
+    FetchJobFrameGridQuery, FetchJobFrameGridResponse, FetchJobFrameQuery, FetchJobFrameResponse,
+    FetchJobFrameSummaryResponse, FetchJobFramesQuery, FetchJobFramesResponse,
+    FetchJobLastRenderedInfoResponse, FetchJobPreviewQuery, FetchJobPreviewResponse, FetchJobResponse,
+    FetchJobTasksQuery, FetchJobTasksResponse, FetchJobsQuery, FetchJobsResponse, FetchLatestFramesQuery,
+    FetchLatestFramesResponse, FetchTaskLogInfoResponse, FetchTaskLogTailResponse, FetchTaskResponse,
+    GetJobTypeResponse, GetJobTypesResponse, RemoveJobBlocklistResponse, RequeueJobFramesResponse,
+    SetJobPosterResponse, SetJobPriorityResponse, SetJobStatusResponse, SetJobTagResponse,
     SetTaskStatusResponse, SubmitJobCheckResponse, SubmitJobResponse,
 };
 use flamenco_api::server::JobsApi;
 use flamenco_api::{Problem, types};
+use flamenco_domain::frame::Frame;
+use flamenco_domain::ids::{JobId, WorkerId};
 use flamenco_jobscript::JobType;
 use uuid::Uuid;
 
@@ -18,6 +23,11 @@ use super::{Api, Caller, convert, frames, lists, problem};
 use crate::error::Error;
 use crate::farm::submission::Submission;
 use crate::farm::tags::TagChoice;
+
+/// Places of a grid when the caller sets no limit.
+const GRID_LIMIT: usize = 10_000;
+/// Latest frames when the caller sets no limit.
+const LATEST_LIMIT: i64 = 12;
 
 fn job_type(job_type: &JobType) -> Result<types::AvailableJobType, Problem> {
     serde_json::from_value(job_type.to_json()).map_err(|error| {
@@ -39,6 +49,25 @@ fn submission(job: types::SubmittedJob) -> Submission {
         shaman_checkout_id: job.storage.and_then(|storage| storage.shaman_checkout_id),
         worker_tag: job.worker_tag,
         initial_status: job.initial_status.map(convert::from_job_status),
+    }
+}
+
+impl Api {
+    /// Adds to jobs how far their frames are.
+    async fn with_frames(&self, jobs: &mut [types::Job]) -> Result<(), Problem> {
+        let ids: Vec<JobId> = jobs.iter().map(|job| job.id.into()).collect();
+        let counts = self.farm.frame_counts(&ids).await?;
+        for job in jobs {
+            let active = job.task_counts.as_ref().map_or(0, |counts| counts.active);
+            let id = job.id.into();
+            job.frames = counts.get(&id).map(|counts| frames::counts(id, counts, active, self.farm.now()));
+        }
+        Ok(())
+    }
+
+    /// How whoever asks sees the file of a frame.
+    fn frame_path(&self, platform: Option<String>) -> impl Fn(&Frame) -> Option<String> {
+        move |frame| self.farm.frame_path(frame, platform.as_deref()?)
     }
 }
 
@@ -69,13 +98,16 @@ impl JobsApi for Api {
 
     async fn fetch_jobs(&self, _: Caller, query: FetchJobsQuery) -> Result<FetchJobsResponse, Problem> {
         let (filter, order) = lists::jobs(query)?;
-        let page = self.farm.list_jobs(&filter, &order.paging, convert::job).await?;
+        let mut page = self.farm.list_jobs(&filter, &order.paging, convert::job).await?;
+        self.with_frames(&mut page.entries).await?;
         let next_cursor = page.next.map(|place| order.cursor(place)).transpose()?;
         Ok(FetchJobsResponse::Status200(types::JobsQueryResult { jobs: page.entries, next_cursor }))
     }
 
     async fn fetch_job(&self, _: Caller, job_id: Uuid) -> Result<FetchJobResponse, Problem> {
-        Ok(FetchJobResponse::Status200(convert::job(self.farm.job(job_id.into()).await?)))
+        let mut job = convert::job(self.farm.job(job_id.into()).await?);
+        self.with_frames(std::slice::from_mut(&mut job)).await?;
+        Ok(FetchJobResponse::Status200(job))
     }
 
     async fn fetch_job_tasks(
@@ -96,8 +128,97 @@ impl JobsApi for Api {
         job_id: Uuid,
         query: FetchJobFramesQuery,
     ) -> Result<FetchJobFramesResponse, Problem> {
-        let found = self.farm.frames(job_id.into(), frames::filter(&query)?).await?;
-        Ok(FetchJobFramesResponse::Status200(frames::page(found)))
+        let platform = query.platform.clone();
+        let found = self.farm.frames(job_id.into(), frames::filter(query)?).await?;
+        Ok(FetchJobFramesResponse::Status200(frames::page(found, self.frame_path(platform))))
+    }
+
+    async fn fetch_job_frame_grid(
+        &self,
+        _: Caller,
+        job_id: Uuid,
+        query: FetchJobFrameGridQuery,
+    ) -> Result<FetchJobFrameGridResponse, Problem> {
+        let window = (query.from.unwrap_or(i64::MIN), query.to.unwrap_or(i64::MAX));
+        let limit = query.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(GRID_LIMIT);
+        let states = frames::states(query.state);
+        let found = self.farm.frame_places(job_id.into(), window, &states, limit).await?;
+        Ok(FetchJobFrameGridResponse::Status200(frames::grid(found)))
+    }
+
+    async fn fetch_job_frame(
+        &self,
+        _: Caller,
+        job_id: Uuid,
+        frame: i64,
+        query: FetchJobFrameQuery,
+    ) -> Result<FetchJobFrameResponse, Problem> {
+        let found = self.farm.frame_details(job_id.into(), frame).await?;
+        let path = self.frame_path(query.platform);
+        Ok(FetchJobFrameResponse::Status200(frames::details(found, path)))
+    }
+
+    async fn fetch_job_frame_summary(
+        &self,
+        _: Caller,
+        job_id: Uuid,
+    ) -> Result<FetchJobFrameSummaryResponse, Problem> {
+        let found = self.farm.frame_summary(job_id.into()).await?;
+        Ok(FetchJobFrameSummaryResponse::Status200(frames::summary(found)))
+    }
+
+    async fn requeue_job_frames(
+        &self,
+        _: Caller,
+        job_id: Uuid,
+        body: types::FrameRequeue,
+    ) -> Result<RequeueJobFramesResponse, Problem> {
+        let reason = body.reason.unwrap_or_default();
+        let done = self.farm.requeue_frames(job_id.into(), &body.frames, &reason).await?;
+        Ok(RequeueJobFramesResponse::Status200(frames::requeued(&done)))
+    }
+
+    async fn fetch_job_preview(
+        &self,
+        _: Caller,
+        job_id: Uuid,
+        query: FetchJobPreviewQuery,
+    ) -> Result<FetchJobPreviewResponse, Problem> {
+        let job = job_id.into();
+        let found = self.farm.preview(job, frames::preview_size(query.size), query.fps).await?;
+        Ok(FetchJobPreviewResponse::Status200(frames::preview(job, found)))
+    }
+
+    async fn set_job_poster(
+        &self,
+        _: Caller,
+        job_id: Uuid,
+        body: types::JobPosterChoice,
+    ) -> Result<SetJobPosterResponse, Problem> {
+        self.farm.set_poster(job_id.into(), body.frame).await?;
+        Ok(SetJobPosterResponse::Status204)
+    }
+
+    async fn fetch_latest_frames(
+        &self,
+        _: Caller,
+        query: FetchLatestFramesQuery,
+    ) -> Result<FetchLatestFramesResponse, Problem> {
+        let limit = query.limit.unwrap_or(LATEST_LIMIT);
+        let found = self.farm.latest_frames(limit, query.thumbnails_only.unwrap_or(false)).await?;
+        let path = self.frame_path(query.platform);
+        let frames = found.into_iter().map(|found| frames::latest(found, &path)).collect();
+        Ok(FetchLatestFramesResponse::Status200(types::LatestFrames { frames }))
+    }
+
+    async fn fetch_frame_statistics(
+        &self,
+        _: Caller,
+        query: FetchFrameStatisticsQuery,
+    ) -> Result<FetchFrameStatisticsResponse, Problem> {
+        let worker = query.worker.map(WorkerId);
+        let found = self.farm.frame_statistics(frames::span(query.span), worker).await?;
+        Ok(FetchFrameStatisticsResponse::Status200(frames::statistics(found)))
     }
 
     async fn fetch_task(&self, _: Caller, task_id: Uuid) -> Result<FetchTaskResponse, Problem> {

@@ -11,7 +11,7 @@ pub(crate) mod convert;
 mod development;
 mod docs;
 mod encoded_word;
-mod frames;
+pub(crate) mod frames;
 mod job_files;
 mod jobs;
 mod lists;

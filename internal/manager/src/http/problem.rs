@@ -22,7 +22,10 @@ impl From<Error> for Problem {
             Error::Forbidden(_) => StatusCode::FORBIDDEN,
             Error::Outdated(_) => StatusCode::PRECONDITION_FAILED,
             Error::Busy(_) => StatusCode::TOO_MANY_REQUESTS,
-            Error::Job(_) | Error::TaskRequest(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Error::Job(_) | Error::TaskRequest(_) | Error::NothingToRender(_) | Error::NothingToShow(_) => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
+            Error::Overloaded(_) => StatusCode::SERVICE_UNAVAILABLE,
             Error::WorkerRequest(flamenco_domain::worker::StatusRequestDenied::CannotRestart) => {
                 StatusCode::PRECONDITION_FAILED
             }
@@ -47,7 +50,11 @@ impl From<Error> for Problem {
             }
         };
         let problem = Self::new(status, error.to_string());
-        if status == StatusCode::TOO_MANY_REQUESTS { problem.retry_after(TRY_AGAIN) } else { problem }
+        if matches!(error, Error::Busy(_) | Error::Overloaded(_)) {
+            problem.retry_after(TRY_AGAIN)
+        } else {
+            problem
+        }
     }
 }
 

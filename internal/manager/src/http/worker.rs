@@ -5,8 +5,8 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use flamenco_api::operations::{
     MayWorkerRunResponse, RegisterWorkerResponse, ReportFramesResponse, ReportMachineResponse,
-    ScheduleTaskQuery, ScheduleTaskResponse, SignOffResponse, SignOnResponse, TaskOutputProducedResponse,
-    TaskUpdateResponse, WorkerStateChangedResponse, WorkerStateResponse,
+    ScheduleTaskQuery, ScheduleTaskResponse, SignOffResponse, SignOnResponse, TaskOutputProducedQuery,
+    TaskOutputProducedResponse, TaskUpdateResponse, WorkerStateChangedResponse, WorkerStateResponse,
 };
 use flamenco_api::server::{UploadBody, WorkerApi};
 use flamenco_api::{Problem, types};
@@ -186,10 +186,11 @@ impl WorkerApi for Api {
         &self,
         caller: Caller,
         task_id: Uuid,
-        _: flamenco_api::operations::TaskOutputProducedQuery,
+        query: TaskOutputProducedQuery,
         body: UploadBody,
     ) -> Result<TaskOutputProducedResponse, Problem> {
         let worker = caller.worker()?;
+        let of = frames::picture_of(query)?;
         self.farm.mark_seen(worker).await?;
         let length = match body.content_length {
             None | Some(0) => {
@@ -204,7 +205,7 @@ impl WorkerApi for Api {
             Some(length) => length,
         };
         self.farm
-            .output_produced(worker.id, task_id.into(), async || read_picture(body, length).await)
+            .output_produced(worker.id, task_id.into(), of, async || read_picture(body, length).await)
             .await?;
         Ok(TaskOutputProducedResponse::Status202)
     }

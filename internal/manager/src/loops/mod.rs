@@ -3,6 +3,7 @@
 mod checkpoint;
 mod database_check;
 mod farm_status;
+mod frames;
 mod job_deleter;
 mod machines;
 mod shaman_gc;
@@ -18,6 +19,8 @@ use crate::farm::Farm;
 pub(crate) fn spawn_all(farm: &Farm, tracker: &TaskTracker, cancel: &CancellationToken) {
     tracker.spawn(timeouts::run(farm.clone(), cancel.clone()));
     tracker.spawn(job_deleter::run(farm.clone(), cancel.clone()));
+    tracker.spawn(frames::announce(farm.clone(), cancel.clone()));
+    tracker.spawn(frames::look(farm.clone(), cancel.clone()));
     tracker.spawn(machines::run(farm.clone(), cancel.clone()));
     tracker.spawn(sleep_schedule::run(farm.clone(), cancel.clone()));
     tracker.spawn(shaman_gc::run(farm.clone(), cancel.clone()));

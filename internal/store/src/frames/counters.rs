@@ -99,7 +99,7 @@ impl Batch {
 }
 
 /// How many frames of a job from one number to another have come out.
-async fn done(db: &impl Db, job: i64, (first, last): (i64, i64)) -> Result<i64, Error> {
+pub(super) async fn done(db: &impl Db, job: i64, (first, last): (i64, i64)) -> Result<i64, Error> {
     let sql = "SELECT COUNT(DISTINCT frame) AS done FROM frames WHERE job_id = $1 AND frame >= $2 AND frame <= $3 AND \
                state IN ('ok', 'black')";
     let row = query_one(db, sql, vec![job.into(), first.into(), last.into()]).await?;

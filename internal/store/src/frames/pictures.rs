@@ -31,8 +31,18 @@ pub struct SetThumbnail {
     pub bytes: i64,
 }
 
-/// Notes the thumbnail of a frame of a task; a frame that nobody has told of yet is noted as well. Gives back the key of
-/// its row, and the thumbnail that it had before. Nothing when a later rendering is stored already.
+/// What became of a thumbnail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotedThumbnail {
+    /// Key of the row of its frame.
+    pub key: i64,
+    /// The thumbnail that the frame had before.
+    pub before: Option<Thumbnail>,
+    /// False when a later rendering is stored already, whose thumbnail stays.
+    pub is_set: bool,
+}
+
+/// Notes the thumbnail of a frame of a task; a frame that nobody has told of yet is noted as well.
 ///
 /// # Errors
 /// When the database cannot be written.
@@ -43,15 +53,18 @@ pub async fn set_thumbnail(
     of: &PictureOf,
     set: &SetThumbnail,
     now: DateTime<Utc>,
-) -> Result<Option<(i64, Option<Thumbnail>)>, Error> {
+) -> Result<NotedThumbnail, Error> {
     let sql = "SELECT id, rendered_at, thumb, thumb_ext, thumb_large FROM frames WHERE task_id = $1 AND frame = $2 AND \
                path = $3";
     let values = vec![task.seq.into(), of.frame.into(), of.path.as_str().into()];
     let (key, before) = match query_one(tx, sql, values).await? {
-        Some(row) if of.rendered.is_some_and(|at| at < row.time("rendered_at").unwrap_or(at)) => {
-            return Ok(None);
+        Some(row) => {
+            let (key, before, stored) = (row.get("id")?, thumbnail(&row)?, row.time("rendered_at")?);
+            if of.rendered.is_some_and(|rendered| rendered < stored) {
+                return Ok(NotedThumbnail { key, before, is_set: false });
+            }
+            (key, before)
         }
-        Some(row) => (row.get("id")?, thumbnail(&row)?),
         None => {
             let report = FrameReport {
                 frame: of.frame,
@@ -61,9 +74,8 @@ pub async fn set_thumbnail(
                 existing: false,
                 facts: FrameFacts::default(),
             };
-            let batch = counters::Batch::begin(tx, task.job_seq, worker, (of.frame, of.frame)).await?;
+            let mut batch = counters::Batch::begin(tx, task.job_seq, worker, (of.frame, of.frame)).await?;
             let key = insert(tx, task, worker, FrameSource::Picture, &report, now).await?;
-            let mut batch = batch;
             batch.add(&report, key, false);
             batch.end(tx).await?;
             (key, None)
@@ -75,7 +87,7 @@ pub async fn set_thumbnail(
     let values =
         vec![i64::into(key), stem.as_str().into(), extension.as_str().into(), set.bytes.into(), micros(now)];
     execute(tx, sql, values).await?;
-    Ok(Some((key, before)))
+    Ok(NotedThumbnail { key, before, is_set: true })
 }
 
 /// The frame of a task, given by its key, that its log spoke of first and that has no thumbnail yet.
@@ -158,6 +170,10 @@ pub struct SeenFile {
 /// # Errors
 /// When the database cannot be written.
 pub async fn see(tx: &Tx, key: i64, seen: SeenFile, now: DateTime<Utc>) -> Result<(), Error> {
+    let row = query_one(tx, "SELECT job_id, frame FROM frames WHERE id = $1", vec![key.into()]).await?;
+    let Some(row) = row else { return Ok(()) };
+    let (job, frame): (i64, i64) = (row.get("job_id")?, row.get("frame")?);
+    let before = counters::done(tx, job, (frame, frame)).await?;
     let sql = "UPDATE frames SET checked_at = $2, state = CASE WHEN state = 'ok' THEN COALESCE($3, state) ELSE state END, \
                file_size = COALESCE(file_size, $4), width = COALESCE(width, $5), height = COALESCE(height, $6), \
                updated_at = $2 WHERE id = $1";
@@ -169,7 +185,13 @@ pub async fn see(tx: &Tx, key: i64, seen: SeenFile, now: DateTime<Utc>) -> Resul
         seen.pixels.map(|(width, _)| width).into(),
         seen.pixels.map(|(_, height)| height).into(),
     ];
-    execute(tx, sql, values).await.map(drop)
+    execute(tx, sql, values).await?;
+    let change = counters::done(tx, job, (frame, frame)).await? - before;
+    if change != 0 {
+        let sql = "UPDATE job_frames SET done = done + $2 WHERE job_id = $1";
+        execute(tx, sql, vec![job.into(), change.into()]).await?;
+    }
+    Ok(())
 }
 
 /// How much room the thumbnails of all jobs take, in bytes.

@@ -41,10 +41,10 @@ const IS_ODD: &str = "f.state = 'ok' AND u.width IS NOT NULL AND f.width IS NOT 
 fn select(usual: Usual) -> String {
     match usual {
         Usual::OfJob => format!(
-            "{USUAL}{COLUMNS}, CASE WHEN {IS_ODD} THEN 1 ELSE 0 END AS odd{TABLES} LEFT JOIN usual u ON u.output = \
+            "{USUAL}{COLUMNS}, CAST(CASE WHEN {IS_ODD} THEN 1 ELSE 0 END AS BIGINT) AS odd{TABLES} LEFT JOIN usual u ON u.output = \
              f.output"
         ),
-        Usual::Ignored => format!("{COLUMNS}, 0 AS odd{TABLES}"),
+        Usual::Ignored => format!("{COLUMNS}, CAST(0 AS BIGINT) AS odd{TABLES}"),
     }
 }
 
@@ -127,7 +127,7 @@ pub async fn latest(
 ) -> Result<Vec<(Frame, String, Option<i64>)>, Error> {
     let shown = if thumbnails_only { "AND f.thumb IS NOT NULL" } else { "" };
     let sql = format!(
-        "{COLUMNS}, 0 AS odd, j.name AS job_name, c.total{TABLES} LEFT JOIN job_frames c ON c.job_id = j.id WHERE f.state \
+        "{COLUMNS}, CAST(0 AS BIGINT) AS odd, j.name AS job_name, c.total{TABLES} LEFT JOIN job_frames c ON c.job_id = j.id WHERE f.state \
          IN ('ok', 'black') {shown} ORDER BY f.rendered_at DESC, f.id DESC LIMIT $1"
     );
     let rows = query_all(db, &sql, vec![limit.into()]).await?;
@@ -234,7 +234,7 @@ pub(super) fn thumbnail(row: &Row) -> Result<Option<Thumbnail>, Error> {
 
 fn frame(row: &Row) -> Result<Frame, Error> {
     let stored: FrameState = row.parse("state")?;
-    let is_odd = integer(row, "odd")? == 1;
+    let is_odd = row.get::<i64>("odd")? == 1;
     let rendered: DateTime<Utc> = row.time("rendered_at")?;
     Ok(Frame {
         seq: row.get("id")?,
@@ -257,9 +257,4 @@ fn frame(row: &Row) -> Result<Frame, Error> {
             facts: facts(row)?,
         },
     })
-}
-
-/// A number written into a statement, which is narrower on PostgreSQL.
-fn integer(row: &Row, column: &str) -> Result<i64, Error> {
-    row.get::<i64>(column).or_else(|_| row.get::<i32>(column).map(i64::from))
 }

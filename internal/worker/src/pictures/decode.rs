@@ -9,6 +9,8 @@ use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits, Rgb, Rg
 
 /// Neither side of what is sent is longer, in pixels.
 pub const LONGEST_SIDE: u32 = 1920;
+/// The same for a transparent picture, which takes many times the bytes.
+const LONGEST_TRANSPARENT: u32 = 960;
 const QUALITY: u8 = 85;
 /// A picture may be this wide or high, in pixels, and take this much memory when decoded, in bytes.
 const LARGEST_SIDE: u32 = 32_768;
@@ -38,27 +40,62 @@ impl PictureError {
     }
 }
 
+/// A picture as it is sent.
+#[derive(Debug)]
+pub struct Encoded {
+    pub bytes: Vec<u8>,
+    /// `image/jpeg`, or `image/png` for one that is transparent.
+    pub media_type: &'static str,
+}
+
 /// A preview.
 #[derive(Debug)]
 pub struct Scaled {
-    pub jpeg: Vec<u8>,
+    pub encoded: Encoded,
     /// Every pixel is black or transparent.
     pub is_black: bool,
 }
 
-/// Makes a JPEG of a picture, scaled down if needed, as it looks over black.
-pub fn scaled_jpeg(path: &Path) -> Result<Scaled, PictureError> {
+/// Makes a JPEG of a picture, scaled down if needed, as it looks over black; or a PNG where it is transparent and that
+/// is to be kept.
+pub fn scaled(path: &Path, keep_transparency: bool) -> Result<Scaled, PictureError> {
     let picture = read(path)?;
-    let is_black = picture.pixels().all(|Rgb(channels)| *channels == [0, 0, 0]);
-    let picture = DynamicImage::ImageRgb8(picture);
-    let picture = match picture.width().max(picture.height()) > LONGEST_SIDE {
-        true => picture.thumbnail(LONGEST_SIDE, LONGEST_SIDE),
-        false => picture,
+    let is_transparent = keep_transparency
+        && picture.color().has_alpha()
+        && picture.to_rgba8().pixels().any(|Rgba([.., alpha])| *alpha < u8::MAX);
+    let (flat, transparent) = match is_transparent {
+        true => (over_black(picture.clone()), Some(picture)),
+        false => (over_black(picture), None),
     };
-    let mut jpeg = Vec::new();
-    let encoded = picture.write_with_encoder(JpegEncoder::new_with_quality(&mut jpeg, QUALITY));
+    let is_black = flat.pixels().all(|Rgb(channels)| *channels == [0, 0, 0]);
+    let encoded = match transparent {
+        Some(picture) => png(picture)?,
+        None => jpeg(DynamicImage::ImageRgb8(flat))?,
+    };
+    Ok(Scaled { encoded, is_black })
+}
+
+fn fitting(picture: DynamicImage, longest: u32) -> DynamicImage {
+    match picture.width().max(picture.height()) > longest {
+        true => picture.thumbnail(longest, longest),
+        false => picture,
+    }
+}
+
+fn jpeg(picture: DynamicImage) -> Result<Encoded, PictureError> {
+    let mut bytes = Vec::new();
+    let encoder = JpegEncoder::new_with_quality(&mut bytes, QUALITY);
+    let encoded = fitting(picture, LONGEST_SIDE).write_with_encoder(encoder);
     encoded.map_err(|error| PictureError::Unsupported(error.to_string()))?;
-    Ok(Scaled { jpeg, is_black })
+    Ok(Encoded { bytes, media_type: "image/jpeg" })
+}
+
+fn png(picture: DynamicImage) -> Result<Encoded, PictureError> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    let picture = DynamicImage::ImageRgba8(fitting(picture, LONGEST_TRANSPARENT).into_rgba8());
+    let encoded = picture.write_to(&mut bytes, image::ImageFormat::Png);
+    encoded.map_err(|error| PictureError::Unsupported(error.to_string()))?;
+    Ok(Encoded { bytes: bytes.into_inner(), media_type: "image/png" })
 }
 
 /// Width and height, from the beginning of the file.
@@ -70,9 +107,9 @@ pub fn dimensions(path: &Path) -> Result<(u32, u32), PictureError> {
     open(path)?.into_dimensions().map_err(sorted)
 }
 
-fn read(path: &Path) -> Result<RgbImage, PictureError> {
+fn read(path: &Path) -> Result<DynamicImage, PictureError> {
     if is_exr(path)? {
-        return read_exr(path);
+        return read_exr(path).map(DynamicImage::ImageRgb8);
     }
     let mut limits = Limits::default();
     limits.max_image_width = Some(LARGEST_SIDE);
@@ -84,7 +121,7 @@ fn read(path: &Path) -> Result<RgbImage, PictureError> {
     // Not every decoder looks at the limits itself.
     limits.reserve(decoder.total_bytes()).map_err(sorted)?;
     decoder.set_limits(limits).map_err(sorted)?;
-    Ok(over_black(DynamicImage::from_decoder(decoder).map_err(sorted)?))
+    DynamicImage::from_decoder(decoder).map_err(sorted)
 }
 
 fn open(path: &Path) -> Result<ImageReader<BufReader<File>>, PictureError> {
@@ -257,12 +294,12 @@ mod tests {
         ] {
             let path = fixture(name);
             assert_eq!(dimensions(&path).unwrap(), (24, 16), "{name}");
-            let scaled = scaled_jpeg(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
-            assert_eq!(size_of(&scaled.jpeg), (24, 16), "{name}");
+            let scaled = scaled(&path, false).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(size_of(&scaled.encoded.bytes), (24, 16), "{name}");
             assert!(!scaled.is_black, "{name}");
         }
         // All of them show the same grey cube; an EXR is as bright as what Blender itself made for a screen.
-        let middle = |name| read(&fixture(name)).unwrap().get_pixel(12, 8).0.map(i32::from);
+        let middle = |name| over_black(read(&fixture(name)).unwrap()).get_pixel(12, 8).0.map(i32::from);
         let (shown, linear) = (middle("deep.tif"), middle("half.exr"));
         assert!(shown.iter().zip(linear).all(|(a, b)| (a - b).abs() < 60), "{shown:?} {linear:?}");
         // These compressions lose a little.
@@ -272,6 +309,18 @@ mod tests {
                 pixel.iter().zip(linear).all(|(a, b)| (a - b).abs() < 20),
                 "{lossy}: {pixel:?} {linear:?}"
             );
+        }
+    }
+
+    #[test]
+    fn transparency_is_kept_where_it_is_wanted() {
+        for (name, keep, want) in [
+            ("transparent.png", true, "image/png"),
+            ("transparent.png", false, "image/jpeg"),
+            ("deep.tif", true, "image/jpeg"),
+        ] {
+            let encoded = scaled(&fixture(name), keep).unwrap().encoded;
+            assert_eq!((encoded.media_type, size_of(&encoded.bytes)), (want, (24, 16)), "{name} {keep}");
         }
     }
 
@@ -290,10 +339,10 @@ mod tests {
             ("video.mp4", &b"\0\0\0\x20ftypisom\0\0\x02\0"[..], false),
         ] {
             let (_folder, path) = in_folder(name, content);
-            let error = scaled_jpeg(&path).err().unwrap_or_else(|| panic!("{name} can be read"));
+            let error = scaled(&path, false).err().unwrap_or_else(|| panic!("{name} can be read"));
             assert_eq!(error.is_damage(), damaged, "{name}: {error:?}");
         }
-        assert!(matches!(scaled_jpeg(Path::new("/no/such/picture")), Err(PictureError::Read(_))));
+        assert!(matches!(scaled(Path::new("/no/such/picture"), false), Err(PictureError::Read(_))));
     }
 
     #[test]
@@ -308,9 +357,9 @@ mod tests {
         let (_folder, path) = in_folder("bomb.png", &bomb);
         assert_eq!(dimensions(&path).unwrap(), (30_000, 30_000));
         assert!(
-            matches!(scaled_jpeg(&path), Err(PictureError::TooLarge(_))),
+            matches!(scaled(&path, false), Err(PictureError::TooLarge(_))),
             "{:?}",
-            scaled_jpeg(&path).map(|_| ())
+            scaled(&path, false).map(|_| ())
         );
     }
 
@@ -330,7 +379,7 @@ mod tests {
             [((3840, 2160), (1920, 1080)), ((1000, 4000), (480, 1920)), ((1920, 10), (1920, 10))]
         {
             let (_folder, path) = in_folder("large.png", &png(from.0, from.1, Rgba([9, 200, 9, 255])));
-            assert_eq!(size_of(&scaled_jpeg(&path).unwrap().jpeg), want, "{from:?}");
+            assert_eq!(size_of(&scaled(&path, false).unwrap().encoded.bytes), want, "{from:?}");
         }
     }
 
@@ -343,7 +392,7 @@ mod tests {
             (Rgba([0, 0, 9, 255]), false),
         ] {
             let (_folder, path) = in_folder("p.png", &png(8, 8, pixel));
-            assert_eq!(scaled_jpeg(&path).unwrap().is_black, black, "{pixel:?}");
+            assert_eq!(scaled(&path, false).unwrap().is_black, black, "{pixel:?}");
         }
     }
 

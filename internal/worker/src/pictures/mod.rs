@@ -29,7 +29,7 @@ use crate::backoff::Backoff;
 use crate::manager_api::{Feature, Manager, PictureAnswer};
 use crate::notice::Notice;
 use crate::outbox::{FrameReport, FrameState, Outbox, TaskReport};
-use decode::{PictureError, Scaled};
+use decode::{Encoded, PictureError, Scaled};
 
 /// Pictures that may wait; the oldest are left out when there are more.
 const WAITING: usize = 10_000;
@@ -191,12 +191,12 @@ impl Pictures {
             if left_out > 0 {
                 tracing::warn!(left_out, "too many pictures wait for the manager; the oldest are left out");
             }
-            let Some(jpeg) = self.prepare(&picture, manager, outbox).await else {
+            let Some(encoded) = self.prepare(&picture, manager, outbox).await else {
                 self.lock().done();
                 continue;
             };
-            let bytes = jpeg.len();
-            match manager.output_produced(picture.task, jpeg).await {
+            let bytes = encoded.bytes.len();
+            match manager.output_produced(picture.task, encoded, picture.report.as_ref()).await {
                 PictureAnswer::Accepted => {
                     tracing::debug!(path = %picture.path.display(), bytes, "sent a picture");
                     if notice.clear() {
@@ -221,12 +221,13 @@ impl Pictures {
     }
 
     /// Reads and scales a picture. When that shows more about its frame than was reported, reports it again.
-    async fn prepare(&self, picture: &Picture, manager: &Manager, outbox: &Outbox) -> Option<Vec<u8>> {
+    async fn prepare(&self, picture: &Picture, manager: &Manager, outbox: &Outbox) -> Option<Encoded> {
         let path = picture.path.clone();
-        let result = at_low_priority(move || decode::scaled_jpeg(&path)).await;
-        let (jpeg, state) = match result {
-            Ok(Scaled { jpeg, is_black }) => {
-                (Some(jpeg), if is_black { FrameState::Black } else { FrameState::Ok })
+        let keep_transparency = manager.offers(Feature::Thumbnails);
+        let result = at_low_priority(move || decode::scaled(&path, keep_transparency)).await;
+        let (encoded, state) = match result {
+            Ok(Scaled { encoded, is_black }) => {
+                (Some(encoded), if is_black { FrameState::Black } else { FrameState::Ok })
             }
             Err(error) => {
                 let path = picture.path.display();
@@ -247,7 +248,7 @@ impl Pictures {
             let frames = Some(vec![FrameReport { state, ..report.clone() }]);
             outbox.push(picture.task, &TaskReport { frames, ..TaskReport::default() }).await;
         }
-        jpeg
+        encoded
     }
 }
 

@@ -3143,12 +3143,12 @@ export interface components {
         FrameThumbnail: {
             /**
              * @description Fits into 200x112 pixels.
-             * @example /job-files/job-2f1a/2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11/frame-4711-9f86d081884c7d65-small.jpg
+             * @example /job-files/job-2f1a/2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11/frame-9f86d081884c7d65-small.jpg
              */
             small: string;
             /**
              * @description Fits into 600x338 pixels.
-             * @example /job-files/job-2f1a/2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11/frame-4711-9f86d081884c7d65.jpg
+             * @example /job-files/job-2f1a/2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11/frame-9f86d081884c7d65.jpg
              */
             large?: string;
         };
@@ -3595,7 +3595,7 @@ export interface components {
             still_chosen?: boolean;
             /**
              * @description An animated GIF. Absent when the job has no thumbnails.
-             * @example /job-files/job-2f1a/2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11/preview-2c26b46b68ffc68f.gif
+             * @example /job-files/job-2f1a/2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11/preview-small-2c26b46b68ffc68f.gif
              */
             animation?: string;
             /**
@@ -7349,8 +7349,8 @@ export interface operations {
                      *           "height": 1080,
                      *           "output": "/mnt/farm/render/######.png",
                      *           "thumbnail": {
-                     *             "small": "/job-files/job-2f1a/2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11/frame-4711-9f86d081884c7d65-small.jpg",
-                     *             "large": "/job-files/job-2f1a/2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11/frame-4711-9f86d081884c7d65.jpg"
+                     *             "small": "/job-files/job-2f1a/2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11/frame-9f86d081884c7d65-small.jpg",
+                     *             "large": "/job-files/job-2f1a/2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11/frame-9f86d081884c7d65.jpg"
                      *           }
                      *         }
                      *       ]
@@ -7676,11 +7676,11 @@ export interface operations {
                     /**
                      * @example {
                      *       "still": {
-                     *         "small": "/job-files/job-2f1a/2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11/frame-4711-9f86d081884c7d65-small.jpg",
-                     *         "large": "/job-files/job-2f1a/2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11/frame-4711-9f86d081884c7d65.jpg"
+                     *         "small": "/job-files/job-2f1a/2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11/frame-9f86d081884c7d65-small.jpg",
+                     *         "large": "/job-files/job-2f1a/2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11/frame-9f86d081884c7d65.jpg"
                      *       },
                      *       "still_frame": 2,
-                     *       "animation": "/job-files/job-2f1a/2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11/preview-2c26b46b68ffc68f.gif",
+                     *       "animation": "/job-files/job-2f1a/2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11/preview-small-2c26b46b68ffc68f.gif",
                      *       "first_frame": 1,
                      *       "last_frame": 250,
                      *       "step": 1,
