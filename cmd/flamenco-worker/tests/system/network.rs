@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use flamenco_client::api::types::{FrameState, JobStatus, TaskStatus};
+use flamenco_client::api::types::{JobFrameState, JobStatus, TaskStatus};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
@@ -95,7 +95,7 @@ async fn a_task_without_a_network_is_told_whole_afterwards() {
     assert!(ends.iter().all(Option::is_some) && ends.is_sorted(), "every line, in order: {ends:?}\n{log}");
     until("every frame is reported", Duration::from_secs(20), async || {
         let frames = farm.frames(rendering.id).await;
-        (frames.len() == FRAMES && frames.iter().all(|frame| frame.state == FrameState::Ok)).then_some(())
+        (frames.len() == FRAMES && frames.iter().all(|frame| frame.state == JobFrameState::Ok)).then_some(())
     })
     .await;
     assert!(worker.terminate(STOP).await.0.success());
