@@ -72,7 +72,7 @@ impl Store {
                 to_migrate.close().await?;
                 Writing::Sqlite(Arc::new(connection), path.clone())
             }
-            Location::Postgres { .. } => Writing::Postgres(to_migrate, options(location)),
+            Location::Postgres { .. } => Writing::Postgres(to_migrate, Box::new(options(location))),
         };
         let reader = Reader::open(location).await?;
         let (writer, writing) = Writer::spawn(writing, on_commit)?;

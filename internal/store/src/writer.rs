@@ -49,7 +49,7 @@ pub type OnCommit = Arc<dyn Fn(Vec<Event>) + Send + Sync>;
 /// The connection that writes, and how to connect anew.
 pub(crate) enum Writing {
     Sqlite(Arc<Connection>, PathBuf),
-    Postgres(DatabaseConnection, ConnectOptions),
+    Postgres(DatabaseConnection, Box<ConnectOptions>),
 }
 
 impl Writing {
@@ -420,7 +420,7 @@ impl Task {
                 Writing::Sqlite(Arc::new(Connection::open(path, true)?), path.clone())
             }
             Writing::Postgres(_, options) => {
-                Writing::Postgres(Database::connect(options.clone()).await?, options.clone())
+                Writing::Postgres(Database::connect((**options).clone()).await?, options.clone())
             }
         };
         let spoiled = std::mem::replace(&mut self.connection, connection);

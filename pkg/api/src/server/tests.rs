@@ -82,6 +82,7 @@ impl WorkerApi for Echo {
         &self,
         _caller: &'static str,
         _task_id: Uuid,
+        _query: operations::TaskOutputProducedQuery,
         mut body: UploadBody,
     ) -> Result<operations::TaskOutputProducedResponse, Problem> {
         while let Some(piece) = body.next().await {

@@ -86,6 +86,9 @@ impl Sums {
     }
 }
 
+/// A worker, nobody when it is gone, with its sums and how many tasks it has failed.
+pub type WorkerSums = (Option<(WorkerId, String)>, Sums, i64);
+
 /// What the farm rendered.
 #[derive(Debug, Clone)]
 pub struct FarmStatistics {
@@ -93,8 +96,8 @@ pub struct FarmStatistics {
     pub last_hour: i64,
     /// Hours or days with when they began, oldest first.
     pub periods: Vec<(DateTime<Utc>, Sums)>,
-    /// Workers with their sums and how many tasks they have failed, most frames first.
-    pub workers: Vec<(Option<(WorkerId, String)>, Sums, i64)>,
+    /// Workers, most frames first.
+    pub workers: Vec<WorkerSums>,
 }
 
 impl Farm {
