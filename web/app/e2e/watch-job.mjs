@@ -91,7 +91,7 @@ test('a finished task shows its log', async () => {
   await until('the log has lines', async () => (await page.getByRole('log').innerText()).trim() !== '');
   await picture(page, artifacts, '4-job-page');
   for (const tab of ['Settings', 'Details']) {
-    await page.getByRole('link', { name: tab, exact: true }).click();
+    await page.getByRole('navigation', { name: 'Parts of the job' }).getByRole('link', { name: tab, exact: true }).click();
     await page.getByRole('region', { name: tab, exact: true }).getByText(tab === 'Settings' ? /./ : job.id).first().waitFor();
     await picture(page, artifacts, `5-job-${tab.toLowerCase()}`);
   }

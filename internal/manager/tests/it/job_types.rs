@@ -308,6 +308,7 @@ async fn built_in_types_work_without_their_optional_settings() {
             |setting: &Value| match (setting["key"].as_str().unwrap(), setting["type"].as_str().unwrap()) {
                 ("frames", _) => json!("1-2"),
                 ("format", _) => json!("PNG"),
+                ("engine", _) => json!("CYCLES"),
                 ("blendfile", _) => json!("/scene.blend"),
                 (key, _) if key.ends_with("_path") => json!("/render/######.exr"),
                 (_, "string") => setting.get("default").cloned().unwrap_or_else(|| json!("text")),

@@ -72,6 +72,7 @@ describe('progress', () => {
     expect(jobProgress({ framesDone: 3, framesTotal: 10, stepsCompleted: 1, stepsTotal: 4 })).toEqual({ done: 3, total: 10, words: '3 of 10 frames' });
   });
   it('else in steps', () => {
+    expect(jobProgress({ status: 'completed', framesDone: 3, framesTotal: 10, stepsCompleted: 4, stepsTotal: 4 }).done).toBe(10);
     expect(jobProgress({ framesDone: -1, framesTotal: -1, stepsCompleted: 1, stepsTotal: 4 }).words).toBe('1 of 4 steps');
   });
 });
