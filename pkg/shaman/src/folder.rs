@@ -63,6 +63,8 @@ impl Folder {
         let name = Path::new(name.as_ref());
         match self.dir.open_dir_nofollow(name) {
             Ok(dir) => Ok(Some(Self { dir, path: self.shown(name) })),
+            // Somebody may make it now, but then it was not there when it was asked for.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => match self.look(name)? {
                 None => Ok(None),
                 Some(found) if found.is_dir() => Err(self.failed("open", name, error)),
@@ -321,6 +323,24 @@ mod tests {
         symlink("real", place.path().join("root/in")).expect("linked");
         let root = Folder::open_root(&place.path().join("root")).expect("opened");
         (place, root)
+    }
+
+    #[test]
+    fn many_make_the_same_directory_at_the_same_time() {
+        let place = tempfile::tempdir().expect("a place");
+        let root = Folder::open_root(place.path()).expect("the root");
+        let threads = 4;
+        let start = std::sync::Barrier::new(threads);
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| {
+                    for number in 0..2_000 {
+                        start.wait();
+                        root.make(&number.to_string()).map(drop).expect("everybody has it");
+                    }
+                });
+            }
+        });
     }
 
     #[test]
