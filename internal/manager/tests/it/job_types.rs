@@ -309,6 +309,8 @@ async fn built_in_types_work_without_their_optional_settings() {
                 ("frames", _) => json!("1-2"),
                 ("format", _) => json!("PNG"),
                 ("engine", _) => json!("CYCLES"),
+                // The job type of these tests, which is there as well.
+                ("plan", _) => json!("[{\"name\": \"one\"}]"),
                 ("blendfile", _) => json!("/scene.blend"),
                 (key, _) if key.ends_with("_path") => json!("/render/######.exr"),
                 (_, "string") => setting.get("default").cloned().unwrap_or_else(|| json!("text")),
