@@ -52,7 +52,7 @@ impl TestDatabase {
     #[must_use]
     #[expect(clippy::expect_used, reason = "only for tests")]
     pub fn sqlite() -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
+        let folder = tempfile::tempdir().expect("a temporary folder"); // only for tests
         let location = Location::Sqlite(folder.path().join("test.sqlite"));
         Self { location, backend: "sqlite", folder: Some(folder) }
     }

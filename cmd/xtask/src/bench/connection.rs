@@ -83,7 +83,7 @@ impl Connection {
     }
 
     /// As [`Self::send`]; any answer but a 2xx is an error.
-    pub async fn expect(&mut self, method: Method, path: &str, json: Option<String>) -> Result<Answer> {
+    pub async fn succeed(&mut self, method: Method, path: &str, json: Option<String>) -> Result<Answer> {
         let answer = self.send(method, path, json).await?;
         let text = || String::from_utf8_lossy(&answer.body).into_owned();
         ensure!(answer.status.is_success(), "{path} was answered with {}: {}", answer.status, text());

@@ -148,7 +148,7 @@ impl Manager {
             job["worker_tag"] = tag.into();
         }
         let start = Instant::now();
-        self.connection.expect(Method::POST, "/api/v3/jobs", Some(job.to_string())).await?;
+        self.connection.succeed(Method::POST, "/api/v3/jobs", Some(job.to_string())).await?;
         Ok(start.elapsed())
     }
 
@@ -157,7 +157,7 @@ impl Manager {
         if let Some(etag) = &self.etag {
             return Ok(etag.clone());
         }
-        let types = self.connection.expect(Method::GET, "/api/v3/jobs/types", None).await?;
+        let types = self.connection.succeed(Method::GET, "/api/v3/jobs/types", None).await?;
         let types: JobTypes = serde_json::from_slice(&types.body)?;
         let job_type = types.job_types.into_iter().find(|job_type| job_type.name == JOB_TYPE);
         let job_type = job_type.with_context(|| format!("the manager has no job type {JOB_TYPE}"))?;
@@ -167,7 +167,7 @@ impl Manager {
     /// Makes a worker tag that no worker has.
     pub async fn make_tag(&mut self, name: &str) -> Result<String> {
         let body = json!({ "name": name, "description": "for nobody" }).to_string();
-        let answer = self.connection.expect(Method::POST, "/api/v3/worker-mgt/tags", Some(body)).await?;
+        let answer = self.connection.succeed(Method::POST, "/api/v3/worker-mgt/tags", Some(body)).await?;
         Ok(serde_json::from_slice::<Created>(&answer.body)?.id)
     }
 }

@@ -57,13 +57,13 @@ impl Worker {
         let body =
             json!({ "name": name, "secret": secret, "platform": "linux", "supported_task_types": types });
         let path = "/api/v3/worker/register-worker";
-        let answer = connection.expect(Method::POST, path, Some(body.to_string())).await?;
+        let answer = connection.succeed(Method::POST, path, Some(body.to_string())).await?;
         let registered: Registered = serde_json::from_slice(&answer.body)?;
         connection.authorize(&registered.uuid, &secret);
         let body = json!({ "name": name, "supported_task_types": types, "software_version": "bench" });
-        connection.expect(Method::POST, "/api/v3/worker/sign-on", Some(body.to_string())).await?;
+        connection.succeed(Method::POST, "/api/v3/worker/sign-on", Some(body.to_string())).await?;
         let body = json!({ "status": "awake" });
-        connection.expect(Method::POST, "/api/v3/worker/state-changed", Some(body.to_string())).await?;
+        connection.succeed(Method::POST, "/api/v3/worker/state-changed", Some(body.to_string())).await?;
         let log = format!("{{\"log\":\"{}\"}}", LOG_LINE.repeat(20));
         Ok(Self { connection, log })
     }
@@ -111,7 +111,7 @@ impl Worker {
         let active = r#"{"taskStatus":"active"}"#.to_owned();
         let completed = r#"{"taskStatus":"completed","activity":"Completed"}"#.to_owned();
         for body in [active, self.log.clone(), self.log.clone(), completed] {
-            let answer = self.connection.expect(Method::POST, &path, Some(body)).await?;
+            let answer = self.connection.succeed(Method::POST, &path, Some(body)).await?;
             counts.requests += 1;
             counts.updates.push(micros(answer.took));
         }

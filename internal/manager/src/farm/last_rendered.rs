@@ -5,7 +5,7 @@
 //! others from their turn.
 
 use std::collections::HashMap;
-use std::io::{Cursor, Write};
+use std::io::{BufRead, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -176,12 +176,11 @@ pub(super) fn save_sizes(picture: DynamicImage, folder: &Path) -> Result<()> {
 }
 
 /// Reads a picture of any format that is known, within limits; linear light as it is shown on a screen.
-pub(super) fn decode(bytes: &[u8]) -> Result<DynamicImage> {
+pub(super) fn decode(source: impl BufRead + Seek) -> Result<DynamicImage> {
     let unreadable = |error: &dyn std::fmt::Display| {
         Error::Invalid(format!("this is no picture that can be read: {error}"))
     };
-    let mut reader =
-        ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|error| unreadable(&error))?;
+    let mut reader = ImageReader::new(source).with_guessed_format().map_err(|error| unreadable(&error))?;
     let mut limits = Limits::default();
     limits.max_image_width = Some(LARGEST_SIDE);
     limits.max_image_height = Some(LARGEST_SIDE);
@@ -245,6 +244,8 @@ pub(super) fn replace(path: &PathBuf, content: &[u8]) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Cursor;
+
     use super::*;
 
     fn png(width: u32, height: u32, alpha: u8) -> Vec<u8> {
@@ -267,7 +268,7 @@ mod tests {
             ((20, 10), [(20, 10), (20, 10), (20, 10)]),
         ] {
             let folder = tempfile::tempdir().unwrap();
-            save_sizes(decode(&png(from.0, from.1, 255)).unwrap(), folder.path()).unwrap();
+            save_sizes(decode(Cursor::new(png(from.0, from.1, 255))).unwrap(), folder.path()).unwrap();
             for ((name, ..), want) in SIZES.iter().zip(want) {
                 let (width, height) = size_of(folder.path(), name);
                 let near = |a: u32, b: u32| a.abs_diff(b) <= 1;
@@ -287,7 +288,7 @@ mod tests {
     fn what_is_no_picture_is_refused() {
         let cut = &png(400, 400, 255)[..200];
         for bad in [&b""[..], b"GIF89a nonsense", b"<svg/>", cut] {
-            assert!(matches!(decode(bad), Err(Error::Invalid(_))));
+            assert!(matches!(decode(Cursor::new(bad)), Err(Error::Invalid(_))));
         }
     }
 

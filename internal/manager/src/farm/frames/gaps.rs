@@ -3,6 +3,8 @@
 //! Only files below the shared storage, or below the value of a two-way variable on the manager's platform, are looked
 //! at: what a worker says it rendered is no reason to open any other.
 
+use std::fs::File;
+use std::io::BufReader;
 use std::path::{Component, Path, PathBuf};
 
 use chrono::TimeDelta;
@@ -179,7 +181,7 @@ fn look(path: &Path, file: &Unchecked, folder: &Path) -> Look {
         return nothing(seen);
     }
     let Ok(picture) =
-        std::fs::read(path).map_err(Error::io("reading a frame")).and_then(|bytes| decode(&bytes))
+        File::open(path).map_err(Error::io("reading a frame")).and_then(|file| decode(BufReader::new(file)))
     else {
         // A format that this manager does not read, as likely as a damaged file.
         return nothing(seen);

@@ -3,6 +3,7 @@
 //! A picture is decoded, scaled and on disk before its upload is answered. Few are worked on at a time, since each takes
 //! memory, and few may wait.
 
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use flamenco_domain::event::Event;
@@ -52,7 +53,7 @@ impl Farm {
             None => format!("{id}/{}", Uuid::new_v4()),
         };
         let made = tokio::task::spawn_blocking(move || -> Result<SetThumbnail> {
-            let picture = decode(&bytes)?;
+            let picture = decode(Cursor::new(&bytes))?;
             std::fs::create_dir_all(&folder)
                 .map_err(Error::io(format!("cannot make the folder {}", folder.display())))?;
             let made = save_thumbnails(&picture, &identity, &folder)?;
