@@ -79,6 +79,7 @@ const RULES: &[Rule] = &[
             "flamenco-shaman",
             "flamenco-api",
             "flamenco-crosspath",
+            "flamenco-pictures",
             "flamenco-ssdp",
         ],
         in_tests: &[],
@@ -86,7 +87,13 @@ const RULES: &[Rule] = &[
     },
     Rule {
         name: "flamenco-worker-core",
-        ours: &["flamenco-client", "flamenco-api", "flamenco-crosspath", "flamenco-ssdp"],
+        ours: &[
+            "flamenco-client",
+            "flamenco-api",
+            "flamenco-crosspath",
+            "flamenco-pictures",
+            "flamenco-ssdp",
+        ],
         in_tests: &[],
         forbidden: &["sea-orm", "sea-orm-migration", "axum", "socketioxide"],
     },
@@ -129,6 +136,12 @@ const RULES: &[Rule] = &[
         ours: &[],
         in_tests: &[],
         forbidden: &["axum", "http", "reqwest", "sea-orm", "sea-orm-migration", "sqlx", "rusqlite"],
+    },
+    Rule {
+        name: "flamenco-pictures",
+        ours: &[],
+        in_tests: &[],
+        forbidden: &["tokio", "axum", "http", "reqwest", "sea-orm", "sea-orm-migration", "sqlx", "rusqlite"],
     },
     Rule {
         name: "flamenco-crosspath",

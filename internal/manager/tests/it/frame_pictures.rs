@@ -325,6 +325,8 @@ async fn the_manager_looks_at_files_itself(farm: Builder) {
     let storage = std::path::PathBuf::from(configuration["storageLocation"].as_str().unwrap());
     let folder = storage.join("render");
     std::fs::create_dir_all(&folder).unwrap();
+    let layers = concat!(env!("CARGO_MANIFEST_DIR"), "/../../pkg/pictures/fixtures/multilayer.exr");
+    std::fs::copy(layers, folder.join("0006.exr")).unwrap();
     let outside = tempfile::tempdir().unwrap();
     let file = |name: &str| folder.join(name).to_str().unwrap().to_owned();
     for (path, content) in [
@@ -336,7 +338,7 @@ async fn the_manager_looks_at_files_itself(farm: Builder) {
         std::fs::write(path, content).unwrap();
     }
     let paths = ["0001.png", "0002.png", "0003.png", "0004.png"].map(file).into_iter();
-    let paths = paths.chain([outside.path().join("0005.png").to_str().unwrap().to_owned()]);
+    let paths = paths.chain([outside.path().join("0005.png").to_str().unwrap().to_owned(), file("0006.exr")]);
     let frames: Value = paths
         .zip(1..)
         .map(|(path, number)| json!({ "frame": number, "path": path, "state": "ok", "rendered_at": EARLY }))
@@ -345,7 +347,8 @@ async fn the_manager_looks_at_files_itself(farm: Builder) {
     // Workers are given a minute to send a picture themselves.
     farm.clock().advance(chrono::TimeDelta::seconds(61));
     crate::eventually("the files were looked at", Duration::from_secs(40), async || {
-        list(&farm, &job, "").await[3]["state"] == "missing"
+        let frames = list(&farm, &job, "").await;
+        frames[3]["state"] == "missing" && frames[5]["thumbnail"]["small"].is_string()
     })
     .await;
     let frames = list(&farm, &job, "").await;
@@ -357,6 +360,7 @@ async fn the_manager_looks_at_files_itself(farm: Builder) {
     assert_eq!((&frames[0]["width"], &frames[0]["height"]), (&json!(800), &json!(450)));
     assert!(frames[0]["file_size"].as_i64() > Some(0));
     assert_eq!(seen[4], ("ok", false), "outside of the storage nothing is looked at");
+    assert_eq!((seen[5], &frames[5]["width"]), (("ok", true), &json!(24)), "the layers of an EXR");
     farm.stop().await;
 }
 
