@@ -214,10 +214,46 @@ test('the flip-book plays', async () => {
   assert.ok(drawn, 'there is a picture');
   await picture(page, artifacts, 'frames-5-preview');
 
+  // From the second frame to the third, and the address says so.
+  await press('Home', 1);
+  await press('ArrowRight', 2);
+  await page.keyboard.press('i');
+  await page.waitForURL(/in=2/);
+  await press('ArrowRight', 3);
+  await page.keyboard.press('o');
+  await page.waitForURL(/out=3/);
+  const seen = new Set();
+  await page.keyboard.press('Space');
+  await until('it plays from the in point to the out point', async () => seen.add(await frame()).size === 2, 5000);
+  for (let look = 0; look < 12; look++) seen.add(await frame());
+  assert.deepEqual([...seen].sort(), [2, 3]);
+  await page.keyboard.press('k');
+  await press('Home', 2);
+  await press('End', 3);
+  await page.keyboard.press('x');
+  await page.waitForURL(/\/preview$/);
+
   const animation = await page.getByRole('link', { name: 'Animated file' }).getAttribute('href');
   const answer = await fetch(new URL(animation ?? '', origin));
   assert.equal(answer.headers.get('content-type'), 'image/gif');
   assert.equal(Buffer.from(await answer.arrayBuffer()).subarray(0, 6).toString(), 'GIF89a');
+});
+
+test('two jobs of a shot are held side by side, and wiped', async () => {
+  // The same shot, as far as it matters here: a job that has no pictures yet.
+  const later = await submit(origin, { ...watchedJob(), name: 'Frames, take two', metadata: { project: 'e2e', shot: 'sh010' }, initial_status: 'paused' });
+  const stage = page.locator('canvas[data-frame]');
+  await page.getByLabel('Compare with another job of the shot').selectOption('Frames, take two');
+  await page.waitForURL((url) => url.searchParams.get('with') === later.id);
+  await page.getByText('Frames, take two: no pictures').waitFor();
+  await page.goto(`${origin}/app/jobs/${later.id}/preview?with=${job.id}&as=wipe`);
+  await page.getByRole('slider', { name: 'Where one job ends' }).waitFor();
+  await until('the other job shows the same frame', async () => {
+    await page.keyboard.press('Home');
+    await page.keyboard.press('ArrowRight');
+    return (await stage.getAttribute('data-other')) === '2' && (await stage.getAttribute('data-frame')) === '2';
+  });
+  await picture(page, artifacts, 'frames-5-wipe');
 });
 
 test('the parts of the job page have addresses', async () => {
