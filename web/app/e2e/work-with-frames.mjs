@@ -147,7 +147,7 @@ test('the chart of render times leads to its frames', async () => {
 
 test('the table can be saved', async () => {
   await page.getByRole('button', { name: 'Table' }).click();
-  await page.getByRole('grid', { name: 'Frames' }).getByText('000001.png').waitFor();
+  await page.getByRole('grid', { name: 'Frames' }).getByText('000001.png', { exact: true }).waitFor();
   await picture(page, artifacts, 'frames-4-table');
   const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'CSV' }).click()]);
   const lines = readFileSync(await download.path(), 'utf8').trim().split('\r\n');
@@ -222,11 +222,11 @@ test('the flip-book plays', async () => {
   await press('ArrowRight', 3);
   await page.keyboard.press('o');
   await page.waitForURL(/out=3/);
-  const seen = new Set();
+  const played = new Set();
   await page.keyboard.press('Space');
-  await until('it plays from the in point to the out point', async () => seen.add(await frame()).size === 2, 5000);
-  for (let look = 0; look < 12; look++) seen.add(await frame());
-  assert.deepEqual([...seen].sort(), [2, 3]);
+  await until('it plays from the in point to the out point', async () => played.add(await frame()).size === 2, 5000);
+  for (let look = 0; look < 12; look++) played.add(await frame());
+  assert.deepEqual([...played].sort(), [2, 3]);
   await page.keyboard.press('k');
   await press('Home', 2);
   await press('End', 3);
