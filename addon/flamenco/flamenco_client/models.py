@@ -1025,6 +1025,26 @@ class TaskSummary(Model):
 
 
 @dataclasses.dataclass(kw_only=True)
+class FarmTasks(Model):
+    """Tasks of several jobs."""
+
+    #: The tasks, what changed last first.
+    tasks: list[FarmTask]
+    next_cursor: NextCursor | None = None
+
+
+@dataclasses.dataclass(kw_only=True)
+class FarmTask(Model):
+    """A task, with its job."""
+
+    #: The job.
+    job: str
+    #: The name of the job.
+    job_name: str
+    task: TaskSummary
+
+
+@dataclasses.dataclass(kw_only=True)
 class TaskStatusChange(Model):
     """A request to change the status of a task."""
 
@@ -1488,6 +1508,10 @@ class JobPreview(Model):
     still_chosen: bool | None = None
     #: An animated GIF. Absent when the job has no thumbnails.
     animation: str | None = None
+    #: The finished preview video: the file of the job's newest completed `frames-to-video` command. Absent
+    #: when the job made none, or the manager cannot read it: it must be in the shared storage, or below the
+    #: value that a two-way variable has on the manager's platform.
+    video: str | None = None
     #: The first frame of the sequence.
     first_frame: int | None = None
     #: The last frame of the sequence.
@@ -1765,6 +1789,37 @@ class WorkerMachine(Model):
     clock_offset_ms: int
     load: MachineLoad | None = None
     state: MachineState | None = None
+
+
+@dataclasses.dataclass(kw_only=True)
+class FarmMachines(Model):
+    """How all machines together have been doing."""
+
+    #: The hours, oldest first.
+    periods: list[FarmMachinePeriod]
+    shared_storage: StorageRoom | None = None
+
+
+@dataclasses.dataclass(kw_only=True)
+class FarmMachinePeriod(Model):
+    """The machines of the farm in an hour."""
+
+    #: When it began.
+    from_: datetime
+    #: The mean use of all processors, over the reports of all workers.
+    cpu_percent: float
+    #: How many workers reported.
+    workers: int
+
+
+@dataclasses.dataclass(kw_only=True)
+class StorageRoom(Model):
+    """The room that a file system has."""
+
+    #: Bytes that can still be written.
+    free: int
+    #: Bytes in all.
+    total: int
 
 
 class MachineSpan(wire.OpenEnum):
@@ -2367,6 +2422,15 @@ TaskSummary.WIRE = (
     Field("steps_completed", "steps_completed", wire.INTEGER, required=True),
     Field("steps_total", "steps_total", wire.INTEGER, required=True),
 )
+FarmTasks.WIRE = (
+    Field("tasks", "tasks", ListOf(Of(FarmTask)), required=True),
+    Field("next_cursor", "next_cursor", wire.TEXT),
+)
+FarmTask.WIRE = (
+    Field("job", "job", wire.TEXT, required=True),
+    Field("job_name", "job_name", wire.TEXT, required=True),
+    Field("task", "task", Of(TaskSummary), required=True),
+)
 TaskStatusChange.WIRE = (
     Field("status", "status", Choice(TaskStatus), required=True),
     Field("reason", "reason", wire.TEXT, required=True),
@@ -2528,6 +2592,7 @@ JobPreview.WIRE = (
     Field("still_frame", "still_frame", wire.INTEGER),
     Field("still_chosen", "still_chosen", wire.BOOLEAN),
     Field("animation", "animation", wire.TEXT),
+    Field("video", "video", wire.TEXT),
     Field("first_frame", "first_frame", wire.INTEGER),
     Field("last_frame", "last_frame", wire.INTEGER),
     Field("step", "step", wire.INTEGER, required=True),
@@ -2632,6 +2697,19 @@ WorkerMachine.WIRE = (
     Field("clock_offset_ms", "clock_offset_ms", wire.INTEGER, required=True),
     Field("load", "load", Of(MachineLoad)),
     Field("state", "state", Of(MachineState)),
+)
+FarmMachines.WIRE = (
+    Field("periods", "periods", ListOf(Of(FarmMachinePeriod)), required=True),
+    Field("shared_storage", "shared_storage", Of(StorageRoom)),
+)
+FarmMachinePeriod.WIRE = (
+    Field("from_", "from", wire.TIME, required=True),
+    Field("cpu_percent", "cpu_percent", wire.NUMBER, required=True),
+    Field("workers", "workers", wire.INTEGER, required=True),
+)
+StorageRoom.WIRE = (
+    Field("free", "free", wire.INTEGER, required=True),
+    Field("total", "total", wire.INTEGER, required=True),
 )
 MachineHistory.WIRE = (
     Field("hardware", "hardware", Of(MachineHardware)),

@@ -13,7 +13,9 @@ from .models import (
     AvailableJobTypes,
     BlenderPathCheckResult,
     BlenderPathFindResult,
+    FarmMachines,
     FarmStatusReport,
+    FarmTasks,
     FlamencoVersion,
     FrameReports,
     FrameRequeue,
@@ -832,6 +834,21 @@ class Operations(Transport):
         answer: WorkerMachines = self._send(call, {200: Of(WorkerMachines)}, timeout)
         return answer
 
+    def fetch_farm_machines(self, *, timeout: float | None = None) -> FarmMachines:
+        """Fetch how all machines together have been doing, and how much room the shared storage has.
+
+        Own addition. The last 24 hours, oldest first, an entry for each hour in which a worker reported.
+        Of the current hour only what was stored so far counts. The room is looked up at most once every 15
+        seconds; it is absent when the storage cannot be reached.
+
+        `GET /api/v3/worker-mgt/machines/farm`
+
+        * 200: The farm.
+        """
+        call = Call("GET", "/api/v3/worker-mgt/machines/farm")
+        answer: FarmMachines = self._send(call, {200: Of(FarmMachines)}, timeout)
+        return answer
+
     def fetch_worker_machine(
         self,
         worker_id: str,
@@ -1577,6 +1594,41 @@ class Operations(Transport):
         call.path("job_id", job_id, wire.TEXT)
         call.json(body, ListOf(Of(JobBlocklistEntry)))
         self._send(call, {204: None}, timeout)
+
+    def fetch_tasks(
+        self,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+        status: list[TaskStatus] | None = None,
+        task_type: list[str] | None = None,
+        name: str | None = None,
+        worker: list[str] | None = None,
+        updated_since: datetime | None = None,
+        updated_before: datetime | None = None,
+        timeout: float | None = None,
+    ) -> FarmTasks:
+        """List tasks of all jobs, what changed last first.
+
+        Own addition. What a worker did and does, what renders now, what failed lately. Without a worker
+        and a status the whole farm is read for it.
+
+        `GET /api/v3/tasks`
+
+        * 200: The tasks.
+        * 400: Something about the request is wrong. The message says what and what was expected.
+        """
+        call = Call("GET", "/api/v3/tasks")
+        call.query("limit", limit, wire.INTEGER)
+        call.query("cursor", cursor, wire.TEXT)
+        call.query("status", status, ListOf(Choice(TaskStatus)))
+        call.query("task_type", task_type, ListOf(wire.TEXT))
+        call.query("name", name, wire.TEXT)
+        call.query("worker", worker, ListOf(wire.TEXT))
+        call.query("updated_since", updated_since, wire.TIME)
+        call.query("updated_before", updated_before, wire.TIME)
+        answer: FarmTasks = self._send(call, {200: Of(FarmTasks)}, timeout)
+        return answer
 
     def fetch_task(self, task_id: str, *, timeout: float | None = None) -> Task:
         """Fetch one task.

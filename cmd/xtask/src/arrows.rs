@@ -21,7 +21,7 @@ struct Rule {
 }
 
 /// Databases, and what serves or speaks HTTP: each belongs to one place.
-const DATABASE: &[&str] = &["sea-orm", "sea-orm-migration", "sqlx"];
+const DATABASE: &[&str] = &["sea-orm", "sea-orm-migration", "sqlx", "rusqlite"];
 
 /// What the tests of a program need in order to talk to it.
 const SPEAKS_THE_WIRE: &[&str] = &["flamenco-client", "flamenco-api"];
@@ -31,20 +31,20 @@ const RULES: &[Rule] = &[
         name: "flamenco-manager",
         ours: &["flamenco-manager-core"],
         in_tests: SPEAKS_THE_WIRE,
-        forbidden: &["sea-orm", "sea-orm-migration", "sqlx", "axum", "reqwest"],
+        forbidden: &["sea-orm", "sea-orm-migration", "sqlx", "rusqlite", "axum", "reqwest"],
     },
     Rule {
         name: "flamenco-worker",
         ours: &["flamenco-worker-core"],
         // Its system tests also look into the manager's database after a crash.
         in_tests: &["flamenco-client", "flamenco-api", "flamenco-store"],
-        forbidden: &["sea-orm", "sea-orm-migration", "sqlx", "axum", "reqwest"],
+        forbidden: &["sea-orm", "sea-orm-migration", "sqlx", "rusqlite", "axum", "reqwest"],
     },
     Rule {
         name: "flamenco-cli",
         ours: &["flamenco-client"],
         in_tests: &[],
-        forbidden: &["sea-orm", "sea-orm-migration", "sqlx", "axum"],
+        forbidden: &["sea-orm", "sea-orm-migration", "sqlx", "rusqlite", "axum"],
     },
     Rule {
         name: "xtask",
@@ -56,7 +56,7 @@ const RULES: &[Rule] = &[
         name: "flamenco-domain",
         ours: &["flamenco-crosspath"],
         in_tests: &[],
-        forbidden: &["tokio", "sea-orm", "sea-orm-migration", "sqlx", "axum", "http", "reqwest"],
+        forbidden: &["tokio", "sea-orm", "sea-orm-migration", "sqlx", "rusqlite", "axum", "http", "reqwest"],
     },
     Rule {
         name: "flamenco-store",
@@ -68,7 +68,7 @@ const RULES: &[Rule] = &[
         name: "flamenco-jobscript",
         ours: &["flamenco-domain", "flamenco-crosspath"],
         in_tests: &[],
-        forbidden: &["sea-orm", "sea-orm-migration", "sqlx", "axum", "http", "reqwest"],
+        forbidden: &["sea-orm", "sea-orm-migration", "sqlx", "rusqlite", "axum", "http", "reqwest"],
     },
     Rule {
         name: "flamenco-manager-core",
@@ -79,6 +79,7 @@ const RULES: &[Rule] = &[
             "flamenco-shaman",
             "flamenco-api",
             "flamenco-crosspath",
+            "flamenco-pictures",
             "flamenco-ssdp",
         ],
         in_tests: &[],
@@ -86,7 +87,13 @@ const RULES: &[Rule] = &[
     },
     Rule {
         name: "flamenco-worker-core",
-        ours: &["flamenco-client", "flamenco-api", "flamenco-crosspath", "flamenco-ssdp"],
+        ours: &[
+            "flamenco-client",
+            "flamenco-api",
+            "flamenco-crosspath",
+            "flamenco-pictures",
+            "flamenco-ssdp",
+        ],
         in_tests: &[],
         forbidden: &["sea-orm", "sea-orm-migration", "axum", "socketioxide"],
     },
@@ -110,31 +117,37 @@ const RULES: &[Rule] = &[
         name: "flamenco-api",
         ours: &[],
         in_tests: &[],
-        forbidden: &["sea-orm", "sea-orm-migration", "sqlx", "socketioxide", "reqwest", "tokio"],
+        forbidden: &["sea-orm", "sea-orm-migration", "sqlx", "rusqlite", "socketioxide", "reqwest", "tokio"],
     },
     Rule {
         name: "flamenco-client",
         ours: &["flamenco-api"],
         in_tests: &[],
-        forbidden: &["sea-orm", "sea-orm-migration", "sqlx", "axum", "socketioxide"],
+        forbidden: &["sea-orm", "sea-orm-migration", "sqlx", "rusqlite", "axum", "socketioxide"],
     },
     Rule {
         name: "flamenco-shaman",
         ours: &[],
         in_tests: &[],
-        forbidden: &["axum", "http", "reqwest", "sea-orm", "sea-orm-migration", "sqlx"],
+        forbidden: &["axum", "http", "reqwest", "sea-orm", "sea-orm-migration", "sqlx", "rusqlite"],
     },
     Rule {
         name: "flamenco-ssdp",
         ours: &[],
         in_tests: &[],
-        forbidden: &["axum", "http", "reqwest", "sea-orm", "sea-orm-migration", "sqlx"],
+        forbidden: &["axum", "http", "reqwest", "sea-orm", "sea-orm-migration", "sqlx", "rusqlite"],
+    },
+    Rule {
+        name: "flamenco-pictures",
+        ours: &[],
+        in_tests: &[],
+        forbidden: &["tokio", "axum", "http", "reqwest", "sea-orm", "sea-orm-migration", "sqlx", "rusqlite"],
     },
     Rule {
         name: "flamenco-crosspath",
         ours: &[],
         in_tests: &[],
-        forbidden: &["tokio", "axum", "http", "reqwest", "sea-orm", "sea-orm-migration", "sqlx"],
+        forbidden: &["tokio", "axum", "http", "reqwest", "sea-orm", "sea-orm-migration", "sqlx", "rusqlite"],
     },
 ];
 

@@ -125,6 +125,39 @@ pub async fn history(
     query_all(db, sql, values).await?.iter().map(sums).collect()
 }
 
+/// What all workers together reported in a period.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FarmPeriod {
+    /// When it began.
+    pub start: DateTime<Utc>,
+    /// The mean use of the processors over all reports, in percent.
+    pub cpu_percent: f64,
+    /// How many workers reported.
+    pub workers: i64,
+}
+
+/// The stored periods that began at `since` or later, of all workers together, oldest first.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn farm_history(
+    db: &impl Db,
+    period: Period,
+    since: DateTime<Utc>,
+) -> Result<Vec<FarmPeriod>, Error> {
+    let sql = "SELECT start_at, SUM(cpu_sum) / SUM(samples) AS cpu_percent, COUNT(*) AS workers FROM machine_history WHERE \
+               period = $1 AND start_at >= $2 GROUP BY start_at ORDER BY start_at";
+    let values = vec![period.length().num_seconds().into(), micros(since)];
+    let read = |row: &Row| {
+        Ok(FarmPeriod {
+            start: row.time("start_at")?,
+            cpu_percent: row.get("cpu_percent")?,
+            workers: row.get("workers")?,
+        })
+    };
+    query_all(db, sql, values).await?.iter().map(read).collect()
+}
+
 fn sums(row: &Row) -> Result<PeriodSums, Error> {
     let disk_percent: f64 = row.get("disk_percent")?;
     Ok(PeriodSums {

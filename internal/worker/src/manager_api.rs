@@ -17,7 +17,7 @@ pub use flamenco_api::types::{MayKeepRunning, WorkerStatus};
 use crate::config::software_version;
 use crate::credentials::Credentials;
 use crate::outbox::{Answer, FrameReport, FrameState, ReportedStatus, TaskReport};
-use crate::pictures::decode::Encoded;
+use crate::pictures::preview::Encoded;
 use crate::runner::Command;
 
 /// Why a call did not get the answer it was meant for.

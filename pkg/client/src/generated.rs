@@ -1366,6 +1366,29 @@ impl Client {
             _ => Err(reply.unexpected().await),
         }
     }
+    /// `GET /api/v3/worker-mgt/machines/farm`
+    ///
+    /// Fetch how all machines together have been doing, and how much room the shared storage has.
+    ///
+    /// Own addition. The last 24 hours, oldest first, an entry for each hour in which a worker reported. Of the current hour only what was stored so far counts. The room is looked up at most once every 15 seconds; it is absent when the storage cannot be reached.
+    pub async fn fetch_farm_machines(
+        &self,
+    ) -> Result<operations::FetchFarmMachinesResponse, Error> {
+        let call = Call::new(&operations::FETCH_FARM_MACHINES);
+        let reply = self.send(call).await?;
+        match reply.status().as_u16() {
+            200u16 => {
+                Ok(operations::FetchFarmMachinesResponse::Status200(reply.json().await?))
+            }
+            400.. => {
+                Ok(operations::FetchFarmMachinesResponse::Default {
+                    status: reply.status(),
+                    body: reply.error().await?,
+                })
+            }
+            _ => Err(reply.unexpected().await),
+        }
+    }
     /// `GET /api/v3/worker-mgt/workers/{worker_id}/machine`
     ///
     /// Fetch the machine of a worker, and how it has been doing.
@@ -2667,6 +2690,65 @@ impl Client {
             }
             400.. => {
                 Ok(operations::RemoveJobBlocklistResponse::Default {
+                    status: reply.status(),
+                    body: reply.error().await?,
+                })
+            }
+            _ => Err(reply.unexpected().await),
+        }
+    }
+    /// `GET /api/v3/tasks`
+    ///
+    /// List tasks of all jobs, what changed last first.
+    ///
+    /// Own addition. What a worker did and does, what renders now, what failed lately. Without a worker and a status the whole farm is read for it.
+    pub async fn fetch_tasks(
+        &self,
+        query: &operations::FetchTasksQuery,
+    ) -> Result<operations::FetchTasksResponse, Error> {
+        let mut call = Call::new(&operations::FETCH_TASKS);
+        if let Some(value) = &query.limit {
+            call.query("limit", &value.to_string());
+        }
+        if let Some(value) = &query.cursor {
+            call.query("cursor", &value.to_string());
+        }
+        if let Some(value) = &query.status {
+            for item in value {
+                call.query("status", &item.to_string());
+            }
+        }
+        if let Some(value) = &query.task_type {
+            for item in value {
+                call.query("task_type", &item.to_string());
+            }
+        }
+        if let Some(value) = &query.name {
+            call.query("name", &value.to_string());
+        }
+        if let Some(value) = &query.worker {
+            for item in value {
+                call.query("worker", &item.to_string());
+            }
+        }
+        if let Some(value) = &query.updated_since {
+            call.query(
+                "updated_since",
+                &value.to_rfc3339_opts(::chrono::SecondsFormat::AutoSi, true),
+            );
+        }
+        if let Some(value) = &query.updated_before {
+            call.query(
+                "updated_before",
+                &value.to_rfc3339_opts(::chrono::SecondsFormat::AutoSi, true),
+            );
+        }
+        let reply = self.send(call).await?;
+        match reply.status().as_u16() {
+            200u16 => Ok(operations::FetchTasksResponse::Status200(reply.json().await?)),
+            400u16 => Ok(operations::FetchTasksResponse::Status400(reply.error().await?)),
+            400.. => {
+                Ok(operations::FetchTasksResponse::Default {
                     status: reply.status(),
                     body: reply.error().await?,
                 })

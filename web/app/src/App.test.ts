@@ -39,13 +39,13 @@ describe('what the page is', { timeout: 15_000 }, () => {
 
   it('is the assistant of a new manager', async () => {
     expect(await shown(true, true)).toBe('Welcome to Flamenco');
-    expect(router.currentRoute.value.name).toBe('setup');
+    await vi.waitFor(() => expect(router.currentRoute.value.name).toBe('setup'), 10_000);
   });
 
   it('is the farm otherwise, also at an address of the assistant', async () => {
     await router.replace('/setup/review');
     expect(await shown(true, false)).toBe('the farm');
-    await vi.waitFor(() => expect(router.currentRoute.value.name).toBe('jobs'));
+    await vi.waitFor(() => expect(router.currentRoute.value.name).toBe('jobs'), 10_000);
   });
 
   it('says when the manager is away, and can be told to try again', async () => {
@@ -54,9 +54,9 @@ describe('what the page is', { timeout: 15_000 }, () => {
     const pinia = createPinia();
     setActivePinia(pinia);
     page = mount(App, { global: { plugins: [pinia, router], stubs: { FarmPage: { template: '<h1>the farm</h1>' } } } });
-    await vi.waitFor(() => expect(page?.text()).toContain('The configuration could not be read'));
+    await vi.waitFor(() => expect(page?.text()).toContain('The configuration could not be read'), 10_000);
     manager.answer('GET /api/v3/configuration', { body: { isFirstRun: false, storageLocation: '/x', shamanEnabled: false } });
     await page.find('button').trigger('click');
-    await vi.waitFor(() => expect(page?.text()).toContain('the farm'));
+    await vi.waitFor(() => expect(page?.text()).toContain('the farm'), 10_000);
   });
 });

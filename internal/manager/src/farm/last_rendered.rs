@@ -11,9 +11,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use flamenco_domain::ids::JobId;
+use flamenco_pictures::over_black;
 use flamenco_store::last_rendered;
+use image::DynamicImage;
 use image::imageops::FilterType;
-use image::{DynamicImage, ImageReader, Limits, Rgb, RgbImage, Rgba};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{Farm, logs};
@@ -28,9 +29,6 @@ pub const SIZES: [(&str, u32, u32); 3] = [
     ("last-rendered-tiny.jpg", 200, 112),
 ];
 const QUALITY: u8 = 85;
-/// A picture may be this wide or high, and take this much memory when decoded.
-const LARGEST_SIDE: u32 = 32_768;
-const LARGEST_DECODED: u64 = 768 * 1024 * 1024;
 /// Pictures that are worked on at the same time, and those that may wait.
 const AT_ONCE: usize = 2;
 const WAITING: usize = 16;
@@ -175,55 +173,10 @@ pub(super) fn save_sizes(picture: DynamicImage, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Reads a picture of any format that is known, within limits; linear light as it is shown on a screen.
+/// Reads a picture as it looks on a screen.
 pub(super) fn decode(source: impl BufRead + Seek) -> Result<DynamicImage> {
-    let unreadable = |error: &dyn std::fmt::Display| {
-        Error::Invalid(format!("this is no picture that can be read: {error}"))
-    };
-    let mut reader = ImageReader::new(source).with_guessed_format().map_err(|error| unreadable(&error))?;
-    let mut limits = Limits::default();
-    limits.max_image_width = Some(LARGEST_SIDE);
-    limits.max_image_height = Some(LARGEST_SIDE);
-    limits.max_alloc = Some(LARGEST_DECODED);
-    reader.limits(limits);
-    Ok(shown(reader.decode().map_err(|error| unreadable(&error))?))
-}
-
-/// Linear light, as in EXR, as it is shown on a screen: exposure 0, the transfer curve of sRGB, what is brighter than
-/// white is white. Other pictures are for a screen already.
-fn shown(picture: DynamicImage) -> DynamicImage {
-    let tone = |linear: f32| {
-        let linear = if linear.is_nan() { 0.0 } else { linear.clamp(0.0, 1.0) };
-        if linear <= 0.003_130_8 { linear * 12.92 } else { 1.055 * linear.powf(1.0 / 2.4) - 0.055 }
-    };
-    match picture {
-        DynamicImage::ImageRgb32F(mut picture) => {
-            picture.iter_mut().for_each(|channel| *channel = tone(*channel));
-            DynamicImage::ImageRgb8(DynamicImage::ImageRgb32F(picture).into_rgb8())
-        }
-        DynamicImage::ImageRgba32F(mut picture) => {
-            for pixel in picture.pixels_mut() {
-                pixel.0[..3].iter_mut().for_each(|channel| *channel = tone(*channel));
-            }
-            DynamicImage::ImageRgba8(DynamicImage::ImageRgba32F(picture).into_rgba8())
-        }
-        other => other,
-    }
-}
-
-/// Transparent pixels as they would look over black.
-fn over_black(picture: DynamicImage) -> RgbImage {
-    if !picture.color().has_alpha() {
-        return picture.into_rgb8();
-    }
-    let picture = picture.into_rgba8();
-    let mut flat = RgbImage::new(picture.width(), picture.height());
-    for (to, Rgba([red, green, blue, alpha])) in flat.pixels_mut().zip(picture.pixels()) {
-        let blend =
-            |channel: u8| u8::try_from(u16::from(channel) * u16::from(*alpha) / 255).unwrap_or(u8::MAX);
-        *to = Rgb([blend(*red), blend(*green), blend(*blue)]);
-    }
-    flat
+    flamenco_pictures::read(source)
+        .map_err(|error| Error::Invalid(format!("this is no picture that can be read: {error}")))
 }
 
 /// Writes a file so that it is either the old one or the new one, whatever happens.
@@ -245,6 +198,8 @@ pub(super) fn replace(path: &PathBuf, content: &[u8]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use std::io::Cursor;
+
+    use image::Rgba;
 
     use super::*;
 
@@ -276,12 +231,6 @@ mod tests {
             }
             assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3, "no temporary file is left");
         }
-    }
-
-    #[test]
-    fn transparency_is_over_black() {
-        let flat = over_black(image::load_from_memory(&png(1, 1, 128)).unwrap());
-        assert_eq!(flat.get_pixel(0, 0), &Rgb([100, 50, 25]));
     }
 
     #[test]

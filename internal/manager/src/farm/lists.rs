@@ -6,7 +6,7 @@ use flamenco_domain::job::Job;
 use flamenco_domain::task::TaskSummary;
 use flamenco_domain::worker::Worker;
 use flamenco_store::list::{
-    self, JobFilter, JobSort, Page, Paging, TaskFilter, TaskSort, WorkerFilter, WorkerSort,
+    self, JobFilter, JobSort, LastChange, Page, Paging, TaskFilter, TaskSort, WorkerFilter, WorkerSort,
 };
 
 use super::Farm;
@@ -38,6 +38,19 @@ impl Farm {
         keep: impl FnMut(TaskSummary) -> T + Send,
     ) -> Result<Page<T>> {
         Ok(list::tasks(self.store.read(), job, filter, paging, keep).await?)
+    }
+
+    /// A page of the tasks of all jobs, what changed last first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn list_farm_tasks<T: Send>(
+        &self,
+        filter: &TaskFilter,
+        paging: &Paging<LastChange>,
+        keep: impl FnMut(TaskSummary, String) -> T + Send,
+    ) -> Result<Page<T>> {
+        Ok(list::farm_tasks(self.store.read(), filter, paging, keep).await?)
     }
 
     /// A page of the workers.

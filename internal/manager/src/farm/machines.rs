@@ -13,9 +13,11 @@ use flamenco_domain::machine::{
     Hardware, MachineLoad, MachineState, Period, PeriodSums, Sums, WorkerMachine,
 };
 use flamenco_domain::worker::Worker;
+use flamenco_store::machines::FarmPeriod;
 use flamenco_store::{machines, workers};
 
 use super::Farm;
+use super::room::Room;
 use crate::error::{Error, Result};
 
 /// How long reports are kept in memory.
@@ -181,6 +183,19 @@ impl Farm {
         let latest = self.machines.lock().latest(id, now);
         let hardware = machines::hardware(self.store.read(), id).await?;
         Ok(MachineHistory { hardware, latest, samples: samples.unwrap_or_default() })
+    }
+
+    /// How all machines together did in the last 24 hours, by the hour, and the room of the shared storage if that can
+    /// be found out.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn machines_of_farm(&self) -> Result<(Vec<FarmPeriod>, Option<Room>)> {
+        let now = self.now();
+        let since = now - TimeDelta::days(1);
+        let periods = machines::farm_history(self.store.read(), Period::Hour, since).await?;
+        let storage = self.live().config.shared_storage.clone();
+        Ok((periods, self.room.of(storage, now).await))
     }
 
     async fn stored(&self, id: WorkerId, period: Period, now: DateTime<Utc>) -> Result<Vec<PeriodSums>> {

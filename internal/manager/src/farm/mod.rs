@@ -26,6 +26,7 @@ pub mod workers;
 
 mod capacity;
 mod changes;
+pub(crate) mod room;
 mod roster;
 mod switching;
 
@@ -104,6 +105,7 @@ pub struct Inner {
     pub(crate) frame_changes: frames::changes::Changes,
     frame_logs: frames::log::FrameLogs,
     machines: machines::Machines,
+    room: room::Gauge,
     /// Woken when jobs were marked for deletion.
     deletions: Notify,
     /// Counts erased jobs.
@@ -199,6 +201,7 @@ impl Farm {
             frame_changes: frames::changes::Changes::default(),
             frame_logs: frames::log::FrameLogs::default(),
             machines: machines::Machines::default(),
+            room: room::Gauge::default(),
             deletions: Notify::new(),
             erasures: std::sync::atomic::AtomicU64::new(0),
             status: Mutex::new(FarmStatus::Starting.into()),

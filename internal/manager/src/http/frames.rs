@@ -292,6 +292,7 @@ pub(super) fn preview(job: JobId, preview: Preview) -> types::JobPreview {
         still: preview.still.as_ref().map(|(_, shown)| thumbnail(job, shown)),
         still_chosen: preview.still.as_ref().map(|_| preview.is_chosen),
         animation: preview.animation,
+        video: preview.video,
         first_frame,
         last_frame,
         step: preview.step,

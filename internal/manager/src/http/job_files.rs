@@ -1,17 +1,22 @@
-//! `/job-files/…`: task logs and pictures, as files, with byte ranges.
+//! `/job-files/…`: task logs, pictures and finished videos, as files, with byte ranges.
 
 use std::path::PathBuf;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use flamenco_api::Problem;
-use tower_http::services::ServeDir;
+use tower::ServiceExt;
+use tower_http::services::{ServeDir, ServeFile};
+use uuid::Uuid;
+
+use crate::farm::Farm;
+use crate::farm::frames::video;
 
 /// Only `job-<4>/<job>/<file>`, without anything that starts with a dot, and no listings of folders.
-async fn only_files_of_jobs(request: Request, next: Next) -> Response {
+async fn only_files_of_jobs(State(farm): State<Farm>, request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     let fits = parts.len() == 3
@@ -25,8 +30,15 @@ async fn only_files_of_jobs(request: Request, next: Next) -> Response {
         return missing();
     }
     // Another picture has another name.
-    let is_immutable = ["frame-", "preview-"].iter().any(|start| parts[2].starts_with(start));
-    let mut response = next.run(request).await;
+    let is_immutable = ["frame-", "preview-", video::PREFIX].iter().any(|start| parts[2].starts_with(start));
+    let mut response = if parts[2].starts_with(video::PREFIX) {
+        match finished_video(&farm, parts[1], parts[2], request).await {
+            Some(response) => response,
+            None => return missing(),
+        }
+    } else {
+        next.run(request).await
+    };
     if response.status() == StatusCode::NOT_FOUND {
         return missing();
     }
@@ -36,8 +48,19 @@ async fn only_files_of_jobs(request: Request, next: Next) -> Response {
     response
 }
 
-pub(super) fn router(local_storage: PathBuf) -> Router {
+/// The video of a job, which is not among its local files, if it has this name.
+async fn finished_video(farm: &Farm, job: &str, name: &str, request: Request) -> Option<Response> {
+    let job: Uuid = job.parse().ok()?;
+    let video = farm.preview_video(job.into()).await.ok()??;
+    if video.name != name {
+        return None;
+    }
+    let Ok(response) = ServeFile::new(&video.path).oneshot(request).await;
+    Some(response.into_response())
+}
+
+pub(super) fn router(farm: Farm, local_storage: PathBuf) -> Router {
     let files = ServeDir::new(local_storage).append_index_html_on_directories(false);
-    let inner = Router::new().fallback_service(files).layer(from_fn(only_files_of_jobs));
+    let inner = Router::new().fallback_service(files).layer(from_fn_with_state(farm, only_files_of_jobs));
     Router::new().nest("/job-files", inner)
 }

@@ -8,14 +8,15 @@ use flamenco_api::operations::{
     FetchJobLastRenderedInfoResponse, FetchJobPreviewQuery, FetchJobPreviewResponse, FetchJobResponse,
     FetchJobTasksQuery, FetchJobTasksResponse, FetchJobsQuery, FetchJobsResponse, FetchLatestFramesQuery,
     FetchLatestFramesResponse, FetchTaskLogInfoResponse, FetchTaskLogTailResponse, FetchTaskResponse,
-    GetJobTypeResponse, GetJobTypesResponse, RemoveJobBlocklistResponse, RequeueJobFramesResponse,
-    SetJobPosterResponse, SetJobPriorityResponse, SetJobStatusResponse, SetJobTagResponse,
-    SetTaskStatusResponse, SubmitJobCheckResponse, SubmitJobResponse,
+    FetchTasksQuery, FetchTasksResponse, GetJobTypeResponse, GetJobTypesResponse, RemoveJobBlocklistResponse,
+    RequeueJobFramesResponse, SetJobPosterResponse, SetJobPriorityResponse, SetJobStatusResponse,
+    SetJobTagResponse, SetTaskStatusResponse, SubmitJobCheckResponse, SubmitJobResponse,
 };
 use flamenco_api::server::JobsApi;
 use flamenco_api::{Problem, types};
 use flamenco_domain::frame::Frame;
 use flamenco_domain::ids::{JobId, WorkerId};
+use flamenco_domain::task::TaskSummary;
 use flamenco_jobscript::JobType;
 use uuid::Uuid;
 
@@ -120,6 +121,18 @@ impl JobsApi for Api {
         let page = self.farm.list_tasks(job_id.into(), &filter, &order.paging, convert::task_summary).await?;
         let next_cursor = page.next.map(|place| order.cursor(place)).transpose()?;
         Ok(FetchJobTasksResponse::Status200(types::JobTasksSummary { tasks: page.entries, next_cursor }))
+    }
+
+    async fn fetch_tasks(&self, _: Caller, query: FetchTasksQuery) -> Result<FetchTasksResponse, Problem> {
+        let (filter, order) = lists::farm_tasks(query)?;
+        let of_farm = |task: TaskSummary, job_name| types::FarmTask {
+            job: task.job_id.0,
+            job_name,
+            task: convert::task_summary(task),
+        };
+        let page = self.farm.list_farm_tasks(&filter, &order.paging, of_farm).await?;
+        let next_cursor = page.next.map(|place| order.cursor(place)).transpose()?;
+        Ok(FetchTasksResponse::Status200(types::FarmTasks { tasks: page.entries, next_cursor }))
     }
 
     async fn fetch_job_frames(

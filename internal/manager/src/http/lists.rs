@@ -2,11 +2,11 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use flamenco_api::operations::{FetchJobTasksQuery, FetchJobsQuery, FetchWorkersQuery};
+use flamenco_api::operations::{FetchJobTasksQuery, FetchJobsQuery, FetchTasksQuery, FetchWorkersQuery};
 use flamenco_api::{Problem, types};
 use flamenco_store::list::{
-    JobFilter, JobSort, Key, Paging, Position, SortColumn, Span, TaskFilter, TaskSort, WorkerFilter,
-    WorkerSort,
+    JobFilter, JobSort, Key, LastChange, Paging, Position, SortColumn, Span, TaskFilter, TaskSort,
+    WorkerFilter, WorkerSort,
 };
 use serde::{Deserialize, Serialize};
 
@@ -150,6 +150,22 @@ pub(super) fn tasks(query: FetchJobTasksQuery) -> Result<(TaskFilter, Order<Task
         types::TaskSort::Worker => TaskSort::Worker,
     };
     Ok((filter, Order::read((sort, word.to_string()), query.order, query.cursor, query.limit)?))
+}
+
+/// Tasks of the farm when the caller sets no limit.
+const FARM_TASKS: i64 = 100;
+
+/// Which tasks of all jobs; what changed last comes first.
+pub(super) fn farm_tasks(query: FetchTasksQuery) -> Result<(TaskFilter, Order<LastChange>), Problem> {
+    let filter = TaskFilter {
+        statuses: query.status.unwrap_or_default().into_iter().map(convert::from_task_status).collect(),
+        types: texts("task_type", query.task_type)?,
+        name: text("name", query.name.unwrap_or_default())?,
+        workers: ids(query.worker),
+        updated: Span { since: query.updated_since, before: query.updated_before },
+    };
+    let (order, limit) = (Some(types::SortOrder::Desc), query.limit.or(Some(FARM_TASKS)));
+    Ok((filter, Order::read((LastChange, "updated".to_owned()), order, query.cursor, limit)?))
 }
 
 /// Which workers, in which order.

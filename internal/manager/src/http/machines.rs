@@ -6,7 +6,10 @@ use flamenco_domain::machine::{
 };
 
 use super::convert::same_names;
+use flamenco_store::machines::FarmPeriod;
+
 use crate::farm::machines::{MachineHistory, Report, Span};
+use crate::farm::room::Room;
 
 same_names!(purpose, from_purpose, DiskPurpose, DiskPurpose { Root, Temp, Output });
 
@@ -154,6 +157,17 @@ pub(super) fn machine(machine: WorkerMachine) -> types::WorkerMachine {
 
 pub(crate) fn machines(machines: Vec<WorkerMachine>) -> types::WorkerMachines {
     types::WorkerMachines { workers: machines.into_iter().map(machine).collect() }
+}
+
+pub(super) fn of_farm(periods: Vec<FarmPeriod>, room: Option<Room>) -> types::FarmMachines {
+    let period = |period: FarmPeriod| types::FarmMachinePeriod {
+        from: period.start,
+        cpu_percent: period.cpu_percent,
+        workers: period.workers,
+    };
+    let bytes = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    let room = room.map(|room| types::StorageRoom { free: bytes(room.free), total: bytes(room.total) });
+    types::FarmMachines { periods: periods.into_iter().map(period).collect(), shared_storage: room }
 }
 
 pub(super) fn history(history: MachineHistory) -> types::MachineHistory {

@@ -120,7 +120,7 @@ pub(crate) fn router(farm: Farm, rim: Rim, tracker: &TaskTracker, cancel: &Cance
     let routes = routes
         .merge(rim.development.slow(flamenco_api::server::router(api)))
         .merge(docs::router())
-        .merge(job_files::router(rim.local_storage))
+        .merge(job_files::router(farm.clone(), rim.local_storage))
         .merge(assets::router::<assets::WebApp>())
         .merge(rim.development.profiler(cancel));
     let security = HeaderValue::from_static("default-src 'self'; img-src 'self' blob: data:");

@@ -1,8 +1,8 @@
 //! Operations of the tag `worker-mgt`: what people do with workers.
 
 use flamenco_api::operations::{
-    CreateWorkerTagResponse, DeleteWorkerResponse, DeleteWorkerTagResponse, FetchMachinesResponse,
-    FetchWorkerMachineQuery, FetchWorkerMachineResponse, FetchWorkerResponse,
+    CreateWorkerTagResponse, DeleteWorkerResponse, DeleteWorkerTagResponse, FetchFarmMachinesResponse,
+    FetchMachinesResponse, FetchWorkerMachineQuery, FetchWorkerMachineResponse, FetchWorkerResponse,
     FetchWorkerSleepScheduleResponse, FetchWorkerTagResponse, FetchWorkerTagsResponse, FetchWorkersQuery,
     FetchWorkersResponse, RequestWorkerStatusChangeResponse, SetWorkerEnabledResponse,
     SetWorkerSleepScheduleResponse, SetWorkerTagsResponse, UpdateWorkerTagResponse,
@@ -35,6 +35,11 @@ impl WorkerMgtApi for Api {
 
     async fn fetch_machines(&self, _: Caller) -> Result<FetchMachinesResponse, Problem> {
         Ok(FetchMachinesResponse::Status200(machines::machines(self.farm.machines())))
+    }
+
+    async fn fetch_farm_machines(&self, _: Caller) -> Result<FetchFarmMachinesResponse, Problem> {
+        let (periods, room) = self.farm.machines_of_farm().await?;
+        Ok(FetchFarmMachinesResponse::Status200(machines::of_farm(periods, room)))
     }
 
     async fn fetch_worker_machine(

@@ -17,6 +17,7 @@ on_each_database!(
     thumbnails_go_with_their_job,
     a_moving_preview_shows_what_is_missing,
     a_poster_can_be_chosen,
+    a_finished_video_is_handed_out,
     those_who_watch_are_told_of_frames,
     the_manager_looks_at_files_itself,
     parameters_of_pictures_are_checked,
@@ -230,6 +231,66 @@ async fn a_poster_can_be_chosen(farm: Builder) {
     farm.stop().await;
 }
 
+async fn a_finished_video_is_handed_out(farm: Builder) {
+    let farm = farm.start().await;
+    let configuration = farm.get("/api/v3/configuration").await.expect(200).json();
+    let storage = std::path::PathBuf::from(configuration["storageLocation"].as_str().unwrap());
+    let outside = tempfile::tempdir().unwrap();
+    let encode = |path: &std::path::Path| {
+        let commands =
+            json!([{ "name": "frames-to-video", "parameters": { "outputFile": path.to_str().unwrap() } }]);
+        json!([{ "name": "render" }, { "name": "encode", "commands": commands }])
+    };
+    let worker = farm.worker("w").await;
+    let done = async |name: &str, path: &std::path::Path| {
+        let job = farm.submit(name, encode(path)).await;
+        for _ in 0..2 {
+            worker.complete(&worker.take().await).await;
+        }
+        job
+    };
+    let address = async |job: &str| {
+        let preview = farm.get(&format!("/api/v3/jobs/{job}/preview")).await.expect(200).json();
+        preview.get("video").map(|address| address.as_str().unwrap().to_owned())
+    };
+    let path = storage.join("shot.mp4");
+    let job = farm.submit("waits", encode(&path)).await;
+    std::fs::write(&path, "0123456789").unwrap();
+    assert_eq!(
+        address(&job).await,
+        None,
+        "it may be the one of an earlier job as long as the task is not completed"
+    );
+    farm.set_job_status(&job, "cancel-requested").await.no_content();
+
+    let job = done("done", &path).await;
+    let video = address(&job).await.unwrap();
+    let whole = farm.get(&video).await.expect(200);
+    assert_eq!((whole.text(), whole.header("content-type")), ("0123456789".to_owned(), "video/mp4"));
+    assert!(whole.header("cache-control").contains("immutable"));
+    let part = farm.request(Method::GET, &video).header("range", "bytes=2-4").send().await.expect(206);
+    assert_eq!(part.text(), "234");
+    let _ = farm.get(&video.replace("video-", "video-0")).await.problem(404);
+    std::fs::write(&path, "another one").unwrap();
+    let _ = farm.get(&video).await.problem(404);
+    let newer = address(&job).await.unwrap();
+    assert_ne!(newer, video);
+    assert_eq!(farm.get(&newer).await.expect(200).text(), "another one");
+
+    let secret = outside.path().join("secret.mp4");
+    std::fs::write(&secret, "secret").unwrap();
+    let text = storage.join("notes.txt");
+    std::fs::write(&text, "secret").unwrap();
+    let hidden = storage.join("..").join(secret.strip_prefix("/").unwrap());
+    for (name, path) in
+        [("outside", &secret), ("no video", &text), ("upwards", &hidden), ("gone", &storage.join("no.mp4"))]
+    {
+        let job = done(name, path).await;
+        assert_eq!(address(&job).await, None, "{name}");
+    }
+    farm.stop().await;
+}
+
 async fn those_who_watch_are_told_of_frames(farm: Builder) {
     let (farm, job, worker, task) = started(farm).await;
     let mut one = LiveUpdates::connect(&farm, Protocol::Four).await;
@@ -264,6 +325,8 @@ async fn the_manager_looks_at_files_itself(farm: Builder) {
     let storage = std::path::PathBuf::from(configuration["storageLocation"].as_str().unwrap());
     let folder = storage.join("render");
     std::fs::create_dir_all(&folder).unwrap();
+    let layers = concat!(env!("CARGO_MANIFEST_DIR"), "/../../pkg/pictures/fixtures/multilayer.exr");
+    std::fs::copy(layers, folder.join("0006.exr")).unwrap();
     let outside = tempfile::tempdir().unwrap();
     let file = |name: &str| folder.join(name).to_str().unwrap().to_owned();
     for (path, content) in [
@@ -275,7 +338,7 @@ async fn the_manager_looks_at_files_itself(farm: Builder) {
         std::fs::write(path, content).unwrap();
     }
     let paths = ["0001.png", "0002.png", "0003.png", "0004.png"].map(file).into_iter();
-    let paths = paths.chain([outside.path().join("0005.png").to_str().unwrap().to_owned()]);
+    let paths = paths.chain([outside.path().join("0005.png").to_str().unwrap().to_owned(), file("0006.exr")]);
     let frames: Value = paths
         .zip(1..)
         .map(|(path, number)| json!({ "frame": number, "path": path, "state": "ok", "rendered_at": EARLY }))
@@ -284,7 +347,8 @@ async fn the_manager_looks_at_files_itself(farm: Builder) {
     // Workers are given a minute to send a picture themselves.
     farm.clock().advance(chrono::TimeDelta::seconds(61));
     crate::eventually("the files were looked at", Duration::from_secs(40), async || {
-        list(&farm, &job, "").await[3]["state"] == "missing"
+        let frames = list(&farm, &job, "").await;
+        frames[3]["state"] == "missing" && frames[5]["thumbnail"]["small"].is_string()
     })
     .await;
     let frames = list(&farm, &job, "").await;
@@ -296,6 +360,7 @@ async fn the_manager_looks_at_files_itself(farm: Builder) {
     assert_eq!((&frames[0]["width"], &frames[0]["height"]), (&json!(800), &json!(450)));
     assert!(frames[0]["file_size"].as_i64() > Some(0));
     assert_eq!(seen[4], ("ok", false), "outside of the storage nothing is looked at");
+    assert_eq!((seen[5], &frames[5]["width"]), (("ok", true), &json!(24)), "the layers of an EXR");
     farm.stop().await;
 }
 

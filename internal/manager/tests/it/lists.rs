@@ -13,6 +13,7 @@ on_each_database!(
     pages_are_walked_with_the_cursor,
     parameters_select_and_sort,
     wrong_parameters_are_named_with_what_is_allowed,
+    tasks_of_all_jobs,
     a_cursor_belongs_to_its_order,
     the_typed_client_walks_pages,
 );
@@ -191,6 +192,55 @@ async fn wrong_parameters_are_named_with_what_is_allowed(farm: Builder) {
     ] {
         let message = farm.get(&format!("/api/v3/{path}?{parameter}={value}")).await.problem(400);
         assert!([parameter, value, allowed].iter().all(|word| message.contains(word)), "{message}");
+    }
+    farm.stop().await;
+}
+
+async fn tasks_of_all_jobs(farm: Builder) {
+    let farm = farm.start().await;
+    let (one, two) = (farm.worker("one").await, farm.worker("two").await);
+    let first = farm.submit("first", tasks(2)).await;
+    let second = farm.submit("second", json!([{ "name": "encode", "type": "ffmpeg" }])).await;
+    for worker in [&one, &two, &two] {
+        farm.clock().advance(chrono::TimeDelta::seconds(1));
+        let task = worker.take().await;
+        farm.clock().advance(chrono::TimeDelta::seconds(1));
+        worker.complete(&task).await;
+    }
+    let list = async |query: &str| {
+        let reply = farm.get(&format!("/api/v3/tasks?{query}")).await.expect(200).json();
+        let entries = reply["tasks"].as_array().unwrap().clone();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let names: Vec<_> =
+            entries.iter().map(|entry| (text(&entry["job_name"]), text(&entry["task"]["name"]))).collect();
+        (names, entries, reply.get("next_cursor").map(text))
+    };
+    let named = |names: &[(&str, &str)]| -> Vec<(String, String)> {
+        names.iter().map(|(job, task)| ((*job).to_owned(), (*task).to_owned())).collect()
+    };
+    let all = [("second", "encode"), ("first", "task-2"), ("first", "task-1")];
+    let (names, entries, end) = list("").await;
+    assert_eq!((names, end), (named(&all), None));
+    assert_eq!([&entries[0]["job"], &entries[2]["job"]], [&json!(second), &json!(first)]);
+    assert_eq!(entries[2]["task"], farm.tasks(&first).await[0], "as in the list of its job");
+    for (query, want) in [
+        (format!("worker={}", two.id), &all[..2]),
+        (format!("worker={},{}", two.id, one.id), &all[..]),
+        ("status=active".to_owned(), &[][..]),
+        ("status=completed,failed".to_owned(), &all[..]),
+        ("task_type=ffmpeg".to_owned(), &all[..1]),
+        ("name=TASK".to_owned(), &all[1..]),
+        (format!("worker={}", crate::UNKNOWN), &[][..]),
+    ] {
+        assert_eq!(list(&query).await.0, named(want), "{query}");
+    }
+    let (page, _, cursor) = list("limit=2").await;
+    assert_eq!(page, named(&all[..2]));
+    let (page, _, end) = list(&format!("limit=2&cursor={}", cursor.unwrap())).await;
+    assert_eq!((page, end), (named(&all[2..]), None));
+    for bad in ["status=done", "limit=0", "limit=1001", "worker=x", "cursor=x", "updated_since=now"] {
+        let message = farm.get(&format!("/api/v3/tasks?{bad}")).await.problem(400);
+        assert!(message.contains(bad.split_once('=').unwrap().0), "{message}");
     }
     farm.stop().await;
 }

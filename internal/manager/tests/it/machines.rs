@@ -11,6 +11,7 @@ use crate::UNKNOWN;
 on_each_database!(
     the_last_report_and_the_recent_ones_are_read,
     minutes_and_hours_are_kept_and_pruned,
+    the_farm_as_a_whole,
     those_who_watch_are_told,
     reports_that_are_refused,
 );
@@ -144,6 +145,33 @@ async fn minutes_and_hours_are_kept_and_pruned(farm: Builder) {
     for span in ["?span=day", "?span=month"] {
         assert_eq!(column(&history(&farm, &worker, span).await, "cpu_percent"), [0.0; 0], "{span}");
     }
+    farm.stop().await;
+}
+
+async fn the_farm_as_a_whole(farm: Builder) {
+    let mut farm = farm.start().await;
+    let whole =
+        async |farm: &TestManager| farm.get("/api/v3/worker-mgt/machines/farm").await.expect(200).json();
+    let found = whole(&farm).await;
+    assert_eq!(found["periods"], json!([]));
+    let room = ["free", "total"].map(|key| found["shared_storage"][key].as_i64().unwrap());
+    assert!(0 < room[0] && room[0] <= room[1], "{found}");
+
+    let one = farm.worker("one").await;
+    send_load(&farm, &one, load(80.0, 100)).await;
+    farm.restart().await;
+    farm.clock().advance(TimeDelta::hours(23));
+    // 02:04:05: two reports of one worker, and one of another.
+    let (one, two) = (one.reconnected(&farm), farm.worker("two").await);
+    for (worker, cpu) in [(&one, 10.0), (&one, 30.0), (&two, 50.0)] {
+        send_load(&farm, worker, load(cpu, 100)).await;
+    }
+    farm.restart().await;
+    let first = json!({ "from": "2026-01-02T03:00:00Z", "cpu_percent": 80.0, "workers": 1 });
+    let second = json!({ "from": "2026-01-03T02:00:00Z", "cpu_percent": 30.0, "workers": 2 });
+    assert_eq!(whole(&farm).await["periods"], json!([first, second]));
+    farm.clock().advance(TimeDelta::hours(1));
+    assert_eq!(whole(&farm).await["periods"], json!([second]), "the first began more than 24 hours ago");
     farm.stop().await;
 }
 

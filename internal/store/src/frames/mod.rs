@@ -7,6 +7,7 @@ mod counters;
 mod pictures;
 mod read;
 mod requeue;
+mod videos;
 
 use std::collections::HashMap;
 
@@ -23,6 +24,7 @@ pub use pictures::{
 };
 pub use read::{Usual, attempts, by_keys, latest, of_job, poster, set_poster, tasks_of_job};
 pub use requeue::{HeldFrames, mark_stale, not_done, set_only, tasks_holding};
+pub use videos::made_videos;
 
 use crate::Tx;
 use crate::db::{execute, execute_returning, micros, query_all};

@@ -25,7 +25,7 @@ use flamenco_domain::task::TaskStatus;
 use flamenco_domain::worker::WorkerStatus;
 
 pub use jobs::jobs;
-pub use tasks::tasks;
+pub use tasks::{farm_tasks, tasks};
 pub use workers::workers;
 
 /// The value that an entry is sorted by.
@@ -110,6 +110,10 @@ pub enum TaskSort {
     Worker,
 }
 
+/// The order of lists that have only one: what changed last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LastChange;
+
 /// What workers are sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WorkerSort {
@@ -132,6 +136,12 @@ impl SortColumn for JobSort {
 impl SortColumn for TaskSort {
     fn is_text(self) -> bool {
         matches!(self, Self::Name | Self::Type | Self::Status | Self::Worker)
+    }
+}
+
+impl SortColumn for LastChange {
+    fn is_text(self) -> bool {
+        false
     }
 }
 
@@ -167,7 +177,7 @@ pub struct JobFilter {
     pub updated: Span,
 }
 
-/// Which tasks of a job are wanted. An empty list, text or span leaves the choice open.
+/// Which tasks are wanted. An empty list, text or span leaves the choice open.
 #[derive(Debug, Clone, Default)]
 pub struct TaskFilter {
     /// In one of these statuses.

@@ -40,8 +40,11 @@ impl Select {
     /// One of our own words, or any when there are none. They stand in the text, so that partial indexes match.
     pub(super) fn one_of_words(&mut self, column: &str, words: impl Iterator<Item = &'static str>) {
         let words: Vec<String> = words.map(|word| format!("'{word}'")).collect();
-        if !words.is_empty() {
-            self.and(&format!("{column} IN ({})", words.join(", ")));
+        match words.as_slice() {
+            [] => {}
+            // Not as a list of one, in which SQLite does not recognise the condition of a partial index.
+            [word] => self.and(&format!("{column} = {word}")),
+            words => self.and(&format!("{column} IN ({})", words.join(", "))),
         }
     }
 

@@ -1,10 +1,10 @@
-//! The tasks of one job.
+//! The tasks of one job, and those of all jobs.
 
 use flamenco_domain::ids::JobId;
 use flamenco_domain::task::TaskSummary;
 
 use super::select::{Column, Select, folded};
-use super::{Key, Page, Paging, Position, TaskFilter, TaskSort};
+use super::{Key, LastChange, Page, Paging, Position, TaskFilter, TaskSort};
 use crate::db::{Reader, query_one};
 use crate::error::Error;
 use crate::tasks::{select_task, summary};
@@ -35,10 +35,43 @@ pub async fn tasks<T: Send>(
         .await
 }
 
+/// The tasks of all jobs that are wanted, what changed last first, each turned with the name of its job into what is kept
+/// of it as it is read.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn farm_tasks<T: Send>(
+    db: &Reader,
+    filter: &TaskFilter,
+    paging: &Paging<LastChange>,
+    mut keep: impl FnMut(TaskSummary, String) -> T + Send,
+) -> Result<Page<T>, Error> {
+    select_of_farm(db, filter)
+        .read(db, paging, &last_change(), |row| {
+            let task = summary(row)?;
+            let position = Position { key: Key::Number(task.updated.timestamp_micros()), seq: task.seq };
+            Ok((keep(task, row.get("job_name")?), position))
+        })
+        .await
+}
+
+fn select_of_farm(db: &Reader, filter: &TaskFilter) -> Select {
+    let columns = select_task!(", j.name AS job_name", "WHERE j.status <> 'under-construction'");
+    restricted(Select::new(db, columns), filter)
+}
+
+fn last_change() -> Column {
+    Column { sql: "t.updated_at".to_owned(), tie: Some("t.id") }
+}
+
 fn select(db: &Reader, job: i64, filter: &TaskFilter) -> Select {
     let mut select = Select::new(db, select_task!("", "WHERE j.status <> 'under-construction'"));
     let place = select.bind(job);
     select.and(&format!("t.job_id = {place}"));
+    restricted(select, filter)
+}
+
+fn restricted(mut select: Select, filter: &TaskFilter) -> Select {
     select.one_of_words("t.status", filter.statuses.iter().map(|status| status.as_str()));
     select.one_of("t.task_type", filter.types.iter().map(String::as_str));
     select.contains("t.name", &filter.name);
@@ -80,6 +113,9 @@ fn key(sort: TaskSort, task: &TaskSummary) -> Key {
 
 #[cfg(test)]
 mod tests {
+    use flamenco_domain::task::TaskStatus;
+    use uuid::Uuid;
+
     use super::*;
     use crate::testing::TestDatabase;
 
@@ -95,6 +131,21 @@ mod tests {
             let plan = select.plan(store.read(), &paging, &column).await;
             assert!(plan.contains("(job_id=? AND index_in_job"), "{plan}");
             assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+        }
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn the_tasks_of_a_worker_and_what_renders_now_are_found_without_reading_the_farm() {
+        let database = TestDatabase::sqlite();
+        let store = database.open_quietly().await;
+        let of_worker = TaskFilter { workers: vec![Uuid::nil().into()], ..TaskFilter::default() };
+        let active = TaskFilter { statuses: vec![TaskStatus::Active], ..TaskFilter::default() };
+        for (filter, index) in [(of_worker, "ix_tasks_worker (worker_id=?)"), (active, "ix_tasks_active")] {
+            let paging = Paging { sort: LastChange, descending: true, after: None, limit: Some(100) };
+            let plan =
+                select_of_farm(store.read(), &filter).plan(store.read(), &paging, &last_change()).await;
+            assert!(plan.contains(index), "{plan}");
         }
         store.close().await;
     }

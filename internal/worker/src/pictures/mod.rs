@@ -11,14 +11,15 @@
 //! to be broken or black corrects what was reported about its frame. What still waits is noted in the home directory
 //! every few seconds and at the end, so that the next start goes on with it.
 
-pub mod decode;
 mod kept;
+pub mod preview;
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use flamenco_pictures::PictureError;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::sleep;
@@ -29,7 +30,7 @@ use crate::backoff::Backoff;
 use crate::manager_api::{Feature, Manager, PictureAnswer};
 use crate::notice::Notice;
 use crate::outbox::{FrameReport, FrameState, Outbox, TaskReport};
-use decode::{Encoded, PictureError, Scaled};
+use preview::{Encoded, PreviewError, Scaled};
 
 /// Pictures that may wait; the oldest are left out when there are more.
 const WAITING: usize = 10_000;
@@ -224,7 +225,7 @@ impl Pictures {
     async fn prepare(&self, picture: &Picture, manager: &Manager, outbox: &Outbox) -> Option<Encoded> {
         let path = picture.path.clone();
         let keep_transparency = manager.offers(Feature::Thumbnails);
-        let result = at_low_priority(move || decode::scaled(&path, keep_transparency)).await;
+        let result = at_low_priority(move || preview::scaled(&path, keep_transparency)).await;
         let (encoded, state) = match result {
             Ok(Scaled { encoded, is_black }) => {
                 (Some(encoded), if is_black { FrameState::Black } else { FrameState::Ok })
@@ -232,12 +233,19 @@ impl Pictures {
             Err(error) => {
                 let path = picture.path.display();
                 match &error {
-                    PictureError::Unsupported(_) => {
+                    PreviewError::Picture(PictureError::Unsupported(_)) => {
                         tracing::info!(%path, %error, "no preview of this picture")
                     }
                     _ => tracing::warn!(%path, %error, "cannot read a picture that was saved"),
                 }
-                (None, if error.is_damage() { FrameState::Broken } else { FrameState::Ok })
+                (
+                    None,
+                    if matches!(&error, PreviewError::Picture(error) if error.is_damage()) {
+                        FrameState::Broken
+                    } else {
+                        FrameState::Ok
+                    },
+                )
             }
         };
         let shows_more = state != FrameState::Ok;
@@ -254,8 +262,8 @@ impl Pictures {
 
 /// Runs something long on a thread of its own, which gives way to everything else.
 async fn at_low_priority<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, PictureError> + Send + 'static,
-) -> Result<T, PictureError> {
+    work: impl FnOnce() -> Result<T, PreviewError> + Send + 'static,
+) -> Result<T, PreviewError> {
     let (done, result) = oneshot::channel();
     let started = std::thread::Builder::new().name("picture".to_owned()).spawn(move || {
         // On Linux this is about the calling thread alone. A picture at normal priority is better than none.
@@ -265,8 +273,8 @@ async fn at_low_priority<T: Send + 'static>(
     });
     match started {
         // Without an answer the thread has panicked: the picture is one that its reader cannot cope with.
-        Ok(_) => result.await.unwrap_or(Err(PictureError::Panicked)),
-        Err(error) => Err(PictureError::Read(error)),
+        Ok(_) => result.await.unwrap_or(Err(PreviewError::Panicked)),
+        Err(error) => Err(PictureError::Read(error).into()),
     }
 }
 
@@ -345,6 +353,6 @@ mod tests {
     #[tokio::test]
     async fn a_reader_that_panics_is_an_error() {
         let result = at_low_priority::<()>(|| panic!("as the test wants")).await;
-        assert!(matches!(result, Err(PictureError::Panicked)));
+        assert!(matches!(result, Err(PreviewError::Panicked)));
     }
 }

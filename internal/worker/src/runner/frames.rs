@@ -11,7 +11,7 @@ use super::picture;
 use super::{CommandError, Context};
 use crate::manager_api::Feature;
 use crate::outbox::{FrameReport, FrameState};
-use crate::pictures::{Picture, decode};
+use crate::pictures::{Picture, preview};
 
 /// Frames that wait to be looked at. Blender waits for none of this: beyond that they are left out.
 const WAITING: usize = 4096;
@@ -115,8 +115,8 @@ struct FileFacts {
 impl FileFacts {
     fn of(path: &Path) -> Self {
         let Ok(metadata) = path.metadata() else { return Self::default() };
-        let dimensions = decode::dimensions(path);
-        let is_damaged = dimensions.as_ref().is_err_and(decode::PictureError::is_damage);
+        let dimensions = preview::dimensions(path);
+        let is_damaged = dimensions.as_ref().is_err_and(flamenco_pictures::PictureError::is_damage);
         Self {
             size: i64::try_from(metadata.len()).ok(),
             modified: metadata.modified().ok().and_then(to_utc),
@@ -162,7 +162,7 @@ mod tests {
     fn the_file_tells_the_state() {
         let folder = tempfile::tempdir().unwrap();
         let png = std::fs::read(
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("src/runner/fixtures/pictures/transparent.png"),
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pkg/pictures/fixtures/transparent.png"),
         )
         .unwrap();
         for (name, content, state, size) in [

@@ -12,7 +12,7 @@ use crate::fake_manager::{FakeManager, Fault};
 use crate::{TestWorker, config, start};
 
 /// A picture that Blender 3.4.1 rendered.
-const PICTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/runner/fixtures/pictures/transparent.png");
+const PICTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../pkg/pictures/fixtures/transparent.png");
 
 fn offer(manager: &FakeManager) {
     manager.farm().features = Some(vec!["frames", "machine", "something-new"]);

@@ -40,6 +40,7 @@ pub static OPERATIONS: &[Operation] = &[
     FETCH_WORKER_SLEEP_SCHEDULE,
     SET_WORKER_SLEEP_SCHEDULE,
     FETCH_MACHINES,
+    FETCH_FARM_MACHINES,
     FETCH_WORKER_MACHINE,
     FETCH_WORKER_TAGS,
     CREATE_WORKER_TAG,
@@ -72,6 +73,7 @@ pub static OPERATIONS: &[Operation] = &[
     FETCH_FRAME_STATISTICS,
     FETCH_JOB_BLOCKLIST,
     REMOVE_JOB_BLOCKLIST,
+    FETCH_TASKS,
     FETCH_TASK,
     FETCH_TASK_LOG_TAIL,
     FETCH_TASK_LOG_INFO,
@@ -353,6 +355,14 @@ pub const FETCH_MACHINES: Operation = Operation {
     path: "/api/v3/worker-mgt/machines",
     worker_auth: false,
 };
+/// `GET /api/v3/worker-mgt/machines/farm`
+pub const FETCH_FARM_MACHINES: Operation = Operation {
+    id: "fetchFarmMachines",
+    tag: "worker-mgt",
+    method: "GET",
+    path: "/api/v3/worker-mgt/machines/farm",
+    worker_auth: false,
+};
 /// `GET /api/v3/worker-mgt/workers/{worker_id}/machine`
 pub const FETCH_WORKER_MACHINE: Operation = Operation {
     id: "fetchWorkerMachine",
@@ -607,6 +617,14 @@ pub const REMOVE_JOB_BLOCKLIST: Operation = Operation {
     tag: "jobs",
     method: "DELETE",
     path: "/api/v3/jobs/{job_id}/blocklist",
+    worker_auth: false,
+};
+/// `GET /api/v3/tasks`
+pub const FETCH_TASKS: Operation = Operation {
+    id: "fetchTasks",
+    tag: "jobs",
+    method: "GET",
+    path: "/api/v3/tasks",
     worker_auth: false,
 };
 /// `GET /api/v3/tasks/{task_id}`
@@ -2395,6 +2413,32 @@ impl FetchMachinesResponse {
         }
     }
 }
+/// The answers of `fetchFarmMachines`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FetchFarmMachinesResponse {
+    /// The farm.
+    Status200(types::FarmMachines),
+    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    Default { status: ::http::StatusCode, body: types::Error },
+}
+impl FetchFarmMachinesResponse {
+    /// The status code of this answer.
+    pub fn status(&self) -> ::http::StatusCode {
+        match self {
+            Self::Status200(..) => ::http::StatusCode::OK,
+            Self::Default { status, .. } => *status,
+        }
+    }
+    /// What went wrong, if the status is 400 or above.
+    pub fn problem(&self) -> Option<crate::Problem> {
+        match self {
+            Self::Default { body, .. } => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            _ => None,
+        }
+    }
+}
 /// Query parameters of `fetchWorkerMachine`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 pub struct FetchWorkerMachineQuery {
@@ -4064,6 +4108,66 @@ impl RemoveJobBlocklistResponse {
                         *retry_after,
                     ),
                 )
+            }
+            Self::Default { body, .. } => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            _ => None,
+        }
+    }
+}
+/// Query parameters of `fetchTasks`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+pub struct FetchTasksQuery {
+    /// How many entries the answer has at most; 100 if left out.
+    #[serde(rename = "limit", default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+    /// Own addition. The `next_cursor` of the page before, with the other parameters as they were then. Entries that come or go meanwhile do not shift the pages.
+    #[serde(rename = "cursor", default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// Only tasks with one of these statuses.
+    #[serde(rename = "status", default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Vec<types::TaskStatus>>,
+    /// Own addition. Only what is of one of these task types, or supports one of them.
+    #[serde(rename = "task_type", default, skip_serializing_if = "Option::is_none")]
+    pub task_type: Option<Vec<String>>,
+    /// Own addition. Only what has this text in its name. Upper and lower case are the same.
+    #[serde(rename = "name", default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Only tasks that are, or were last, assigned to one of these workers.
+    #[serde(rename = "worker", default, skip_serializing_if = "Option::is_none")]
+    pub worker: Option<Vec<::uuid::Uuid>>,
+    /// Own addition. Only what changed last at this moment or later.
+    #[serde(rename = "updated_since", default, skip_serializing_if = "Option::is_none")]
+    pub updated_since: Option<::chrono::DateTime<::chrono::Utc>>,
+    /// Own addition. Only what changed last before this moment.
+    #[serde(rename = "updated_before", default, skip_serializing_if = "Option::is_none")]
+    pub updated_before: Option<::chrono::DateTime<::chrono::Utc>>,
+}
+/// The answers of `fetchTasks`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FetchTasksResponse {
+    /// The tasks.
+    Status200(types::FarmTasks),
+    /// Something about the request is wrong. The message says what and what was expected.
+    Status400(types::Error),
+    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    Default { status: ::http::StatusCode, body: types::Error },
+}
+impl FetchTasksResponse {
+    /// The status code of this answer.
+    pub fn status(&self) -> ::http::StatusCode {
+        match self {
+            Self::Status200(..) => ::http::StatusCode::OK,
+            Self::Status400(..) => ::http::StatusCode::BAD_REQUEST,
+            Self::Default { status, .. } => *status,
+        }
+    }
+    /// What went wrong, if the status is 400 or above.
+    pub fn problem(&self) -> Option<crate::Problem> {
+        match self {
+            Self::Status400(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
             }
             Self::Default { body, .. } => {
                 Some(crate::Problem::received(self.status(), Some(&body.message), None))

@@ -503,6 +503,20 @@ pub trait WorkerMgtApi: Backend {
         let _ = (caller,);
         ready(Err(Problem::not_implemented(&operations::FETCH_MACHINES)))
     }
+    /// `GET /api/v3/worker-mgt/machines/farm`
+    ///
+    /// Fetch how all machines together have been doing, and how much room the shared storage has.
+    ///
+    /// Own addition. The last 24 hours, oldest first, an entry for each hour in which a worker reported. Of the current hour only what was stored so far counts. The room is looked up at most once every 15 seconds; it is absent when the storage cannot be reached.
+    fn fetch_farm_machines(
+        &self,
+        caller: Self::Caller,
+    ) -> impl Future<
+        Output = Result<operations::FetchFarmMachinesResponse, Problem>,
+    > + Send {
+        let _ = (caller,);
+        ready(Err(Problem::not_implemented(&operations::FETCH_FARM_MACHINES)))
+    }
     /// `GET /api/v3/worker-mgt/workers/{worker_id}/machine`
     ///
     /// Fetch the machine of a worker, and how it has been doing.
@@ -981,6 +995,19 @@ pub trait JobsApi: Backend {
         let _ = (caller, job_id, body);
         ready(Err(Problem::not_implemented(&operations::REMOVE_JOB_BLOCKLIST)))
     }
+    /// `GET /api/v3/tasks`
+    ///
+    /// List tasks of all jobs, what changed last first.
+    ///
+    /// Own addition. What a worker did and does, what renders now, what failed lately. Without a worker and a status the whole farm is read for it.
+    fn fetch_tasks(
+        &self,
+        caller: Self::Caller,
+        query: operations::FetchTasksQuery,
+    ) -> impl Future<Output = Result<operations::FetchTasksResponse, Problem>> + Send {
+        let _ = (caller, query);
+        ready(Err(Problem::not_implemented(&operations::FETCH_TASKS)))
+    }
     /// `GET /api/v3/tasks/{task_id}`
     ///
     /// Fetch one task.
@@ -1239,6 +1266,7 @@ pub fn router<B: MetaApi + WorkerApi + WorkerMgtApi + JobsApi + ShamanApi>(
                 .post(shaman_file_store::<B>),
         )
         .route("/api/v3/status", methods("GET").get(get_farm_status::<B>))
+        .route("/api/v3/tasks", methods("GET").get(fetch_tasks::<B>))
         .route("/api/v3/tasks/{task_id}", methods("GET").get(fetch_task::<B>))
         .route(
             "/api/v3/tasks/{task_id}/log",
@@ -1254,6 +1282,10 @@ pub fn router<B: MetaApi + WorkerApi + WorkerMgtApi + JobsApi + ShamanApi>(
         )
         .route("/api/v3/version", methods("GET").get(get_version::<B>))
         .route("/api/v3/worker-mgt/machines", methods("GET").get(fetch_machines::<B>))
+        .route(
+            "/api/v3/worker-mgt/machines/farm",
+            methods("GET").get(fetch_farm_machines::<B>),
+        )
         .route(
             "/api/v3/worker-mgt/tag/{tag_id}",
             methods("GET, PUT, DELETE")
@@ -1949,6 +1981,21 @@ async fn fetch_machines<B: WorkerMgtApi>(
             let (_, caller) = Call::begin(&backend, &operations::FETCH_MACHINES, request)
                 .await?;
             backend.fetch_machines(caller).await
+        })
+        .await
+}
+async fn fetch_farm_machines<B: WorkerMgtApi>(
+    State(backend): State<B>,
+    request: Request,
+) -> Response {
+    answer(async {
+            let (_, caller) = Call::begin(
+                    &backend,
+                    &operations::FETCH_FARM_MACHINES,
+                    request,
+                )
+                .await?;
+            backend.fetch_farm_machines(caller).await
         })
         .await
 }
@@ -2668,6 +2715,47 @@ async fn remove_job_blocklist<B: JobsApi>(
                 >(backend.json_body_limit(&operations::REMOVE_JOB_BLOCKLIST))
                 .await?;
             backend.remove_job_blocklist(caller, job_id, body).await
+        })
+        .await
+}
+async fn fetch_tasks<B: JobsApi>(
+    State(backend): State<B>,
+    request: Request,
+) -> Response {
+    answer(async {
+            let (call, caller) = Call::begin(&backend, &operations::FETCH_TASKS, request)
+                .await?;
+            let query = operations::FetchTasksQuery {
+                limit: call
+                    .query(
+                        "limit",
+                        |text| parse::integer(text, Some(1i64), Some(1000i64)),
+                    )?,
+                cursor: call.query("cursor", |text| parse::text(text, None, None))?,
+                status: call
+                    .query_list(
+                        "status",
+                        |text| parse::choice(
+                            text,
+                            &[
+                                "active",
+                                "canceled",
+                                "completed",
+                                "failed",
+                                "queued",
+                                "soft-failed",
+                                "paused",
+                            ],
+                        ),
+                    )?,
+                task_type: call
+                    .query_list("task_type", |text| parse::text(text, None, None))?,
+                name: call.query("name", |text| parse::text(text, None, Some(255u64)))?,
+                worker: call.query_list("worker", parse::uuid)?,
+                updated_since: call.query("updated_since", parse::time)?,
+                updated_before: call.query("updated_before", parse::time)?,
+            };
+            backend.fetch_tasks(caller, query).await
         })
         .await
 }
@@ -3490,6 +3578,14 @@ impl IntoResponse for operations::FetchMachinesResponse {
         }
     }
 }
+impl IntoResponse for operations::FetchFarmMachinesResponse {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Status200(body) => reply::json(::http::StatusCode::OK, &body),
+            Self::Default { status, body } => reply::json(status, &body),
+        }
+    }
+}
 impl IntoResponse for operations::FetchWorkerMachineResponse {
     fn into_response(self) -> Response {
         match self {
@@ -4062,6 +4158,15 @@ impl IntoResponse for operations::RemoveJobBlocklistResponse {
                 }
                 response
             }
+            Self::Default { status, body } => reply::json(status, &body),
+        }
+    }
+}
+impl IntoResponse for operations::FetchTasksResponse {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Status200(body) => reply::json(::http::StatusCode::OK, &body),
+            Self::Status400(body) => reply::json(::http::StatusCode::BAD_REQUEST, &body),
             Self::Default { status, body } => reply::json(status, &body),
         }
     }

@@ -712,6 +712,25 @@ pub struct EventWorkerUpdate {
     ///Version of the worker program.
     pub version: ::std::string::String,
 }
+///The machines of the farm in an hour.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct FarmMachinePeriod {
+    ///The mean use of all processors, over the reports of all workers.
+    pub cpu_percent: f64,
+    ///When it began.
+    pub from: ::chrono::DateTime<::chrono::offset::Utc>,
+    ///How many workers reported.
+    pub workers: i64,
+}
+///How all machines together have been doing.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct FarmMachines {
+    ///The hours, oldest first.
+    #[serde(deserialize_with = "crate::null::as_empty")]
+    pub periods: ::std::vec::Vec<FarmMachinePeriod>,
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub shared_storage: ::std::option::Option<StorageRoom>,
+}
 /**What the farm is doing, in one word:
 
 * `active`: a job is active and a worker is awake.
@@ -803,6 +822,24 @@ pub struct FarmStatusReport {
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub reason: ::std::option::Option<::std::string::String>,
     pub status: FarmStatus,
+}
+///A task, with its job.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct FarmTask {
+    ///The job.
+    pub job: ::uuid::Uuid,
+    ///The name of the job.
+    pub job_name: ::std::string::String,
+    pub task: TaskSummary,
+}
+///Tasks of several jobs.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct FarmTasks {
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub next_cursor: ::std::option::Option<NextCursor>,
+    ///The tasks, what changed last first.
+    #[serde(deserialize_with = "crate::null::as_empty")]
+    pub tasks: ::std::vec::Vec<FarmTask>,
 }
 ///Name and version of the manager.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
@@ -1578,6 +1615,9 @@ pub struct JobPreview {
     ///The frame that the still shows.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub still_frame: ::std::option::Option<i64>,
+    ///The finished preview video: the file of the job's newest completed `frames-to-video` command. Absent when the job made none, or the manager cannot read it: it must be in the shared storage, or below the value that a two-way variable has on the manager's platform.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub video: ::std::option::Option<::std::string::String>,
 }
 ///A new priority for a job.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
@@ -2811,6 +2851,14 @@ impl ::std::convert::TryFrom<::std::string::String> for SortOrder {
     ) -> ::std::result::Result<Self, self::error::ConversionError> {
         value.parse()
     }
+}
+///The room that a file system has.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct StorageRoom {
+    ///Bytes that can still be written.
+    pub free: i64,
+    ///Bytes in all.
+    pub total: i64,
 }
 ///A job to submit.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]

@@ -658,6 +658,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v3/worker-mgt/machines/farm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Fetch how all machines together have been doing, and how much room the shared storage has.
+         * @description Own addition. The last 24 hours, oldest first, an entry for each hour in which a worker reported. Of the current hour only what was stored so far counts. The room is looked up at most once every 15 seconds; it is absent when the storage cannot be reached.
+         */
+        get: operations["fetchFarmMachines"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v3/worker-mgt/workers/{worker_id}/machine": {
         parameters: {
             query?: never;
@@ -1310,6 +1330,26 @@ export interface paths {
          * @description Removes the given entries and forgets the failures that led to them. Entries that are not on the blocklist are passed over. A missing body or an empty list is answered with 400.
          */
         delete: operations["removeJobBlocklist"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v3/tasks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List tasks of all jobs, what changed last first.
+         * @description Own addition. What a worker did and does, what renders now, what failed lately. Without a worker and a status the whole farm is read for it.
+         */
+        get: operations["fetchTasks"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -2928,6 +2968,27 @@ export interface components {
              */
             steps_total: number;
         };
+        /** @description Tasks of several jobs. */
+        FarmTasks: {
+            /** @description The tasks, what changed last first. */
+            tasks: components["schemas"]["FarmTask"][];
+            next_cursor?: components["schemas"]["NextCursor"];
+        };
+        /** @description A task, with its job. */
+        FarmTask: {
+            /**
+             * Format: uuid
+             * @description The job.
+             * @example 2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11
+             */
+            job: string;
+            /**
+             * @description The name of the job.
+             * @example lighting v3
+             */
+            job_name: string;
+            task: components["schemas"]["TaskSummary"];
+        };
         /** @description A request to change the status of a task. */
         TaskStatusChange: {
             status: components["schemas"]["TaskStatus"];
@@ -3599,6 +3660,11 @@ export interface components {
              */
             animation?: string;
             /**
+             * @description The finished preview video: the file of the job's newest completed `frames-to-video` command. Absent when the job made none, or the manager cannot read it: it must be in the shared storage, or below the value that a two-way variable has on the manager's platform.
+             * @example /job-files/job-2f1a/2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11/video-65c3a1b2c3d4e5f6.mp4
+             */
+            video?: string;
+            /**
              * @description The first frame of the sequence.
              * @example 1
              */
@@ -4005,6 +4071,44 @@ export interface components {
             clock_offset_ms: number;
             load?: components["schemas"]["MachineLoad"];
             state?: components["schemas"]["MachineState"];
+        };
+        /** @description How all machines together have been doing. */
+        FarmMachines: {
+            /** @description The hours, oldest first. */
+            periods: components["schemas"]["FarmMachinePeriod"][];
+            shared_storage?: components["schemas"]["StorageRoom"];
+        };
+        /** @description The machines of the farm in an hour. */
+        FarmMachinePeriod: {
+            /**
+             * Format: date-time
+             * @description When it began.
+             * @example 2026-02-03T14:00:00Z
+             */
+            from: string;
+            /**
+             * @description The mean use of all processors, over the reports of all workers.
+             * @example 87.5
+             */
+            cpu_percent: number;
+            /**
+             * @description How many workers reported.
+             * @example 9
+             */
+            workers: number;
+        };
+        /** @description The room that a file system has. */
+        StorageRoom: {
+            /**
+             * @description Bytes that can still be written.
+             * @example 137438953472
+             */
+            free: number;
+            /**
+             * @description Bytes in all.
+             * @example 1099511627776
+             */
+            total: number;
         };
         /**
          * @description How far back a history goes:
@@ -6192,6 +6296,42 @@ export interface operations {
             default: components["responses"]["Failure"];
         };
     };
+    fetchFarmMachines: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The farm. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "periods": [
+                     *         {
+                     *           "from": "2026-02-03T14:00:00Z",
+                     *           "cpu_percent": 87.5,
+                     *           "workers": 9
+                     *         }
+                     *       ],
+                     *       "shared_storage": {
+                     *         "free": 137438953472,
+                     *         "total": 1099511627776
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["FarmMachines"];
+                };
+            };
+            default: components["responses"]["Failure"];
+        };
+    };
     fetchWorkerMachine: {
         parameters: {
             query?: {
@@ -7928,6 +8068,97 @@ export interface operations {
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             503: components["responses"]["Busy"];
+            default: components["responses"]["Failure"];
+        };
+    };
+    fetchTasks: {
+        parameters: {
+            query?: {
+                /**
+                 * @description How many entries the answer has at most; 100 if left out.
+                 * @example 50
+                 */
+                limit?: number;
+                /**
+                 * @description Own addition. The `next_cursor` of the page before, with the other parameters as they were then. Entries that come or go meanwhile do not shift the pages.
+                 * @example WyJ1cGRhdGVkIiwiZGVzYyIsMTc3MDEyNzUzMTAwMDAwMCw0MV0
+                 */
+                cursor?: components["parameters"]["cursor"];
+                /**
+                 * @description Only tasks with one of these statuses.
+                 * @example [
+                 *       "failed",
+                 *       "soft-failed"
+                 *     ]
+                 */
+                status?: components["schemas"]["TaskStatus"][];
+                /**
+                 * @description Own addition. Only what is of one of these task types, or supports one of them.
+                 * @example [
+                 *       "blender"
+                 *     ]
+                 */
+                task_type?: components["parameters"]["task_types"];
+                /**
+                 * @description Own addition. Only what has this text in its name. Upper and lower case are the same.
+                 * @example lighting
+                 */
+                name?: components["parameters"]["name_part"];
+                /**
+                 * @description Only tasks that are, or were last, assigned to one of these workers.
+                 * @example [
+                 *       "7b9e4f0a-2f6d-4c0e-8f7a-0d5b6a1c9e33"
+                 *     ]
+                 */
+                worker?: string[];
+                /**
+                 * @description Own addition. Only what changed last at this moment or later.
+                 * @example 2026-02-03T14:00:00Z
+                 */
+                updated_since?: components["parameters"]["updated_since"];
+                /**
+                 * @description Own addition. Only what changed last before this moment.
+                 * @example 2026-02-03T14:00:00Z
+                 */
+                updated_before?: components["parameters"]["updated_before"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The tasks. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "tasks": [
+                     *         {
+                     *           "job": "2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11",
+                     *           "job_name": "lighting v3",
+                     *           "task": {
+                     *             "id": "0c8a3f1e-9b52-4f0e-9c1b-6d6a2f7e4b10",
+                     *             "name": "render-1-3",
+                     *             "status": "active",
+                     *             "index_in_job": 1,
+                     *             "priority": 50,
+                     *             "task_type": "blender",
+                     *             "updated": "2026-02-03T14:05:31Z",
+                     *             "steps_completed": 2,
+                     *             "steps_total": 3
+                     *           }
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["FarmTasks"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
             default: components["responses"]["Failure"];
         };
     };

@@ -1,20 +1,18 @@
 import { expect, it } from 'vitest';
 import { assignments, sameAssignment } from './assignments';
 
-const task = (id: string, worker: string, status: 'active' | 'completed' = 'active', updated = '2026-01-01T00:00:00Z') => ({
-  id,
-  name: `task ${id}`,
-  status,
-  updated,
-  worker: { id: worker, name: worker },
+const task = (job: string, id: string, worker: string, status: 'active' | 'completed' = 'active', updated = '2026-01-01T00:00:00Z') => ({
+  job,
+  job_name: `job ${job}`,
+  task: { id, name: `task ${id}`, status, updated, worker: { id: worker, name: worker } },
 });
 
 it('finds the active task of each worker, and of two the newer', () => {
   const found = assignments([
-    { id: 'j1', name: 'One', tasks: [task('a', 'w1'), task('b', 'w2', 'completed'), task('c', ''), task('d', 'w3')] },
-    { id: 'j2', name: 'Two', tasks: [task('e', 'w3', 'active', '2026-01-01T00:00:01Z')] },
+    ...[task('1', 'a', 'w1'), task('1', 'b', 'w2', 'completed'), task('1', 'c', ''), task('1', 'd', 'w3')],
+    task('2', 'e', 'w3', 'active', '2026-01-01T00:00:01Z'),
   ]);
-  expect([...found].map(([worker, one]) => `${worker} ${one.jobName} ${one.taskId}`)).toEqual(['w1 One a', 'w3 Two e']);
+  expect([...found].map(([worker, one]) => `${worker} ${one.jobName} ${one.taskId}`)).toEqual(['w1 job 1 a', 'w3 job 2 e']);
 });
 
 it('knows when nothing has changed', () => {

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { attention } from './attention';
 import { endWords, leftText } from './estimate';
-import { hourBars, niceTop } from './hourChart';
+import { hourBars, loadBars, niceTop } from './hourChart';
 import { jobProgress } from './jobProgress';
 import { shotsOf } from './shots';
 
@@ -52,6 +52,18 @@ describe('the estimate', () => {
   });
   it('is none without one', () => expect(endWords(undefined, NOW)).toBeUndefined());
   it('an end that has passed is due', () => expect(leftText(NOW - 1, NOW)).toBe('any moment'));
+});
+
+describe('load by hour', () => {
+  it('has a place for each of the last 24 hours, also those of which nothing is known', () => {
+    const from = (hours: number): string => new Date(NOW - hours * HOUR).toISOString();
+    const bars = loadBars([{ from: from(23), cpu_percent: 40, workers: 2 }, { from: from(0), cpu_percent: 101, workers: 1 }], NOW + HOUR / 2);
+    expect(bars).toHaveLength(24);
+    expect(bars[0]).toMatchObject({ at: NOW - 23 * HOUR, percent: 40, workers: 2, height: 40 });
+    expect(bars[1]).toMatchObject({ percent: undefined, workers: 0, height: 0 });
+    expect(bars[23]).toMatchObject({ at: NOW, percent: 101, height: 100 });
+    expect(bars[23]!.x + bars[23]!.width).toBeLessThan(100);
+  });
 });
 
 describe('frames by hour', () => {

@@ -1,39 +1,65 @@
-// Frames by hour as bars. Pure geometry in a box of 100 × 100; the component draws it.
+// Frames and load by hour as bars. Pure geometry in a box of 100 × 100; the component draws it.
 import type { components } from '@/api/schema.gen';
 import { parseTime } from './times';
 
 type Period = components['schemas']['FramePeriod'];
+type LoadPeriod = components['schemas']['FarmMachinePeriod'];
 
-export interface HourBar {
+/** A bar of a chart of hours. */
+export interface Bar {
   readonly at: number;
-  readonly frames: number;
-  readonly failures: number;
   readonly x: number;
   readonly width: number;
   readonly height: number;
+  /** What stands on top of it, in another colour. */
   readonly failedHeight: number;
   /** "14:00", for every sixth hour. */
   readonly label: string;
 }
 
+export interface HourBar extends Bar {
+  readonly frames: number;
+  readonly failures: number;
+}
+
+export interface LoadBar extends Bar {
+  /** Undefined for an hour in which no worker reported. */
+  readonly percent: number | undefined;
+  readonly workers: number;
+}
+
+const HOUR = 3_600_000;
+
+/** Where a bar of so many stands, and its label. */
+function place(at: number, index: number, count: number): Pick<Bar, 'at' | 'x' | 'width' | 'label'> {
+  const step = 100 / Math.max(1, count);
+  const hour = new Date(at).getHours();
+  const label = hour % 6 === 0 ? `${String(hour).padStart(2, '0')}:00` : '';
+  return { at, x: index * step + step * 0.12, width: step * 0.76, label };
+}
+
+/** How busy the machines were in each of the last 24 hours. */
+export function loadBars(periods: readonly LoadPeriod[], now: number): LoadBar[] {
+  const known = new Map(periods.map((one) => [parseTime(one.from), one]));
+  const last = Math.floor(now / HOUR) * HOUR;
+  return Array.from({ length: 24 }, (_, index) => {
+    const at = last - (23 - index) * HOUR;
+    const period = known.get(at);
+    const percent = period?.cpu_percent;
+    return { ...place(at, index, 24), percent, workers: period?.workers ?? 0, height: Math.min(100, percent ?? 0), failedHeight: 0 };
+  });
+}
+
 export function hourBars(periods: readonly Period[]): { bars: HourBar[]; top: number; total: number } {
   const most = Math.max(0, ...periods.map((one) => one.frames + one.failures));
   const top = niceTop(most);
-  const step = 100 / Math.max(1, periods.length);
-  const bars = periods.map((one, index) => {
-    const at = parseTime(one.from);
-    const hour = new Date(at).getHours();
-    return {
-      at,
-      frames: one.frames,
-      failures: one.failures,
-      x: index * step + step * 0.12,
-      width: step * 0.76,
-      height: (100 * one.frames) / top,
-      failedHeight: (100 * one.failures) / top,
-      label: hour % 6 === 0 ? `${String(hour).padStart(2, '0')}:00` : '',
-    };
-  });
+  const bars = periods.map((one, index) => ({
+    ...place(parseTime(one.from), index, periods.length),
+    frames: one.frames,
+    failures: one.failures,
+    height: (100 * one.frames) / top,
+    failedHeight: (100 * one.failures) / top,
+  }));
   return { bars, top, total: periods.reduce((sum, one) => sum + one.frames, 0) };
 }
 

@@ -56,7 +56,9 @@ impl Farm {
     }
 
     async fn look_at(&self, file: Unchecked) -> Result<()> {
-        let look = match self.readable_path(&file) {
+        let platform =
+            if file.platform.is_empty() { Platform::current() } else { Platform::new(&file.platform) };
+        let look = match self.readable(&file.path, &platform) {
             None => Look { seen: SeenFile::default(), thumbnails: None },
             Some(path) => {
                 let _turn = self.pictures.turn().await?;
@@ -86,12 +88,11 @@ impl Farm {
         Ok(())
     }
 
-    /// Where the manager finds a file, if that is where it may look.
-    fn readable_path(&self, file: &Unchecked) -> Option<PathBuf> {
+    /// Where the manager finds a file, given by its path on a platform, if that is where it may look.
+    pub(super) fn readable(&self, path: &str, platform: &Platform) -> Option<PathBuf> {
         let live = self.live();
         let here = Platform::current();
-        let platform = if file.platform.is_empty() { here.clone() } else { Platform::new(&file.platform) };
-        let stored = live.variables.to_variables(&file.path, &platform);
+        let stored = live.variables.to_variables(path, platform);
         let path = PathBuf::from(live.variables.expand(&stored, Audience::Workers, &here));
         if path.components().any(|part| part == Component::ParentDir) || !path.is_absolute() {
             return None;

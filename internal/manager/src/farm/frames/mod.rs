@@ -8,6 +8,7 @@ pub mod preview;
 mod requeue;
 pub mod statistics;
 pub mod thumbnail;
+pub(crate) mod video;
 
 use std::collections::HashMap;
 

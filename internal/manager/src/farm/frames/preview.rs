@@ -45,6 +45,8 @@ pub struct Preview {
     pub is_chosen: bool,
     /// The path of the animation on this manager.
     pub animation: Option<String>,
+    /// The path of the finished video on this manager.
+    pub video: Option<String>,
     /// First and last frame of the sequence.
     pub ends: Option<(i64, i64)>,
     /// Every how-manieth frame is shown.
@@ -73,7 +75,8 @@ impl Farm {
         let chosen = frames::poster(self.store.read(), id).await?;
         let (still, is_chosen) = still(&places, chosen);
         let ends = places.first().zip(places.last()).map(|(first, last)| (first.frame, last.frame));
-        let nothing = Preview { ends, rate, step: 1, ..Preview::default() };
+        let video = self.preview_video(id).await?.map(|video| video.url(id));
+        let nothing = Preview { video, ends, rate, step: 1, ..Preview::default() };
         if still.is_none() {
             return Ok(nothing);
         }

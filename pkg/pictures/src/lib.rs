@@ -1,121 +1,69 @@
-//! Reads a picture of any format that Blender writes, as far as it can be read, and makes a small JPEG of it.
+//! Reads a picture of any format that Blender writes, as far as it can be read, as it looks on a screen.
+//!
+//! What is in a file decides what it is, not its name. Linear light (OpenEXR) is shown with exposure 0 and the transfer
+//! curve of sRGB. A file that would take too much memory is refused before it does.
 
-use std::fs::File;
-use std::io::{BufReader, Read};
-use std::path::Path;
+use std::io::{BufRead, Read, Seek, SeekFrom};
 
-use image::codecs::jpeg::JpegEncoder;
-use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits, Rgb, RgbImage, Rgba};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits, Rgb, RgbImage, Rgba, RgbaImage};
 
-/// Neither side of what is sent is longer, in pixels.
-pub const LONGEST_SIDE: u32 = 1920;
-/// The same for a transparent picture, which takes many times the bytes.
-const LONGEST_TRANSPARENT: u32 = 960;
-const QUALITY: u8 = 85;
 /// A picture may be this wide or high, in pixels, and take this much memory when decoded, in bytes.
 const LARGEST_SIDE: u32 = 32_768;
-const LARGEST_DECODED: u64 = 512 * 1024 * 1024;
+const LARGEST_DECODED: u64 = 768 * 1024 * 1024;
 /// Bytes of a pixel of an EXR while it is read: four 32-bit numbers.
 const EXR_PIXEL: u64 = 16;
+/// What an EXR begins with.
+const EXR_MAGIC: [u8; 4] = [0x76, 0x2f, 0x31, 0x01];
 
-/// Why there is no preview.
+/// Why a picture cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum PictureError {
+    /// The operating system says so.
     #[error("cannot be read: {0}")]
     Read(std::io::Error),
+    /// No format that is known here, or a part of one that is not.
     #[error("this format is not one that can be shown: {0}")]
     Unsupported(String),
+    /// It would take more room than a picture may.
     #[error("too large: {0}")]
     TooLarge(String),
+    /// It ends too early, or contradicts itself.
     #[error("the file is damaged: {0}")]
     Damaged(String),
-    #[error("its reader could not cope with it")]
-    Panicked,
 }
 
 impl PictureError {
     /// Whether the file itself is wrong, and not only the reader too weak.
-    pub fn is_damage(&self) -> bool {
+    #[must_use]
+    pub const fn is_damage(&self) -> bool {
         matches!(self, Self::Damaged(_))
     }
 }
 
-/// A picture as it is sent.
-#[derive(Debug)]
-pub struct Encoded {
-    pub bytes: Vec<u8>,
-    /// `image/jpeg`, or `image/png` for one that is transparent.
-    pub media_type: &'static str,
-}
-
-/// A preview.
-#[derive(Debug)]
-pub struct Scaled {
-    pub encoded: Encoded,
-    /// Every pixel is black or transparent.
-    pub is_black: bool,
-}
-
-/// Makes a JPEG of a picture, scaled down if needed, as it looks over black; or a PNG where it is transparent and that
-/// is to be kept.
-pub fn scaled(path: &Path, keep_transparency: bool) -> Result<Scaled, PictureError> {
-    let picture = read(path)?;
-    let is_transparent = keep_transparency
-        && picture.color().has_alpha()
-        && picture.to_rgba8().pixels().any(|Rgba([.., alpha])| *alpha < u8::MAX);
-    let (flat, transparent) = match is_transparent {
-        true => (over_black(picture.clone()), Some(picture)),
-        false => (over_black(picture), None),
-    };
-    let is_black = flat.pixels().all(|Rgb(channels)| *channels == [0, 0, 0]);
-    let encoded = match transparent {
-        Some(picture) => png(picture)?,
-        None => jpeg(DynamicImage::ImageRgb8(flat))?,
-    };
-    Ok(Scaled { encoded, is_black })
-}
-
-fn fitting(picture: DynamicImage, longest: u32) -> DynamicImage {
-    match picture.width().max(picture.height()) > longest {
-        true => picture.thumbnail(longest, longest),
-        false => picture,
+/// Width and height in pixels, from the beginning of the file.
+///
+/// # Errors
+/// When it is no picture that can be read.
+pub fn dimensions(mut source: impl BufRead + Seek) -> Result<(u32, u32), PictureError> {
+    if is_exr(&mut source)? {
+        return Ok(exr_parts(source)?.size);
     }
+    reader(source)?.into_dimensions().map_err(sorted)
 }
 
-fn jpeg(picture: DynamicImage) -> Result<Encoded, PictureError> {
-    let mut bytes = Vec::new();
-    let encoder = JpegEncoder::new_with_quality(&mut bytes, QUALITY);
-    let encoded = fitting(picture, LONGEST_SIDE).write_with_encoder(encoder);
-    encoded.map_err(|error| PictureError::Unsupported(error.to_string()))?;
-    Ok(Encoded { bytes, media_type: "image/jpeg" })
-}
-
-fn png(picture: DynamicImage) -> Result<Encoded, PictureError> {
-    let mut bytes = std::io::Cursor::new(Vec::new());
-    let picture = DynamicImage::ImageRgba8(fitting(picture, LONGEST_TRANSPARENT).into_rgba8());
-    let encoded = picture.write_to(&mut bytes, image::ImageFormat::Png);
-    encoded.map_err(|error| PictureError::Unsupported(error.to_string()))?;
-    Ok(Encoded { bytes: bytes.into_inner(), media_type: "image/png" })
-}
-
-/// Width and height, from the beginning of the file.
-pub fn dimensions(path: &Path) -> Result<(u32, u32), PictureError> {
-    if is_exr(path)? {
-        let size = exr_parts(path)?.size;
-        return Ok(size);
-    }
-    open(path)?.into_dimensions().map_err(sorted)
-}
-
-fn read(path: &Path) -> Result<DynamicImage, PictureError> {
-    if is_exr(path)? {
-        return read_exr(path).map(DynamicImage::ImageRgb8);
+/// The picture, as it looks on a screen. Transparency is kept.
+///
+/// # Errors
+/// When it is no picture that can be read, or a larger one than is taken.
+pub fn read(mut source: impl BufRead + Seek) -> Result<DynamicImage, PictureError> {
+    if is_exr(&mut source)? {
+        return read_exr(source);
     }
     let mut limits = Limits::default();
     limits.max_image_width = Some(LARGEST_SIDE);
     limits.max_image_height = Some(LARGEST_SIDE);
     limits.max_alloc = Some(LARGEST_DECODED);
-    let mut reader = open(path)?;
+    let mut reader = reader(source)?;
     reader.limits(limits.clone());
     let mut decoder = reader.into_decoder().map_err(sorted)?;
     // Not every decoder looks at the limits itself.
@@ -124,10 +72,9 @@ fn read(path: &Path) -> Result<DynamicImage, PictureError> {
     DynamicImage::from_decoder(decoder).map_err(sorted)
 }
 
-fn open(path: &Path) -> Result<ImageReader<BufReader<File>>, PictureError> {
-    // By what is in it: the name of a file proves nothing.
-    let file = BufReader::new(File::open(path).map_err(PictureError::Read)?);
-    ImageReader::new(file).with_guessed_format().map_err(PictureError::Read)
+/// By what is in it: the name of a file proves nothing.
+fn reader<S: BufRead + Seek>(source: S) -> Result<ImageReader<S>, PictureError> {
+    ImageReader::new(source).with_guessed_format().map_err(PictureError::Read)
 }
 
 fn sorted(error: ImageError) -> PictureError {
@@ -142,7 +89,8 @@ fn sorted(error: ImageError) -> PictureError {
 }
 
 /// Transparent pixels as they would look over black.
-fn over_black(picture: DynamicImage) -> RgbImage {
+#[must_use]
+pub fn over_black(picture: DynamicImage) -> RgbImage {
     if !picture.color().has_alpha() {
         return picture.into_rgb8();
     }
@@ -156,25 +104,24 @@ fn over_black(picture: DynamicImage) -> RgbImage {
     flat
 }
 
-fn is_exr(path: &Path) -> Result<bool, PictureError> {
-    let mut start = [0_u8; 4];
-    let mut file = File::open(path).map_err(PictureError::Read)?;
-    match file.read_exact(&mut start) {
-        Ok(()) => Ok(start == [0x76, 0x2f, 0x31, 0x01]),
-        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(false),
-        Err(error) => Err(PictureError::Read(error)),
-    }
+/// Looks at the beginning, and leaves the source there.
+fn is_exr(source: &mut (impl Read + Seek)) -> Result<bool, PictureError> {
+    let mut start = Vec::with_capacity(EXR_MAGIC.len());
+    source.take(EXR_MAGIC.len() as u64).read_to_end(&mut start).map_err(PictureError::Read)?;
+    source.seek(SeekFrom::Start(0)).map_err(PictureError::Read)?;
+    Ok(start == EXR_MAGIC)
 }
 
 /// Where the colours of an EXR are.
 struct ExrParts {
     size: (u32, u32),
     channels: [String; 3],
+    alpha: String,
 }
 
 /// Finds the channels of the first layer that has colours. Blender calls them `R`, or `ViewLayer.Combined.R`.
-fn exr_parts(path: &Path) -> Result<ExrParts, PictureError> {
-    let meta = exr::meta::MetaData::read_from_file(path, false).map_err(exr_sorted)?;
+fn exr_parts(source: impl Read) -> Result<ExrParts, PictureError> {
+    let meta = exr::meta::MetaData::read_from_unbuffered(source, false).map_err(exr_sorted)?;
     for header in &meta.headers {
         let names: Vec<String> =
             header.channels.list.iter().map(|channel| channel.name.to_string()).collect();
@@ -195,6 +142,7 @@ fn exr_parts(path: &Path) -> Result<ExrParts, PictureError> {
             return Ok(ExrParts {
                 size: (whole(size.0), whole(size.1)),
                 channels: ["R", "G", "B"].map(|colour| format!("{prefix}{colour}")),
+                alpha: format!("{prefix}A"),
             });
         }
     }
@@ -211,10 +159,11 @@ fn exr_sorted(error: exr::error::Error) -> PictureError {
     }
 }
 
-fn read_exr(path: &Path) -> Result<RgbImage, PictureError> {
+fn read_exr(mut source: impl BufRead + Seek) -> Result<DynamicImage, PictureError> {
     use exr::prelude::{ReadChannels, ReadLayers, ReadSpecificChannel, read};
 
-    let ExrParts { size: (width, height), channels: [red, green, blue] } = exr_parts(path)?;
+    let ExrParts { size: (width, height), channels: [red, green, blue], alpha } = exr_parts(&mut source)?;
+    source.seek(SeekFrom::Start(0)).map_err(PictureError::Read)?;
     let decoded = u64::from(width) * u64::from(height) * EXR_PIXEL;
     if width > LARGEST_SIDE || height > LARGEST_SIDE || decoded > LARGEST_DECODED {
         return Err(PictureError::TooLarge(format!("{width} x {height} pixels")));
@@ -226,20 +175,37 @@ fn read_exr(path: &Path) -> Result<RgbImage, PictureError> {
         .required(red.as_str())
         .required(green.as_str())
         .required(blue.as_str())
+        .optional(alpha.as_str(), 1.0_f32)
         .collect_pixels(
-            move |_, _| RgbImage::new(width, height),
-            |picture, position, (red, green, blue): (f32, f32, f32)| {
+            move |_, _| RgbaImage::new(width, height),
+            |picture, position, (red, green, blue, alpha): (f32, f32, f32, f32)| {
                 let place = u32::try_from(position.x()).ok().zip(u32::try_from(position.y()).ok());
                 if let Some(pixel) = place.and_then(|(x, y)| picture.get_pixel_mut_checked(x, y)) {
-                    *pixel = Rgb([red, green, blue].map(tone));
+                    *pixel = shown([red, green, blue], alpha);
                 }
             },
         )
         .first_valid_layer()
         .all_attributes()
         .non_parallel()
-        .from_buffered(BufReader::new(File::open(path).map_err(PictureError::Read)?));
-    Ok(picture.map_err(exr_sorted)?.layer_data.channel_data.pixels)
+        .from_buffered(source);
+    let picture = picture.map_err(exr_sorted)?.layer_data.channel_data.pixels;
+    let is_opaque = picture.pixels().all(|Rgba([.., alpha])| *alpha == u8::MAX);
+    let picture = DynamicImage::ImageRgba8(picture);
+    Ok(if is_opaque { DynamicImage::ImageRgb8(picture.into_rgb8()) } else { picture })
+}
+
+/// A pixel on a screen. In the file its colours are what it adds to what is behind it, so they grow by what it covers;
+/// one that only adds light (alpha 0, as fire often has) is shown as what it adds.
+fn shown(light: [f32; 3], alpha: f32) -> Rgba<u8> {
+    let alpha = if alpha.is_nan() { 1.0 } else { alpha.clamp(0.0, 1.0) };
+    if alpha == 0.0 && light.iter().any(|light| *light > 0.0) {
+        let [red, green, blue] = light.map(tone);
+        return Rgba([red, green, blue, u8::MAX]);
+    }
+    let covered = if alpha > 0.0 { alpha } else { 1.0 };
+    let [red, green, blue] = light.map(|light| tone(light / covered));
+    Rgba([red, green, blue, (alpha * 255.0).round() as u8])
 }
 
 /// Linear light as it is shown on a screen: exposure 0, the transfer curve of sRGB, what is brighter than white is
@@ -253,23 +219,21 @@ fn tone(linear: f32) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Cursor;
+    use std::fs::File;
+    use std::io::{BufReader, Cursor};
+    use std::path::Path;
 
     use super::*;
 
-    fn fixture(name: &str) -> std::path::PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("src/runner/fixtures/pictures").join(name)
+    fn fixture(name: &str) -> BufReader<File> {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name);
+        BufReader::new(File::open(path).unwrap())
     }
 
-    fn size_of(jpeg: &[u8]) -> (u32, u32) {
-        ImageReader::new(Cursor::new(jpeg)).with_guessed_format().unwrap().into_dimensions().unwrap()
-    }
-
-    fn in_folder(name: &str, content: &[u8]) -> (tempfile::TempDir, std::path::PathBuf) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(name);
-        std::fs::write(&path, content).unwrap();
-        (folder, path)
+    fn bytes_of(name: &str) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        fixture(name).read_to_end(&mut bytes).unwrap();
+        bytes
     }
 
     fn png(width: u32, height: u32, pixel: Rgba<u8>) -> Vec<u8> {
@@ -292,14 +256,13 @@ mod tests {
             "picture.webp",
             "transparent.png",
         ] {
-            let path = fixture(name);
-            assert_eq!(dimensions(&path).unwrap(), (24, 16), "{name}");
-            let scaled = scaled(&path, false).unwrap_or_else(|error| panic!("{name}: {error}"));
-            assert_eq!(size_of(&scaled.encoded.bytes), (24, 16), "{name}");
-            assert!(!scaled.is_black, "{name}");
+            assert_eq!(dimensions(fixture(name)).unwrap(), (24, 16), "{name}");
+            let picture = read(fixture(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!((picture.width(), picture.height()), (24, 16), "{name}");
+            assert!(over_black(picture).pixels().any(|Rgb(channels)| *channels != [0, 0, 0]), "{name}");
         }
         // All of them show the same grey cube; an EXR is as bright as what Blender itself made for a screen.
-        let middle = |name| over_black(read(&fixture(name)).unwrap()).get_pixel(12, 8).0.map(i32::from);
+        let middle = |name| over_black(read(fixture(name)).unwrap()).get_pixel(12, 8).0.map(i32::from);
         let (shown, linear) = (middle("deep.tif"), middle("half.exr"));
         assert!(shown.iter().zip(linear).all(|(a, b)| (a - b).abs() < 60), "{shown:?} {linear:?}");
         // These compressions lose a little.
@@ -313,22 +276,10 @@ mod tests {
     }
 
     #[test]
-    fn transparency_is_kept_where_it_is_wanted() {
-        for (name, keep, want) in [
-            ("transparent.png", true, "image/png"),
-            ("transparent.png", false, "image/jpeg"),
-            ("deep.tif", true, "image/jpeg"),
-        ] {
-            let encoded = scaled(&fixture(name), keep).unwrap().encoded;
-            assert_eq!((encoded.media_type, size_of(&encoded.bytes)), (want, (24, 16)), "{name} {keep}");
-        }
-    }
-
-    #[test]
     fn what_cannot_be_read_is_sorted() {
         let whole = png(64, 64, Rgba([1, 2, 3, 255]));
-        let exr = std::fs::read(fixture("half.exr")).unwrap();
-        let tiff = std::fs::read(fixture("deep.tif")).unwrap();
+        let exr = bytes_of("half.exr");
+        let tiff = bytes_of("deep.tif");
         for (name, content, damaged) in [
             ("cut.png", &whole[..whole.len() / 2], true),
             ("cut.exr", &exr[..exr.len() - 100], true),
@@ -338,11 +289,9 @@ mod tests {
             ("empty.png", &b""[..], false),
             ("video.mp4", &b"\0\0\0\x20ftypisom\0\0\x02\0"[..], false),
         ] {
-            let (_folder, path) = in_folder(name, content);
-            let error = scaled(&path, false).err().unwrap_or_else(|| panic!("{name} can be read"));
+            let error = read(Cursor::new(content)).err().unwrap_or_else(|| panic!("{name} can be read"));
             assert_eq!(error.is_damage(), damaged, "{name}: {error:?}");
         }
-        assert!(matches!(scaled(Path::new("/no/such/picture"), false), Err(PictureError::Read(_))));
     }
 
     #[test]
@@ -354,13 +303,9 @@ mod tests {
         }
         let checksum = crc32(&bomb[12..29]);
         bomb[29..33].copy_from_slice(&checksum.to_be_bytes());
-        let (_folder, path) = in_folder("bomb.png", &bomb);
-        assert_eq!(dimensions(&path).unwrap(), (30_000, 30_000));
-        assert!(
-            matches!(scaled(&path, false), Err(PictureError::TooLarge(_))),
-            "{:?}",
-            scaled(&path, false).map(|_| ())
-        );
+        assert_eq!(dimensions(Cursor::new(&bomb)).unwrap(), (30_000, 30_000));
+        let read = read(Cursor::new(&bomb));
+        assert!(matches!(read, Err(PictureError::TooLarge(_))), "{:?}", read.map(|_| ()));
     }
 
     /// As PNG has it.
@@ -374,26 +319,22 @@ mod tests {
     }
 
     #[test]
-    fn large_pictures_are_scaled_and_keep_their_shape() {
-        for (from, want) in
-            [((3840, 2160), (1920, 1080)), ((1000, 4000), (480, 1920)), ((1920, 10), (1920, 10))]
-        {
-            let (_folder, path) = in_folder("large.png", &png(from.0, from.1, Rgba([9, 200, 9, 255])));
-            assert_eq!(size_of(&scaled(&path, false).unwrap().encoded.bytes), want, "{from:?}");
-        }
-    }
-
-    #[test]
-    fn black_and_transparent_are_noticed() {
-        for (pixel, black) in [
-            (Rgba([0, 0, 0, 255]), true),
-            (Rgba([255, 255, 255, 0]), true),
-            (Rgba([255, 255, 255, 255]), false),
-            (Rgba([0, 0, 9, 255]), false),
+    fn an_exr_keeps_its_transparency() {
+        for (light, alpha, want) in [
+            ([0.18, 0.18, 0.18], 1.0, [118, 118, 118, 255]),
+            ([0.09, 0.09, 0.09], 0.5, [118, 118, 118, 128]),
+            ([0.0, 0.0, 0.0], 0.0, [0, 0, 0, 0]),
+            ([1.0, 0.18, 0.0], 0.0, [255, 118, 0, 255]),
+            ([0.18, 0.18, 0.18], f32::NAN, [118, 118, 118, 255]),
         ] {
-            let (_folder, path) = in_folder("p.png", &png(8, 8, pixel));
-            assert_eq!(scaled(&path, false).unwrap().is_black, black, "{pixel:?}");
+            assert_eq!(shown(light, alpha).0, want, "{light:?} {alpha}");
         }
+        let mut file = Cursor::new(Vec::new());
+        let half = image::Rgba32FImage::from_pixel(4, 2, Rgba([0.09, 0.09, 0.09, 0.5]));
+        DynamicImage::ImageRgba32F(half).write_to(&mut file, image::ImageFormat::OpenExr).unwrap();
+        let picture = read(Cursor::new(file.into_inner())).unwrap();
+        assert_eq!(picture.to_rgba8().get_pixel(1, 1).0, [118, 118, 118, 128]);
+        assert!(!read(fixture("half.exr")).unwrap().color().has_alpha(), "this one covers everything");
     }
 
     #[test]
@@ -403,5 +344,12 @@ mod tests {
         {
             assert_eq!(tone(linear), shown, "{linear}");
         }
+    }
+
+    #[test]
+    fn transparency_is_over_black() {
+        let half = RgbaImage::from_pixel(1, 1, Rgba([200, 100, 50, 128]));
+        let flat = over_black(DynamicImage::ImageRgba8(half));
+        assert_eq!(flat.get_pixel(0, 0), &Rgb([100, 50, 25]));
     }
 }
