@@ -1,4 +1,4 @@
-// What of the preview can be sent to somebody else: in and out point, and the job it is compared with.
+// What of the preview can be sent to somebody else: in and out point, the job it is compared with, or the video.
 import { computed, type ComputedRef } from 'vue';
 import { useRoute, useRouter, type LocationQueryValue } from 'vue-router';
 import type { Arrangement } from '@/lib/comparison';
@@ -9,6 +9,9 @@ interface PreviewAddress {
   /** Id of the other job; empty for none. */
   readonly other: ComputedRef<string>;
   readonly arrangement: ComputedRef<Arrangement>;
+  /** Whether the finished video is wanted instead of the pictures. */
+  readonly video: ComputedRef<boolean>;
+  showVideo(wanted: boolean): void;
   setPoints(points: Points): void;
   compare(other: string, arrangement: Arrangement): void;
 }
@@ -30,6 +33,8 @@ export function usePreviewAddress(): PreviewAddress {
     points,
     other: computed(() => (typeof route.query.with === 'string' ? route.query.with : '')),
     arrangement: computed(() => (route.query.as === 'wipe' ? 'wipe' : 'side')),
+    video: computed(() => route.query.show === 'video'),
+    showVideo: (wanted) => put({ show: wanted ? 'video' : undefined }),
     setPoints: ({ from, to }) => put({ in: from?.toString(), out: to?.toString() }),
     compare: (other, arrangement) => put({ with: other || undefined, as: other && arrangement === 'wipe' ? 'wipe' : undefined }),
   };
