@@ -6,6 +6,7 @@
 //   FLAMENCO_ARTIFACTS  folder for screenshots
 //   FLAMENCO_TIMEOUT    seconds that the job may take, 120 if not given
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { launch, openPage, picture } from './browser.mjs';
@@ -92,6 +93,43 @@ test('a frame opens in the viewer, and the arrow keys lead to its neighbours', a
   assert.equal(await page.getByRole('dialog').count(), 0);
 });
 
+test('a frame is held against its neighbour', async () => {
+  await page.goto(`${framePage()}/2`);
+  const viewer = page.getByRole('dialog', { name: 'Frame 2', exact: true });
+  await viewer.getByRole('button', { name: 'Difference' }).click();
+  await viewer.getByText(/^Frames 1 and 2 differ by \d+(?:\.\d)? %/).waitFor();
+  const bright = await viewer.locator('canvas').evaluate((one) => {
+    const canvas = /** @type {HTMLCanvasElement} */ (one);
+    const pixels = canvas.getContext('2d')?.getImageData(0, 0, canvas.width, canvas.height).data ?? [];
+    return pixels.some((value, at) => at % 4 !== 3 && value > 24);
+  });
+  assert.ok(bright, 'the solids have moved');
+  await picture(page, artifacts, 'frames-2-difference');
+  await page.keyboard.press('c');
+  await until('the neighbour is in its place', () => isLoaded(viewer.locator('[data-mode=other] img')));
+});
+
+test('a frame leads to the line of the log that tells of it, and that line back to the frame', async () => {
+  await page.getByRole('link', { name: 'Where its log says “Saved”' }).click();
+  const line = page.locator('[role=log] .current');
+  await line.getByRole('link').waitFor();
+  assert.match((await line.textContent()) ?? '', /Saved: '.*000002\.png'/);
+  await line.getByRole('link').click();
+  await page.waitForURL(`${framePage()}/2`);
+  await page.keyboard.press('Escape');
+});
+
+test('the pictures are saved as an archive that others can read', async () => {
+  await page.goto(`${framePage()}?range=2-4`);
+  await until('the frames of the range are shown', async () => (await page.locator('[role=option]').count()) === 3);
+  const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Pictures' }).click()]);
+  assert.equal(download.suggestedFilename(), 'Frames-to-look-at-frames.zip');
+  const script = 'import sys, zipfile; z = zipfile.ZipFile(sys.argv[1]); print(z.testzip(), *z.namelist(), *{z.read(n)[:3].hex() for n in z.namelist()})';
+  const told = execFileSync('python3', ['-c', script, await download.path()], { encoding: 'utf8' });
+  assert.equal(told.trim(), 'None 0002.jpg 0003.jpg 0004.jpg ffd8ff');
+  await page.goto(framePage());
+});
+
 test('the chart of render times leads to its frames', async () => {
   await page.getByRole('button', { name: 'Render times' }).click();
   await page.waitForURL(/view=times/);
@@ -109,7 +147,7 @@ test('the chart of render times leads to its frames', async () => {
 
 test('the table can be saved', async () => {
   await page.getByRole('button', { name: 'Table' }).click();
-  await page.getByRole('grid', { name: 'Frames' }).getByText('000001.png').waitFor();
+  await page.getByRole('grid', { name: 'Frames' }).getByText('000001.png', { exact: true }).waitFor();
   await picture(page, artifacts, 'frames-4-table');
   const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'CSV' }).click()]);
   const lines = readFileSync(await download.path(), 'utf8').trim().split('\r\n');
@@ -142,7 +180,7 @@ test('one frame is rendered again, and the others stay', async () => {
   }
   await until('the job is complete again', async () => (await jobStatus(origin, job.id)) === 'completed', patience);
   await tile(3).click();
-  await page.getByRole('heading', { name: 'Earlier attempts' }).waitFor();
+  await page.getByRole('columnheader', { name: 'Attempt 2' }).waitFor();
   await page.keyboard.press('Escape');
 });
 
@@ -176,10 +214,46 @@ test('the flip-book plays', async () => {
   assert.ok(drawn, 'there is a picture');
   await picture(page, artifacts, 'frames-5-preview');
 
+  // From the second frame to the third, and the address says so.
+  await press('Home', 1);
+  await press('ArrowRight', 2);
+  await page.keyboard.press('i');
+  await page.waitForURL(/in=2/);
+  await press('ArrowRight', 3);
+  await page.keyboard.press('o');
+  await page.waitForURL(/out=3/);
+  const played = new Set();
+  await page.keyboard.press('Space');
+  await until('it plays from the in point to the out point', async () => played.add(await frame()).size === 2, 5000);
+  for (let look = 0; look < 12; look++) played.add(await frame());
+  assert.deepEqual([...played].sort(), [2, 3]);
+  await page.keyboard.press('k');
+  await press('Home', 2);
+  await press('End', 3);
+  await page.keyboard.press('x');
+  await page.waitForURL(/\/preview$/);
+
   const animation = await page.getByRole('link', { name: 'Animated file' }).getAttribute('href');
   const answer = await fetch(new URL(animation ?? '', origin));
   assert.equal(answer.headers.get('content-type'), 'image/gif');
   assert.equal(Buffer.from(await answer.arrayBuffer()).subarray(0, 6).toString(), 'GIF89a');
+});
+
+test('two jobs of a shot are held side by side, and wiped', async () => {
+  // The same shot, as far as it matters here: a job that has no pictures yet.
+  const later = await submit(origin, { ...watchedJob(), name: 'Frames, take two', metadata: { project: 'e2e', shot: 'sh010' }, initial_status: 'paused' });
+  const stage = page.locator('canvas[data-frame]');
+  await page.getByLabel('Compare with another job of the shot').selectOption('Frames, take two');
+  await page.waitForURL((url) => url.searchParams.get('with') === later.id);
+  await page.getByText('Frames, take two: no pictures').waitFor();
+  await page.goto(`${origin}/app/jobs/${later.id}/preview?with=${job.id}&as=wipe`);
+  await page.getByRole('slider', { name: 'Where one job ends' }).waitFor();
+  await until('the other job shows the same frame', async () => {
+    await page.keyboard.press('Home');
+    await page.keyboard.press('ArrowRight');
+    return (await stage.getAttribute('data-other')) === '2' && (await stage.getAttribute('data-frame')) === '2';
+  });
+  await picture(page, artifacts, 'frames-5-wipe');
 });
 
 test('the parts of the job page have addresses', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { FramePlace, JobFrame } from '@/api/types';
-import { fileRow, formatFrames, framesCsv, frameTimes, isRendered, isTrouble, parseFrames, placeRow } from './frames';
+import { fileRow, formatFrames, framesCsv, frameTimes, isRendered, isTrouble, neighbourOf, outputNames, parseFrames, placeRow } from './frames';
 
 describe('ranges of frames', () => {
   it.each([
@@ -104,12 +104,34 @@ describe('render times', () => {
   it('is nothing without any', () => expect(frameTimes(rows(-1))).toBeNull());
 });
 
+describe('outputs', () => {
+  it.each([
+    [['/r/sh010/####.png'], ['####.png']],
+    [['/r/beauty/####.png', '/r/alpha/####.png'], ['beauty/####.png', 'alpha/####.png']],
+    [['S:\\r\\a####.png', 'S:\\r\\b####.png'], ['a####.png', 'b####.png']],
+    [['/a/x/####.png', '/b/x/####.png', '/a/y/####.png'], ['a/x/####.png', 'b/x/####.png', 'a/y/####.png']],
+    [[], []],
+  ])('%o', (outputs, names) => expect([...outputNames(outputs).values()]).toEqual(names));
+});
+
+describe('the neighbour of a frame', () => {
+  const rows = [{ frame: 9, picture: '/9' }, { frame: -2, picture: '/-2' }, { frame: 5, picture: '' }, { frame: 3, picture: '/3' }, { frame: 7, picture: '/7' }];
+  it.each([
+    [7, 'before', 3],
+    [7, 'after', 9],
+    [3, 'before', -2],
+    [5, 'after', 7],
+    [-2, 'before', undefined],
+    [9, 'after', undefined],
+  ] as const)('%d %s', (frame, side, expected) => expect(neighbourOf(rows, frame, side)?.frame).toBe(expected));
+});
+
 describe('CSV', () => {
   it('has a header, empty cells for what is unknown, and quotes where they are needed', () => {
     const rows = [fileRow({ ...FILE, path: '/r/a "b", c.png' }, 1)];
     expect(framesCsv(rows).split('\r\n')).toEqual([
-      'frame,state,name,path,worker,rendered_at,render_ms,save_ms,peak_memory,file_size,width,height,attempt',
-      '12,ok,000012.png,"/r/a ""b"", c.png",render-01,2026-01-01T00:00:00.000Z,,,,99,,,2',
+      'frame,state,name,path,output,worker,rendered_at,render_ms,save_ms,peak_memory,file_size,width,height,attempt',
+      '12,ok,000012.png,"/r/a ""b"", c.png",,render-01,2026-01-01T00:00:00.000Z,,,,99,,,2',
       '',
     ]);
   });

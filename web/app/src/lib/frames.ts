@@ -33,6 +33,8 @@ export interface FrameRow extends GridRow {
   name: string;
   nameKey: string;
   path: string;
+  /** Which output of the job the newest file belongs to: its path with `#` in place of the number. */
+  output: string;
   saveMs: number;
   peakMemory: number;
   fileSize: number;
@@ -88,7 +90,7 @@ function placeFields(place: Place, workerName: string) {
   };
 }
 
-const UNTOLD = { name: '', nameKey: '', path: '', saveMs: -1, peakMemory: -1, fileSize: -1, width: -1, height: -1 };
+const UNTOLD = { name: '', nameKey: '', path: '', output: '', saveMs: -1, peakMemory: -1, fileSize: -1, width: -1, height: -1 };
 
 /** The row of a place in the grid. What only its file tells is not in it. */
 export function placeRow(place: FramePlace, workerName: string): FrameRow {
@@ -109,6 +111,7 @@ export function fileRow(file: JobFrame, files: number): FrameRow {
     name: file.name,
     nameKey: naturalKey(file.name),
     path: file.path,
+    output: file.output ?? '',
     saveMs: file.save_ms ?? -1,
     peakMemory: file.peak_memory ?? -1,
     fileSize: file.file_size ?? -1,
@@ -116,6 +119,26 @@ export function fileRow(file: JobFrame, files: number): FrameRow {
     height: file.height ?? -1,
     rev: 0,
   };
+}
+
+/** Outputs by a name that tells them apart: the last part of the path, with as many parts before it as that takes. */
+export function outputNames(outputs: readonly string[]): Map<string, string> {
+  const parts = outputs.map((output) => output.split(/[\\/]/));
+  const longest = Math.max(1, ...parts.map((one) => one.length));
+  for (let count = 1; ; count++) {
+    const names = parts.map((one) => one.slice(-count).join('/'));
+    if (new Set(names).size === outputs.length || count >= longest) return new Map(outputs.map((output, place) => [output, names[place] ?? output]));
+  }
+}
+
+/** The frame with a picture that is nearest to a number, before it or after it. */
+export function neighbourOf<R extends Pick<FrameRow, 'frame' | 'picture'>>(rows: Iterable<R>, frame: number, side: 'before' | 'after'): R | undefined {
+  let nearest: R | undefined;
+  for (const row of rows) {
+    if (row.picture === '' || (side === 'before' ? row.frame >= frame : row.frame <= frame)) continue;
+    if (!nearest || Math.abs(row.frame - frame) < Math.abs(nearest.frame - frame)) nearest = row;
+  }
+  return nearest;
 }
 
 export function compareNumbers(a: FrameRow, b: FrameRow): number {
@@ -160,6 +183,7 @@ const CSV_COLUMNS: readonly [string, (row: FrameRow) => string | number][] = [
   ['state', (row) => row.status],
   ['name', (row) => row.name],
   ['path', (row) => row.path],
+  ['output', (row) => row.output],
   ['worker', (row) => row.workerName],
   ['rendered_at', (row) => (row.updated > 0 ? new Date(row.updated).toISOString() : '')],
   ['render_ms', (row) => told(row.renderMs)],

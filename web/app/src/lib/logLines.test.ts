@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { classifyLine } from './logLines';
+import { classifyLine, savedFile } from './logLines';
 
 describe('classifyLine', () => {
   it.each([
@@ -22,4 +22,18 @@ describe('classifyLine', () => {
   ])('%s', (line, expected) => {
     expect(classifyLine(line)).toBe(expected);
   });
+});
+
+describe('the file in a line about a saved file', () => {
+  it.each([
+    [`Saved: '/r/000001.png'`, '/r/000001.png'],
+    [`pid=123 > Saved: '/r/it's.png'`, `/r/it's.png`],
+    [`00:00.514  render           | Saved: '/r/a.exr'`, '/r/a.exr'],
+    [`Saved: "C:\\r\\a.png"`, 'C:\\r\\a.png'],
+  ])('%s', (line, path) => {
+    const found = savedFile(line);
+    expect(found?.path).toBe(path);
+    expect(line.slice(found?.from, found?.to)).toBe(path);
+  });
+  it.each([['Fra:1 Mem:3M'], [`Info: Saved "b.blend"`], ['Saved: nothing'], [`Saved: ''`]])('none in %s', (line) => expect(savedFile(line)).toBeUndefined());
 });

@@ -18,3 +18,13 @@ export function classifyLine(line: string): LogLevel {
   if (MANAGER.test(line)) return 'manager';
   return 'plain';
 }
+
+const SAVED_PATH = /Saved: (['"])(.*)\1/d;
+
+/** Where in a line the name of the file stands that it says was saved. */
+export function savedFile(line: string): { readonly path: string; readonly from: number; readonly to: number } | undefined {
+  if (!SAVED.test(line)) return undefined;
+  const found = SAVED_PATH.exec(line);
+  const [path, place] = [found?.[2], found?.indices?.[2]];
+  return path && place ? { path, from: place[0], to: place[1] } : undefined;
+}

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { findTargets } from './palette';
 
-const row = (name: string, updated: number) => ({ id: name, name, status: 'active', search: name.toLowerCase(), updated });
+const row = (name: string, updated: number, shot = name) => ({ id: name, name, status: 'active', search: name.toLowerCase(), updated, shot });
 const jobs = [row('Shot 1', 1), row('Shot 2', 2), row('Other', 3)];
 const workers = [row('node-shot', 1)];
 
@@ -16,6 +16,16 @@ describe('findTargets', () => {
 
   it('shows pages and the latest of everything for no text', () => {
     expect(findTargets('', jobs, workers).map((target) => target.kind)).toEqual([...Array<string>(7).fill('page'), 'theme', 'job', 'job', 'job', 'worker']);
+  });
+
+  it('finds saved views of the pages, and shots by their own name', () => {
+    const views = [
+      { page: 'jobs' as const, name: 'Failed today', query: { status: 'failed' } },
+      { page: 'frames' as const, name: 'Failed frames', query: { status: 'failed' } },
+    ];
+    expect(findTargets('failed', [], [], views)).toEqual([{ kind: 'view', id: 'jobs', label: 'Failed today', query: { status: 'failed' } }]);
+    const found = findTargets('sh010', [row('a', 1, 'sh010'), row('b', 2, 'sh010'), row('sh010 alone', 3)], []);
+    expect(found.filter(({ kind }) => kind === 'shot').map(({ label }) => label)).toEqual(['sh010']);
   });
 
   it('shows only so many of thousands', () => {

@@ -1,12 +1,15 @@
 // What the command palette finds.
+import type { SavedView } from './savedViews';
 import { matchesText } from './tableQuery';
 
 export interface Target {
-  readonly kind: 'page' | 'job' | 'worker' | 'theme';
-  /** Name of the route for a page, id of the object otherwise. */
+  readonly kind: 'page' | 'view' | 'shot' | 'job' | 'worker' | 'theme';
+  /** Name of the route for a page, what identifies the object otherwise. */
   readonly id: string;
   readonly label: string;
   readonly status?: string;
+  /** The filters of a view. */
+  readonly query?: Readonly<Record<string, string>>;
 }
 
 interface Named {
@@ -30,10 +33,28 @@ const FIXED: readonly Target[] = [
 
 const PER_KIND = 12;
 
-/** Pages first, then workers and jobs, the ones that changed last in front. */
-export function findTargets(text: string, jobs: Iterable<Named>, workers: Iterable<Named>): Target[] {
+interface NamedJob extends Named {
+  readonly shot: string;
+}
+
+/** Pages first, then saved views, shots, jobs and workers, the ones that changed last in front. Frames have views, but no page. */
+export function findTargets(text: string, jobs: Iterable<NamedJob>, workers: Iterable<Named>, views: readonly SavedView[] = []): Target[] {
   const pages = FIXED.filter((target) => matchesText(target.label.toLowerCase(), text));
-  return [...pages, ...newest('job', jobs, text), ...newest('worker', workers, text)];
+  const saved = views.flatMap(({ page, name, query }): Target[] =>
+    page !== 'frames' && matchesText(`${name} ${page}`.toLowerCase(), text) ? [{ kind: 'view', id: page, label: name, query }] : []);
+  const all = [...jobs];
+  return [...pages, ...saved, ...shotsCalled(text, all), ...newest('job', all, text), ...newest('worker', workers, text)];
+}
+
+/** Shots by their own name; a job without one is its own shot, and is found as a job. */
+function shotsCalled(text: string, jobs: readonly NamedJob[]): Target[] {
+  const shots = new Map<string, number>();
+  if (text === '') return [];
+  for (const { shot, name, updated } of jobs) {
+    if (shot !== name && matchesText(shot.toLowerCase(), text)) shots.set(shot, Math.max(updated, shots.get(shot) ?? 0));
+  }
+  const found = [...shots].sort(([, a], [, b]) => b - a);
+  return found.slice(0, PER_KIND).map(([shot]) => ({ kind: 'shot', id: shot, label: shot }));
 }
 
 function newest(kind: 'job' | 'worker', rows: Iterable<Named>, text: string): Target[] {

@@ -107,6 +107,59 @@ describe('frames', () => {
     expect(store.table.get('1')).toMatchObject({ name: '1.png', files: 2 });
   });
 
+  describe('with two outputs', () => {
+    const FILES = 'GET /api/v3/jobs/j/frames';
+    const beauty = (frame: number, fields: Partial<JobFrame> = {}) => file(frame, { output: '/r/b##.png', name: `b${frame}.png`, ...fields });
+    const alpha = (frame: number) => file(frame, { id: frame * 10 + 1, output: '/r/a##.png', name: `a${frame}.png`, rendered_at: T(frame + 30) });
+    const names = (store: ReturnType<typeof useFrames>) => [...store.table.values()].map((row) => row.name);
+
+    async function both(): Promise<ReturnType<typeof useFrames>> {
+      const store = await opened(rendered(1, { id: 11, files: 2, rendered_at: T(31) }), rendered(2, { id: 21, files: 2, rendered_at: T(32) }), expected(3));
+      manager.answer(FILES, { body: { frames: [beauty(1), alpha(1), beauty(2), alpha(2)] } });
+      await store.files.read();
+      return store;
+    }
+
+    it('knows them, and shows the newest file of each frame', async () => {
+      const store = await both();
+      expect(store.outputs).toEqual(['/r/a##.png', '/r/b##.png']);
+      expect(names(store)).toEqual(['a1.png', 'a2.png', '']);
+    });
+
+    it('shows the files of the one that is chosen, and all again', async () => {
+      const store = await both();
+      store.showOutput('/r/b##.png');
+      await store.reading.read();
+      expect(names(store)).toEqual(['b1.png', 'b2.png', '']);
+      expect(states(store)).toEqual(['1 ok', '2 ok', '3 expected']);
+      store.showOutput('');
+      await store.reading.read();
+      await store.files.read();
+      expect(names(store)).toEqual(['a1.png', 'a2.png', '']);
+    });
+
+    it('with an address that names one from the start, too', async () => {
+      manager.answer(GRID, { body: { places: [rendered(1, { id: 11, files: 2 })] } });
+      manager.answer(FILES, { body: { frames: [beauty(1), alpha(1)] } });
+      const store = useFrames();
+      store.turnTo('j');
+      store.showOutput('/r/b##.png');
+      await store.reading.read();
+      await store.files.read();
+      expect(names(store)).toEqual(['b1.png']);
+    });
+
+    it('an event of the other output leaves the rows alone', async () => {
+      const store = await both();
+      store.showOutput('/r/b##.png');
+      await store.reading.read();
+      store.applyUpdate({ job: 'j', frames: [alpha(3), beauty(2, { attempt: 2, rendered_at: T(59), name: 'again.png' })], refresh: false });
+      expect(names(store)).toEqual(['b1.png', 'again.png', '']);
+      store.applyUpdate({ job: 'j', frames: [beauty(3)], refresh: false });
+      expect(names(store)).toEqual(['b1.png', 'again.png', 'b3.png']);
+    });
+  });
+
   it('requeues frames as a range, and says what was left alone', async () => {
     const store = await opened(rendered(1), rendered(2), rendered(3));
     const left_alone = [{ frame: 9, reason: 'no task of this job renders this frame' }];

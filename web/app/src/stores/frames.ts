@@ -4,7 +4,7 @@ import { computed, markRaw, shallowRef } from 'vue';
 import { api, takeBody } from '@/api/client';
 import type { FrameUpdate, JobFrame } from '@/api/types';
 import { counted } from '@/lib/bulk';
-import { fileRow, formatFrames, placeRow, type FrameRow } from '@/lib/frames';
+import { fileRow, formatFrames, isRendered, placeRow, type FrameRow } from '@/lib/frames';
 import { RowTable } from '@/lib/grid/rowTable';
 import { toRequestError } from '@/api/client';
 import { useNotifications } from './notifications';
@@ -17,6 +17,11 @@ export const useFrames = defineStore('frames', () => {
   const [workers, notifications] = [useWorkers(), useNotifications()];
   const table = markRaw(new RowTable<FrameRow>((row) => row.status));
   const jobId = shallowRef('');
+  /** The files of each output, by frame, as far as they were read. */
+  let filesOf = new Map<string, Map<number, JobFrame>>();
+  const outputs = shallowRef<readonly string[]>([]);
+  /** The one output whose files the rows show; empty for the newest file of each frame. */
+  const output = shallowRef('');
 
   const reading = useReading(async (wanted) => {
     const present = new Set<string>();
@@ -35,6 +40,7 @@ export const useFrames = defineStore('frames', () => {
     const gone = [...table.values()].filter((row) => !present.has(row.id));
     for (const row of gone) table.remove(row.id);
     table.flush();
+    if (output.value !== '') void files.read();
   });
 
   /** What only the files tell (names, sizes, memory), for a table that shows it. */
@@ -45,36 +51,62 @@ export const useFrames = defineStore('frames', () => {
       const page = await takeBody(api.GET('/api/v3/jobs/{job_id}/frames', { params: { path: { job_id: jobId.value }, query } }));
       if (!wanted()) return;
       for (const file of page.frames) {
-        const known = table.get(String(file.frame));
-        if (known?.fileId === file.id) putFile(file);
+        remember(file);
+        if (output.value === '' ? table.get(String(file.frame))?.fileId === file.id : file.output === output.value) putFile(file);
       }
       cursor = page.next_cursor;
     } while (cursor !== undefined);
     table.flush();
   });
 
+  function remember(file: JobFrame): void {
+    if (!file.output) return;
+    const known = filesOf.get(file.output);
+    if (known) known.set(file.frame, file);
+    else {
+      filesOf.set(file.output, new Map([[file.frame, file]]));
+      outputs.value = [...filesOf.keys()].sort();
+    }
+  }
+
+  /** Shows the files of one output, or with an empty text the newest of each frame. */
+  function showOutput(wanted: string): void {
+    if (wanted === output.value) return;
+    output.value = wanted;
+    // The rows are of other files now, whatever they were before.
+    files.reset();
+    if (jobId.value !== '') void reading.read();
+  }
+
   function putPlace(row: FrameRow): void {
+    const file = isRendered(row.status) ? filesOf.get(output.value)?.get(row.frame) : undefined;
+    if (file) return table.put(fileRow(file, row.files));
     const known = table.get(row.id);
     // An answer may be older than an event that came while it was on its way.
     if (known && known.fileId === row.fileId && known.attempt > row.attempt) return;
     if (known?.fileId !== row.fileId || known.attempt !== row.attempt) return table.put(row);
     // The same rendering: what its file told stays true.
-    const { name, nameKey, path, saveMs, peakMemory, fileSize, width, height, search } = known;
-    table.put({ ...row, name, nameKey, path, saveMs, peakMemory, fileSize, width, height, search });
+    const { name, nameKey, path, output: of, saveMs, peakMemory, fileSize, width, height, search } = known;
+    table.put({ ...row, name, nameKey, path, output: of, saveMs, peakMemory, fileSize, width, height, search });
   }
 
   function putFile(file: JobFrame): void {
+    if (output.value !== '' && file.output && file.output !== output.value) return;
     const known = table.get(String(file.frame));
     const isNew = known !== undefined && known.fileId !== file.id;
     const row = fileRow(file, Math.max(known?.files ?? 0, isNew && known.fileId !== 0 ? 2 : 1));
-    if (known && known.updated > row.updated) return;
+    // An older event; or, with an output chosen, the file of another one that made the row until now.
+    if (known && known.updated > row.updated && (output.value === '' || known.output === row.output)) return;
     table.put(row);
   }
 
   /** True when more changed than the event says, so that the frames have to be read again. */
   function applyUpdate(update: FrameUpdate): boolean {
     if (update.job !== jobId.value) return false;
-    for (const file of update.frames) putFile(file);
+    for (const file of update.frames) {
+      remember(file);
+      putFile(file);
+    }
     return update.refresh;
   }
 
@@ -84,6 +116,7 @@ export const useFrames = defineStore('frames', () => {
     reading.reset();
     files.reset();
     table.clear();
+    [filesOf, outputs.value, output.value] = [new Map(), [], ''];
     jobId.value = id;
   }
 
@@ -106,7 +139,7 @@ export const useFrames = defineStore('frames', () => {
     return false;
   });
 
-  return { table, jobId, reading, files, anyThumb, applyUpdate, turnTo, requeue };
+  return { table, jobId, reading, files, outputs, output, anyThumb, applyUpdate, turnTo, showOutput, requeue };
 });
 
 function describeRequeue(

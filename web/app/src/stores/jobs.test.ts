@@ -193,3 +193,60 @@ describe('what no event tells', () => {
     expect([...store.table.values()].map((row) => row.framesDone)).toEqual([3, 10, -1]);
   });
 });
+
+describe('the first list', () => {
+  const LIST = 'GET /api/v3/jobs';
+  const listed = (manager: FakeManager): number => manager.asked.filter((line) => line === LIST).length;
+  const many = Array.from({ length: 1200 }, (_, place) => job(String(place)));
+
+  it('is asked for before events come, and what changed until they do is read after it', async () => {
+    manager.answer(LIST, { body: { jobs: many } });
+    const store = useJobs();
+    store.readEarly();
+    await store.reading.read();
+    const before = listed(manager);
+    const since: string[] = [];
+    vi.stubGlobal('fetch', async (request: Request) => {
+      since.push(new URL(request.url).searchParams.get('updated_since') ?? '');
+      return new Response(JSON.stringify({ jobs: [job('7', { updated: T(3), status: 'failed' }), job('new', { updated: T(3) })] }), { headers: { 'content-type': 'application/json' } });
+    });
+    await store.follow();
+    expect(before).toBeGreaterThan(0);
+    // The newest change in the list was at second 1; a little before it, because changes may come to be stored late.
+    expect(since).toEqual([new Date(Date.UTC(2025, 11, 31, 23, 59, 56)).toISOString()]);
+    expect(store.table.get('7')?.status).toBe('failed');
+    expect(store.table.size).toBe(1201);
+  });
+
+  it('is read again as a whole when it is short: something may have been deleted meanwhile', async () => {
+    manager.answer(LIST, { body: { jobs: [job('a'), job('b')] } });
+    const store = useJobs();
+    store.readEarly();
+    await store.reading.read();
+    manager.answer(LIST, { body: { jobs: [job('b')] } });
+    await store.follow();
+    expect([...store.table.values()].map((row) => row.id)).toEqual(['b']);
+  });
+
+  it('is read again as a whole each time the connection comes back', async () => {
+    manager.answer(LIST, { body: { jobs: many } });
+    const store = useJobs();
+    store.readEarly();
+    await store.follow();
+    manager.answer(LIST, { body: { jobs: many.slice(1) } });
+    await store.follow();
+    expect(store.table.get('0')).toBeUndefined();
+  });
+
+  it('is read again when it could not be had at first', async () => {
+    manager.answer(LIST, { status: 500 });
+    const store = useJobs();
+    store.readEarly();
+    await store.reading.read();
+    expect(store.reading.error).not.toBeNull();
+    manager.answer(LIST, { body: { jobs: [job('a')] } });
+    await store.follow();
+    expect(store.reading.error).toBeNull();
+    expect(store.table.size).toBe(1);
+  });
+});

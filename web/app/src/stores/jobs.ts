@@ -54,6 +54,11 @@ type JobRef = Pick<JobRow, 'id' | 'name' | 'status'>;
 /** A job that just finished is read once by itself; more than so many at once wait for the next whole list. */
 const MOST_NAMED = 20;
 
+/** A list of up to so many jobs costs next to nothing. */
+const SHORT = 1000;
+/** How much later than others a change may come to be stored, in milliseconds. */
+const MARGIN = 5000;
+
 const REASON = 'requested from web interface';
 
 const DONE: Record<JobAction, (subject: string) => string> = {
@@ -144,6 +149,40 @@ export const useJobs = defineStore('jobs', () => {
     reconcile(table, rows, interim);
     table.flush();
   });
+
+  // The first list is asked for before the subscription holds: it is the largest thing that a page waits for.
+  let early: Promise<void> | undefined;
+  /** Asks for the list at once. What changes until {@link follow} is not told by events, and is read by that. */
+  function readEarly(): void {
+    early ??= reading.read();
+  }
+
+  /** Brings the list up to date now that events come: with what changed since it was read, or else with all of it. */
+  async function follow(): Promise<void> {
+    const first = early;
+    // The second time, the connection was lost in between: then only all of it will do.
+    early = undefined;
+    if (!first) return reading.read();
+    await first;
+    // A short list is read again as a whole: only that tells what was deleted in between.
+    if (!reading.ready.value || reading.error.value || table.size <= SHORT) return reading.read();
+    try {
+      await readChanges();
+    } catch {
+      await reading.read();
+    }
+  }
+  /** Reads the jobs that changed since the newest change in the table. */
+  async function readChanges(): Promise<void> {
+    let newest = 0;
+    for (const row of table.values()) newest = Math.max(newest, row.updated);
+    const query = newest === 0 ? {} : { updated_since: new Date(newest - MARGIN).toISOString() };
+    const { jobs } = await takeBody(api.GET('/api/v3/jobs', { params: { query } }));
+    for (const row of jobs.map(listedRow)) {
+      const known = table.get(row.id);
+      if (!interim.gone.has(row.id) && (!known || known.updated <= row.updated)) table.put(row);
+    }
+  }
 
   function applyUpdate(update: JobUpdate): void {
     const known = table.get(update.id);
@@ -254,7 +293,7 @@ export const useJobs = defineStore('jobs', () => {
     notifications.show(describeOutcome(outcome, 'job', (subject) => `${done} ${subject}`));
   }
 
-  return { table, reading, applyUpdate, readProgress, act, remove, describeDeletion, setPriority, setTag };
+  return { table, reading, readEarly, follow, applyUpdate, readProgress, act, remove, describeDeletion, setPriority, setTag };
 });
 
 function requestStatus(id: string, status: JobStatus): Promise<unknown> {

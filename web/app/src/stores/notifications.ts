@@ -42,8 +42,17 @@ export const useNotifications = defineStore('notifications', () => {
   function show(notice: NewNotice): void {
     const added = note(notice);
     toasts.value = [...toasts.value, added].slice(-TOASTS);
+    // What leads somewhere is news; the rest answers who sits at the page.
+    if (added.to) for (const teller of tellers) teller(added);
     if (added.level === 'error') return;
     setTimeout(() => dismiss(added.id), added.undo ? UNDO_TIME : TOAST_TIME);
+  }
+
+  const tellers = new Set<(notice: Notice) => void>();
+  /** Calls `teller` with every message that is news. */
+  function onNews(teller: (notice: Notice) => void): () => void {
+    tellers.add(teller);
+    return () => tellers.delete(teller);
   }
 
   function dismiss(id: number): void {
@@ -54,5 +63,5 @@ export const useNotifications = defineStore('notifications', () => {
     seenUpTo.value = list.value.at(-1)?.id ?? 0;
   }
 
-  return { list, toasts, unread, note, show, dismiss, markSeen };
+  return { list, toasts, unread, note, show, onNews, dismiss, markSeen };
 });

@@ -1,7 +1,7 @@
 // The filter of the frames view by range, time and worker, in the address.
 import { computed, type ComputedRef } from 'vue';
 import { useRoute, useRouter } from 'vue-router';
-import { acceptedFrames, readFrameFilter, writeFrameFilter, type FrameFilter } from '@/lib/frameFilter';
+import { acceptedFrames, isSameFilter, readFrameFilter, writeFrameFilter, type FrameFilter } from '@/lib/frameFilter';
 import type { FrameRow } from '@/lib/frames';
 import type { RowFilter } from '@/lib/grid/gridView';
 
@@ -18,7 +18,7 @@ export function useFrameFilter(): AddressFilter {
   const filter = computed<FrameFilter>((before) => {
     if (route.name !== home && before) return before;
     const now = readFrameFilter(route.query);
-    return before && before.range === now.range && before.slower === now.slower && before.worker === now.worker ? before : now;
+    return before && isSameFilter(before, now) ? before : now;
   });
   const accepts = computed(() => acceptedFrames(filter.value));
   function set(change: Partial<FrameFilter>): void {

@@ -1,7 +1,7 @@
 // The moving part of a flip-book: its sequence, its clock, and the pictures it needs next.
 import { computed, onScopeDispose, shallowRef, watch, type ComputedRef, type ShallowRef } from 'vue';
 import { compareNumbers, type FrameRow } from '@/lib/frames';
-import { STANDING, posterAt, preloadOrder, slotsOf, tick, type Playback, type Slot } from '@/lib/playback';
+import { STANDING, posterAt, preloadOrder, slotsOf, spanOf, tick, type Playback, type Points, type Slot, type Span } from '@/lib/playback';
 import { useFrames } from '@/stores/frames';
 import { PictureCache } from './pictureCache';
 
@@ -14,12 +14,23 @@ export interface FlipBook {
   /** What a person does; from then on the book does not go to the poster by itself. */
   move(next: Playback): void;
   readonly slot: ComputedRef<Slot | undefined>;
+  /** What is played of it. */
+  readonly span: ComputedRef<Span>;
   readonly cache: PictureCache;
   readonly fps: ShallowRef<number>;
 }
 
-/** `everyNumber`: see {@link slotsOf}. `poster` is the frame to stand on at first, if one was chosen. */
-export function useFlipBook(everyNumber: () => boolean, poster: () => number | undefined): FlipBook {
+interface Wishes {
+  /** See {@link slotsOf}. */
+  readonly everyNumber: () => boolean;
+  /** The frame to stand on at first, if one was chosen. */
+  readonly poster: () => number | undefined;
+  readonly points: () => Points;
+  /** Frames of a second job, whose pictures are needed as well. */
+  readonly others: () => readonly FrameRow[];
+}
+
+export function useFlipBook({ everyNumber, poster, points, others }: Wishes): FlipBook {
   const frames = useFrames();
   const cache = new PictureCache();
   const now = shallowRef<Playback>(STANDING);
@@ -32,6 +43,8 @@ export function useFlipBook(everyNumber: () => boolean, poster: () => number | u
     return slotsOf(rows, everyNumber());
   });
   const slot = computed(() => slots.value[now.value.at]);
+  const span = computed(() => spanOf(slots.value, points()));
+  const otherRows = computed(() => new Map(others().map((row) => [row.frame, row])));
 
   watch(slots, (sequence, before) => {
     // The book grows while it is looked at: the frame that is shown stays the same.
@@ -47,9 +60,10 @@ export function useFlipBook(everyNumber: () => boolean, poster: () => number | u
     return chosen >= 0 ? chosen : posterAt(sequence);
   }
 
-  watch([now, slots], ([playback, sequence]) => {
+  watch([now, slots, otherRows], ([playback, sequence, other]) => {
     const order = preloadOrder(playback.at, sequence.length, WINDOW, playback.speed < 0);
-    const rows = order.flatMap((at) => sequence[at]?.row ?? []).filter((row) => row.thumb !== '');
+    const wanted = order.flatMap((at) => [sequence[at]?.row ?? [], other.get(sequence[at]?.frame ?? NaN) ?? []].flat());
+    const rows = wanted.filter((row) => row.thumb !== '');
     // The small ones first: they are there at once, and good enough until the large ones are.
     const nearest = rows[0] ? [rows[0].picture] : [];
     cache.want([...nearest, ...rows.map((row) => row.thumb), ...rows.map((row) => row.picture)]);
@@ -64,7 +78,7 @@ export function useFlipBook(everyNumber: () => boolean, poster: () => number | u
     // After a pause of the page the clock does not run to catch up.
     if (time - due > 500) due = time;
     while (time >= due && now.value.speed !== 0) {
-      now.value = tick(now.value, slots.value.length);
+      now.value = tick(now.value, span.value);
       due += 1000 / fps.value;
     }
   }
@@ -81,5 +95,5 @@ export function useFlipBook(everyNumber: () => boolean, poster: () => number | u
     touched = true;
     now.value = next;
   }
-  return { slots, now, slot, cache, fps, move };
+  return { slots, now, slot, span, cache, fps, move };
 }

@@ -23,6 +23,13 @@ function figure(key: Part, label: string, name: string, rest: Partial<GridColumn
 
 export const WORKER_COLUMNS: readonly GridColumn<WorkerRow>[] = [
   {
+    key: 'enabled',
+    label: 'Enabled',
+    width: 78,
+    hideBelow: 620,
+    order: { fields: ['enabled'], compare: (a, b) => Number(b.enabled) - Number(a.enabled) },
+  },
+  {
     key: 'status',
     label: 'Status',
     width: 170,

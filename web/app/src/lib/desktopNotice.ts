@@ -1,0 +1,38 @@
+// Messages on the desktop, for who asked for them and looks at something else.
+import { computed, shallowRef } from 'vue';
+import { remembered } from './remembered';
+
+/** `impossible`: browsers allow it only for pages that came over HTTPS, or from this machine. */
+export type DesktopState = 'on' | 'off' | 'refused' | 'impossible';
+
+export function desktopState(permission: NotificationPermission | undefined, wanted: boolean): DesktopState {
+  if (permission === undefined) return 'impossible';
+  if (permission === 'denied') return 'refused';
+  return wanted && permission === 'granted' ? 'on' : 'off';
+}
+
+const wanted = remembered('desktop-notices', 'off');
+const permission = (): NotificationPermission | undefined => (globalThis.isSecureContext && 'Notification' in globalThis ? Notification.permission : undefined);
+
+/** Raised when the answer of the browser may be another one. */
+const asked = shallowRef(0);
+
+export const desktopNotices = computed(() => (void asked.value, desktopState(permission(), wanted.value === 'on')));
+
+/** Turns them on, after asking the person who sits there, or off. */
+export async function wantDesktopNotices(on: boolean): Promise<void> {
+  wanted.value = 'off';
+  if (on && permission() !== undefined && (await Notification.requestPermission()) === 'granted') wanted.value = 'on';
+  asked.value++;
+}
+
+/** Shows a message, unless the page is looked at anyway. `open` runs when it is clicked. */
+export function tellOnDesktop(text: string, open: () => void): void {
+  if (!document.hidden || wanted.value !== 'on' || desktopState(permission(), true) !== 'on') return;
+  const notice = new Notification(document.title, { body: text, icon: '/app/favicon.png' });
+  notice.onclick = () => {
+    window.focus();
+    notice.close();
+    open();
+  };
+}
