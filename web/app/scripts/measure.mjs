@@ -3,13 +3,14 @@
 //   - the longest frame while 100,000 tasks are scrolled (a real job of a real manager),
 //   - the longest frame while 500 task updates a second arrive (a made-up feed: the real events, sent to the real page by
 //     the browser's own socket handler, because no manager runs 500 tasks a second on a small machine),
-//   - the longest frame while the log of a task with 100 MB is opened and searched.
+//   - the longest frame while the log of a task with 100 MB is opened and searched,
+//   - how many pictures of 1920 × 1080 a second the manager makes thumbnails of, and how much they take.
 //
 // Usage: npm run measure            after `npm run build`
 //   FLAMENCO_PROGRAMS  folder of flamenco-manager, ../../target/debug if not given
 //   FLAMENCO_WEB       where the built app is served, if not by the manager itself (`vite preview`)
 import { spawn } from 'node:child_process';
-import { createWriteStream, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createWriteStream, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -24,6 +25,7 @@ const JOBS = Number(process.env.MEASURE_JOBS ?? 10_000);
 const TASKS = Number(process.env.MEASURE_TASKS ?? 100_000);
 const UPDATES = 500;
 const LOG_MB = 100;
+const PICTURES = 300;
 const folder = mkdtempSync(join(tmpdir(), 'flamenco-measure.'));
 
 /** @returns {Promise<number>} */
@@ -97,6 +99,7 @@ try {
   await scrollTasks(origin, big.id);
   await feedTasks(origin, big.id);
   await bigLog(origin, big.id);
+  await thumbnails();
 } finally {
   await browser?.close();
   await server?.close();
@@ -253,4 +256,60 @@ async function bigLog(/** @type {string} */ origin, /** @type {string} */ job) {
   await page.waitForFunction(() => document.querySelector('[aria-label="Hits in the whole log"] li') !== null, undefined, { timeout: 120_000 });
   await frames(page, `searching ${LOG_MB} MB of log, ${((performance.now() - started) / 1000).toFixed(1)} s`);
   await page.context().close();
+}
+
+/** A picture with as much in it as a render has: soft light, edges, and some grain. */
+const PAINT = async () => {
+  const canvas = new OffscreenCanvas(1920, 1080);
+  const paint = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext('2d'));
+  const sky = paint.createLinearGradient(0, 0, 0, 1080);
+  sky.addColorStop(0, '#27476b');
+  sky.addColorStop(1, '#d9a877');
+  paint.fillStyle = sky;
+  paint.fillRect(0, 0, 1920, 1080);
+  for (let shape = 0; shape < 6000; shape++) {
+    paint.fillStyle = `hsl(${Math.random() * 360} 45% ${20 + Math.random() * 60}% / 0.25)`;
+    paint.beginPath();
+    paint.ellipse(Math.random() * 1920, Math.random() * 1080, Math.random() * 40, Math.random() * 40, 0, 0, 7);
+    paint.fill();
+  }
+  const blob = await canvas.convertToBlob({ type: 'image/jpeg', quality: 0.85 });
+  return [...new Uint8Array(await blob.arrayBuffer())];
+};
+
+/** As a worker sends them: eight at a time, each answered when its thumbnails are on disk. */
+async function thumbnails() {
+  const page = await freshPage();
+  await page.goto('about:blank');
+  const picture = Buffer.from(await page.evaluate(PAINT));
+  await page.context().close();
+  const job = await submit(direct, { ...sleepJob('A job with pictures', 1), priority: 100 });
+  const [name, secret, types] = ['measure', 'a secret', ['misc']];
+  const post = async (/** @type {string} */ path, /** @type {BodyInit} */ body, /** @type {Record<string, string>} */ headers) => {
+    const answer = await fetch(`${direct}/api/v3/worker/${path}`, { method: 'POST', headers, body });
+    if (!answer.ok) throw new Error(`${path} answered ${answer.status}: ${await answer.text()}`);
+    return answer.headers.get('content-type')?.includes('json') ? answer.json() : undefined;
+  };
+  const json = { 'content-type': 'application/json' };
+  const { uuid } = await post('register-worker', JSON.stringify({ name, secret, platform: 'linux', supported_task_types: types }), json);
+  const as = { authorization: `Basic ${Buffer.from(`${uuid}:${secret}`).toString('base64')}` };
+  await post('sign-on', JSON.stringify({ name, supported_task_types: types, software_version: '1' }), { ...json, ...as });
+  await post('state-changed', JSON.stringify({ status: 'awake' }), { ...json, ...as });
+  const task = await post('task', '', as);
+  const started = performance.now();
+  let next = 1;
+  await Promise.all(
+    Array.from({ length: 8 }, async () => {
+      while (next <= PICTURES) {
+        const of = new URLSearchParams({ frame: String(next), path: `/out/${next++}.jpg`, rendered_at: new Date().toISOString() });
+        await post(`task/${task.uuid}/output-produced?${of}`, new Uint8Array(picture), { ...as, 'content-type': 'image/jpeg' });
+      }
+    }),
+  );
+  const seconds = (performance.now() - started) / 1000;
+  const files = join(folder, 'flamenco-manager-storage', `job-${job.id.slice(0, 4)}`, job.id);
+  const made = readdirSync(files).filter((file) => file.startsWith('frame-'));
+  const bytes = made.reduce((sum, file) => sum + statSync(join(files, file)).size, 0);
+  if (made.length !== 2 * PICTURES) throw new Error(`${made.length} thumbnails of ${PICTURES} pictures`);
+  note(`thumbnails of ${PICTURES} pictures of 1920 × 1080, ${(picture.length / 1000).toFixed(0)} kB each`, `${(PICTURES / seconds).toFixed(1)} pictures a second, ${(bytes / PICTURES / 1000).toFixed(1)} kB a frame in two sizes`);
 }

@@ -20,13 +20,23 @@ pub fn command(folder: &Path) -> Command {
 
 /// Writes a configuration for a manager on a free port, and gives its address.
 pub fn configure(folder: &Path, shaman: &str) -> SocketAddr {
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = free_address();
     let yaml = format!(
         "_meta: {{ version: 3 }}\nlisten: {address}\nautodiscoverable: false\nshared_storage_path: storage\n\
          shaman: {{ {shaman} }}\n"
     );
     fs::write(folder.join("flamenco-manager.yaml"), yaml).unwrap();
     address
+}
+
+/// An address that nobody listens at, and that no outgoing connection is given while the manager is between two runs.
+fn free_address() -> SocketAddr {
+    loop {
+        let port = rand::random_range(20_000..32_768_u16);
+        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
+            return listener.local_addr().unwrap();
+        }
+    }
 }
 
 /// A process that is killed when it is dropped.

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::connection::Connection;
+use crate::address::free_address;
 use crate::children::Child;
 
 /// How long the manager may take to start.
@@ -72,9 +73,7 @@ impl Manager {
 
     /// Starts `program` in `folder`, with nothing in its database.
     pub async fn start(program: &Path, folder: &Path, database: &Database) -> Result<Self> {
-        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).context("cannot find a free port")?;
-        let host = listener.local_addr()?.to_string();
-        drop(listener);
+        let host = free_address()?;
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let database = match database {
             Database::Sqlite => "flamenco-manager.sqlite".to_owned(),

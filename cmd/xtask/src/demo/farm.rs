@@ -1,7 +1,6 @@
 //! The manager, its worker, and the blend file they get.
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -10,6 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use flamenco_client::Client;
 use flamenco_client::api::{operations, types};
 
+use crate::address::free_address;
 use crate::children::Child;
 
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -155,12 +155,6 @@ fn configuration(folder: &Path) -> Result<String> {
          shaman: {{ enabled: false }}\n",
         serde_json::to_string(folder)?
     ))
-}
-
-/// An address of this machine that nothing listens on.
-fn free_address() -> Result<String> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot find a free port")?;
-    Ok(listener.local_addr().context("cannot find a free port")?.to_string())
 }
 
 /// Lets Blender make the blend file.
