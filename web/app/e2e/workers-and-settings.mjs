@@ -105,6 +105,17 @@ test('a request to a worker is made, seen, and withdrawn', async () => {
   await until('the worker is awake', async () => (await workers(origin)).some(({ id, status }) => id === worker.id && status === 'awake'));
 });
 
+test('the switch of a worker disables it, and the message takes that back', async () => {
+  await page.goto(`${origin}/app/workers`);
+  const turn = page.getByRole('grid', { name: 'Workers' }).getByRole('switch').first();
+  await turn.click();
+  await page.locator('[role=switch][aria-checked=false]').waitFor();
+  assert.equal((await workers(origin)).filter((one) => one.enabled === false).length, 1);
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await until('it is enabled again', async () => (await workers(origin)).every((one) => one.enabled !== false));
+  await page.locator('[role=switch][aria-checked=true]').first().waitFor();
+});
+
 test('removing a worker asks first, and says that it is not offline', async () => {
   await page.goto(`${origin}/app/workers/${worker.id}`);
   await page.getByRole('button', { name: 'Change status' }).click();
