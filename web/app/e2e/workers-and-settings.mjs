@@ -100,9 +100,13 @@ test('a request to a worker is made, seen, and withdrawn', async () => {
   await pane.getByRole('button', { name: 'Change status' }).click();
   await page.getByRole('menuitem', { name: /^Send to sleep.*after its current task/ }).click();
   await toast(/^Asked worker .* to sleep after the current task\.$/).waitFor();
+  // It has no task, so that it goes to sleep at once, and the list says so by itself.
+  const row = page.getByRole('grid', { name: 'Workers' }).locator(`[data-id="${worker.id}"]`);
+  await row.locator('[data-status=asleep]').waitFor();
   await pane.getByRole('button', { name: 'Change status' }).click();
   await page.getByRole('menuitem', { name: /^Wake up/ }).click();
   await until('the worker is awake', async () => (await workers(origin)).some(({ id, status }) => id === worker.id && status === 'awake'));
+  await row.locator('[data-status=awake]').waitFor();
 });
 
 test('the switch of a worker disables it, and the message takes that back', async () => {
