@@ -72,6 +72,8 @@ class FlamencoVersion(Model):
     #: * `machine`: workers may report how their machine is doing with `reportMachine`.
     #: * `thumbnails`: workers may say which frame a picture is of when they send it with
     #: `taskOutputProduced`.
+    #: * `log-position`: a piece of log that `taskUpdate` is told the place of is stored once, however often
+    #: it comes.
     features: list[str] | None = None
 
 
@@ -347,8 +349,29 @@ class TaskUpdate(Model):
     activity: str | None = None
     #: Text to append to the log of the task, one or more lines.
     log: str | None = None
+    log_position: LogPosition | None = None
     #: How many steps of the task are finished in total. More than the task has counts as all.
     steps_completed: int | None = None
+
+
+@dataclasses.dataclass(kw_only=True)
+class LogPosition(Model):
+    """Own addition. Where the `log` of an update belongs in what its worker says over time, so that a worker
+    which got no answer can send it again: what the manager has already is not stored twice. To be used
+    when the manager lists the feature `log-position`.
+
+    A worker numbers the bytes of all its log texts, of whichever tasks, in the order in which it sends
+    them, and sends the next one when the one before it was answered. A piece may be sent again with more
+    text at its end. A piece that starts behind the end of the one before it is no error. The manager
+    remembers the last stream of a worker only, and forgets that of a worker when 10,000 others have sent
+    something since.
+    """
+
+    #: Which numbering this is. A worker makes up another one whenever it does not know for sure where it was,
+    #: such as at each start.
+    stream: str
+    #: How many bytes of the stream, in UTF-8, come before this `log`.
+    offset: int
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -2198,7 +2221,12 @@ TaskUpdate.WIRE = (
     Field("task_status", "taskStatus", Choice(TaskStatus)),
     Field("activity", "activity", wire.TEXT),
     Field("log", "log", wire.TEXT),
+    Field("log_position", "log_position", Of(LogPosition)),
     Field("steps_completed", "steps_completed", wire.INTEGER),
+)
+LogPosition.WIRE = (
+    Field("stream", "stream", wire.TEXT, required=True),
+    Field("offset", "offset", wire.INTEGER, required=True),
 )
 MayKeepRunning.WIRE = (
     Field("may_keep_running", "mayKeepRunning", wire.BOOLEAN, required=True),

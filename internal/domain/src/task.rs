@@ -25,6 +25,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::ids::{JobId, TaskId, WorkerId};
 use crate::job::JobStatus;
@@ -158,6 +159,17 @@ pub struct TaskReport {
     pub steps_completed: Option<i64>,
     /// Text for the task log.
     pub log: Option<String>,
+    /// Where that text belongs in what the worker says, if the worker told.
+    pub log_position: Option<LogPosition>,
+}
+
+/// Where a text belongs in what a worker says over time, so that one that comes again is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogPosition {
+    /// Which numbering of its bytes this is.
+    pub stream: Uuid,
+    /// Bytes of the stream before the text.
+    pub offset: u64,
 }
 
 /// Why a report about a task is refused. Nothing changes then.

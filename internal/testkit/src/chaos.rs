@@ -19,8 +19,8 @@ use flamenco_api::operations::{
     ScheduleTaskResponse, SubmitJobResponse,
 };
 use flamenco_api::types::{
-    AssignedTask, JobStatus, TaskStatus, TaskUpdate, WorkerRegistration, WorkerSignOn, WorkerStateChanged,
-    WorkerStatus,
+    AssignedTask, JobStatus, LogPosition, TaskStatus, TaskUpdate, WorkerRegistration, WorkerSignOn,
+    WorkerStateChanged, WorkerStatus,
 };
 use flamenco_client::Client;
 use rand::rngs::StdRng;
@@ -31,9 +31,7 @@ use uuid::Uuid;
 use crate::{PLAN_JOB_TYPE, TestManager};
 
 /// Without any progress for this long, something hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
-const NOTHING: TaskUpdate =
-    TaskUpdate { task_status: None, activity: None, log: None, steps_completed: None };
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// How bad the day is.
 #[derive(Debug, Clone, Copy)]
@@ -211,8 +209,8 @@ impl Chaos {
     }
 }
 
-/// Finds every acknowledged line in the log of its task, and each completion at most once. A log that was begun anew,
-/// since the task was taken from its worker, is not looked at.
+/// Finds every acknowledged line in the log of its task once, and each completion at most once. A log that
+/// was begun anew, since the task was taken from its worker, is not looked at.
 fn check_logs(seen: &Acknowledged, storage: &Path, job: Uuid, plan: Plan) -> usize {
     let seed = plan.seed;
     let folder = storage.join(format!("job-{}", &job.to_string()[..4])).join(job.to_string());
@@ -226,10 +224,8 @@ fn check_logs(seen: &Acknowledged, storage: &Path, job: Uuid, plan: Plan) -> usi
             let file = folder.join(format!("task-{task}.txt"));
             std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
         });
-        assert!(
-            log.lines().any(|is| is == line),
-            "seed {seed}: {line:?} is missing in the log of {task}:\n{log}"
-        );
+        let times = log.lines().filter(|is| is == line).count();
+        assert_eq!(times, 1, "seed {seed}: how often {line:?} is in the log of {task}:\n{log}");
         found += 1;
     }
     for (task, log) in logs {
@@ -254,7 +250,8 @@ struct Worker {
     shared: Arc<Shared>,
     random: StdRng,
     number: usize,
-    lines: usize,
+    /// Where its next line belongs in all that it logs.
+    position: LogPosition,
     /// What was answered long ago, and is on its way once more.
     stale: Vec<(Uuid, TaskUpdate)>,
     id: Option<Uuid>,
@@ -270,7 +267,7 @@ impl Worker {
             random: StdRng::seed_from_u64(shared.plan.seed.wrapping_add(number as u64)),
             client: Client::builder(url.clone()).build().expect("a client"),
             number,
-            lines: 0,
+            position: LogPosition { stream: Uuid::new_v4(), offset: 0 },
             stale: Vec::new(),
             id: None,
             secret: format!("secret of {number}"),
@@ -380,12 +377,14 @@ impl Worker {
     async fn run(&mut self, task: &AssignedTask) {
         let me = self.id.unwrap_or_default();
         self.shared.seen.lock().expect("nobody panicked").taken.entry(task.uuid).or_default().push(me);
-        let status = |status| TaskUpdate { task_status: Some(status), ..NOTHING };
+        let status = |status| TaskUpdate { task_status: Some(status), ..TaskUpdate::default() };
         let mut updates = vec![status(TaskStatus::Active)];
         for steps in 1..3 {
-            self.lines += 1;
-            let line = format!("line {} of worker {}", self.lines, self.number);
-            updates.push(TaskUpdate { log: Some(line), steps_completed: Some(steps), ..NOTHING });
+            let line = format!("line at {} of worker {}\n", self.position.offset, self.number);
+            let (log_position, steps_completed) = (Some(self.position.clone()), Some(steps));
+            self.position.offset += i64::try_from(line.len()).expect("a line is short");
+            let log = Some(line);
+            updates.push(TaskUpdate { log, log_position, steps_completed, ..TaskUpdate::default() });
         }
         updates.push(status(TaskStatus::Completed));
         for update in updates {
@@ -411,9 +410,7 @@ impl Worker {
     /// Writes down what was acknowledged.
     fn note(&mut self, task: Uuid, me: Uuid, update: &TaskUpdate) {
         let mut seen = self.shared.seen.lock().expect("nobody panicked");
-        if let Some(line) = &update.log {
-            seen.logged.push((task, line.clone()));
-        }
+        seen.logged.extend(update.log.iter().map(|line| (task, line.trim_end().to_owned())));
         if update.task_status == Some(TaskStatus::Completed) {
             match seen.completed.insert(task, me) {
                 Some(other) if other != me => {
@@ -482,7 +479,7 @@ impl Worker {
         Answered::Never
     }
 
-    /// The same once more. A line of a log may then be there twice; nothing else may change.
+    /// The same once more. Nothing may change.
     async fn repeat(&mut self, task: Uuid, update: &TaskUpdate) {
         if let Ok(answer) = self.client().task_update(task, update).await
             && !matches!(answer.status().as_u16(), 204 | 409 | 503)

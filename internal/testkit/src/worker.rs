@@ -129,13 +129,13 @@ impl FakeWorker {
     /// Reports the status of a task; gives the HTTP status of the answer.
     pub async fn report_task(&self, task: Uuid, status: &str) -> u16 {
         let task_status = Some(TaskStatus::from_str(status).expect("a task status"));
-        self.report(task, &TaskUpdate { task_status, activity: None, log: None, steps_completed: None }).await
+        self.report(task, &TaskUpdate { task_status, ..TaskUpdate::default() }).await
     }
 
     /// Reports text for a task's log; gives the HTTP status of the answer.
     pub async fn log(&self, task: Uuid, text: &str) -> u16 {
         let log = Some(text.to_owned());
-        self.report(task, &TaskUpdate { log, task_status: None, activity: None, steps_completed: None }).await
+        self.report(task, &TaskUpdate { log, ..TaskUpdate::default() }).await
     }
 
     /// Completes a task.

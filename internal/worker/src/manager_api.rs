@@ -12,11 +12,15 @@ use http::StatusCode;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
+mod feature;
+
+pub use feature::Feature;
+use feature::LEARNED;
 pub use flamenco_api::types::{MayKeepRunning, WorkerStatus};
 
 use crate::config::software_version;
 use crate::credentials::Credentials;
-use crate::outbox::{Answer, FrameReport, FrameState, ReportedStatus, TaskReport};
+use crate::outbox::{Answer, FrameReport, FrameState, LogPosition, ReportedStatus, TaskReport};
 use crate::pictures::preview::Encoded;
 use crate::runner::Command;
 
@@ -94,40 +98,6 @@ pub enum Fetched {
     Nothing,
     /// Another state is requested; go there first.
     GoTo(WorkerStatus),
-}
-
-/// Something that not every manager offers. It is used only when the manager lists its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Feature {
-    /// Reports about frames.
-    Frames,
-    /// Reports about the machine.
-    Machine,
-    /// Pictures of single frames, transparent ones too.
-    Thumbnails,
-}
-
-/// The manager has said what it offers, be it nothing.
-const LEARNED: u8 = 1 << 7;
-
-impl Feature {
-    const ALL: [Self; 3] = [Self::Frames, Self::Machine, Self::Thumbnails];
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Frames => "frames",
-            Self::Machine => "machine",
-            Self::Thumbnails => "thumbnails",
-        }
-    }
-
-    const fn bit(self) -> u8 {
-        match self {
-            Self::Frames => 1,
-            Self::Machine => 2,
-            Self::Thumbnails => 4,
-        }
-    }
 }
 
 /// What became of a picture that was sent.
@@ -365,9 +335,14 @@ impl Manager {
         if let Some(frames) = report.frames {
             return self.deliver_frames(task, frames).await;
         }
+        let log_position = match self.wire_position(report.log_position).await {
+            Ok(position) => position,
+            Err(error) => return self.answer_for(error),
+        };
         let body = types::TaskUpdate {
             activity: report.activity,
             log: report.log,
+            log_position,
             steps_completed: report.steps_completed,
             task_status: report.task_status.map(|status| match status {
                 ReportedStatus::Active => types::TaskStatus::Active,
@@ -385,6 +360,21 @@ impl Manager {
             Err(error) => error.into(),
         };
         self.answer_for(result)
+    }
+
+    /// The place of a piece of log, for a manager that wants to know. Before the first piece it is asked whether it
+    /// does: what a run before this one sent may come again.
+    async fn wire_position(
+        &self,
+        position: Option<LogPosition>,
+    ) -> Result<Option<types::LogPosition>, CallError> {
+        let Some(LogPosition { stream, offset }) = position else { return Ok(None) };
+        if !self.features_known()
+            && let Err(error @ CallError::Unreachable(_)) = self.learn_features().await
+        {
+            return Err(error);
+        }
+        Ok(self.offers(Feature::LogPosition).then_some(types::LogPosition { stream, offset }))
     }
 
     fn answer_for(&self, error: CallError) -> Answer {

@@ -55,6 +55,7 @@ impl Pending {
         self.changed_at = None;
         let report = TaskReport {
             log: self.log.take(),
+            log_position: None,
             activity: self.activity.take(),
             steps_completed: self.steps.take(),
             task_status: None,

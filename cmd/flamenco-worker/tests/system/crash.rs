@@ -1,12 +1,11 @@
 //! `kill -9` in the middle of a job: nothing that was done is lost, and the job completes.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use flamenco_client::api::types::{JobStatus, TaskStatus, WorkerStatus};
 use nix::sys::signal::Signal;
 
-use crate::farm::{Farm, RENDER, Rendering, STOP};
+use crate::farm::{Farm, RENDER, Rendering, START, STOP};
 use crate::processes::{Process, until, until_unused, using};
 use crate::scene::{self, SLOW};
 
@@ -75,7 +74,7 @@ async fn the_job_survives_the_manager() {
 #[tokio::test]
 async fn another_worker_completes_the_job_of_a_killed_one() {
     let _turn = scene::turn().await;
-    let farm = Farm::new("worker_timeout: 3s");
+    let farm = Farm::new("worker_timeout: 6s");
     let manager = farm.start_manager().await;
     let victim = farm.start_worker("victim").await;
     let rendering = farm.submit_render(&SLOW, FRAMES, FRAMES_PER_TASK).await;
@@ -83,7 +82,7 @@ async fn another_worker_completes_the_job_of_a_killed_one() {
     assert_eq!(task.worker.map(|worker| worker.name).as_deref(), Some("victim"));
 
     victim.kill();
-    until_unused(&rendering.blendfile, Duration::from_secs(5)).await;
+    until_unused(&rendering.blendfile, START).await;
     let _heir = farm.start_worker("heir").await;
     farm.until_job_is(rendering.id, JobStatus::Completed, RENDER).await;
     assert_eq!(farm.worker("victim").await.unwrap().status, WorkerStatus::Error);
@@ -104,7 +103,7 @@ async fn the_job_survives_both_programs() {
 
     manager.kill();
     worker.kill();
-    until_unused(&rendering.blendfile, Duration::from_secs(5)).await;
+    until_unused(&rendering.blendfile, START).await;
 
     let manager = farm.start_manager().await;
     let worker = farm.start_worker("worker").await;
@@ -119,26 +118,26 @@ async fn the_job_survives_both_programs() {
 #[tokio::test]
 async fn a_worker_that_was_frozen_for_long_goes_on_by_itself() {
     let _turn = scene::turn().await;
-    let farm = Farm::new("worker_timeout: 3s");
+    let farm = Farm::new("worker_timeout: 6s");
     let _manager = farm.start_manager().await;
     let worker = farm.start_worker("worker").await;
     let rendering = farm.submit_render(&SLOW, 200, 200).await;
     let task = farm.until_rendering(&rendering, 1).await;
     worker.signal(Signal::SIGSTOP);
-    until("the worker is given up", Duration::from_secs(30), async || {
+    until("the worker is given up", START, async || {
         let status = farm.worker("worker").await?.status;
         let given_back = farm.statuses(rendering.id).await[&task.name] == TaskStatus::Queued;
         (status == WorkerStatus::Error && given_back).then_some(())
     })
     .await;
     worker.signal(Signal::SIGCONT);
-    until("the worker has the task again", Duration::from_secs(60), async || {
+    until("the worker has the task again", RENDER, async || {
         let status = farm.worker("worker").await?.status;
         let active = farm.statuses(rendering.id).await[&task.name] == TaskStatus::Active;
         (status == WorkerStatus::Awake && active).then_some(())
     })
     .await;
-    until("only the new Blender runs", Duration::from_secs(15), async || {
+    until("only the new Blender runs", START, async || {
         (using(&rendering.blendfile).len() == 1).then_some(())
     })
     .await;

@@ -3,7 +3,6 @@
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::process::Command;
-use std::time::Duration;
 
 use serde_json::json;
 
@@ -79,7 +78,7 @@ async fn a_manager_stops_when_its_database_is_damaged_while_it_runs() {
     let farm = left_open().await;
     let mut manager = farm.start_manager().await;
     damage(&farm);
-    let status = manager.ended(Duration::from_secs(30)).await;
+    let status = manager.ended(START).await;
     assert_eq!(status.code(), Some(1));
     let log = manager.log();
     assert!(log.contains("the database is damaged"), "{log}");

@@ -9,7 +9,6 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
 
 use flamenco_client::Client;
 use flamenco_client::api::operations::{
@@ -24,8 +23,6 @@ use crate::processes::{Process, manager_program, until};
 use crate::stop::signed_on;
 
 const DISK: &str = "16m";
-const NOTHING: TaskUpdate =
-    TaskUpdate { task_status: None, activity: None, log: None, steps_completed: None };
 
 /// A manager on a disk of its own, with the configuration and the job type of the farm on it.
 struct OnSmallDisk {
@@ -155,9 +152,12 @@ async fn a_full_disk_is_told_and_survived() {
     assert!(!left.iter().any(|name| name.to_string_lossy().ends_with(".tmp")), "{left:?}");
 
     small.make_room();
-    let done =
-        TaskUpdate { task_status: Some(TaskStatus::Completed), log: Some("the end".to_owned()), ..NOTHING };
-    until("the manager works again", Duration::from_secs(10), async || {
+    let done = TaskUpdate {
+        task_status: Some(TaskStatus::Completed),
+        log: Some("the end".to_owned()),
+        ..TaskUpdate::default()
+    };
+    until("the manager works again", START, async || {
         let answer = worker.task_update(task.uuid, &done).await.unwrap();
         matches!(answer, TaskUpdateResponse::Status204).then_some(())
     })

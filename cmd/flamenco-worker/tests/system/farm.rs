@@ -26,12 +26,16 @@ use uuid::Uuid;
 use crate::processes::{Process, manager_program, until, worker_program};
 use crate::scene::{Scene, whole_frames};
 
-/// How long programs may take to start.
-pub const START: Duration = Duration::from_secs(20);
-/// How long a job of a few frames may take on a machine that does other things, too.
-pub const RENDER: Duration = Duration::from_secs(120);
+/// How long programs may take to start, and whatever else takes a moment, on a machine that does much more than that.
+pub const START: Duration = Duration::from_secs(60);
+/// How long a job of a few frames may take there.
+pub const RENDER: Duration = Duration::from_secs(300);
 /// How long a program that is asked to stop may take.
-pub const STOP: Duration = Duration::from_secs(20);
+pub const STOP: Duration = Duration::from_secs(60);
+/// Less than the time after which a manager that is to stop cuts off who is still connected.
+pub const PROMPT: Duration = Duration::from_secs(9);
+/// From here up, systems give ports to connections. A manager that starts again needs the port that it had.
+const FIRST_PORT_OF_CONNECTIONS: u16 = 32_768;
 
 /// The folder of a farm, and how to talk to its manager, running or not.
 pub struct Farm {
@@ -44,8 +48,7 @@ impl Farm {
     /// Prepares the folder. `settings` are further lines of the manager's configuration.
     pub fn new(settings: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("flamenco-system-").tempdir().unwrap();
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let address = listener.local_addr().unwrap().to_string();
+        let address = free_address();
         let client = Client::builder(format!("http://{address}/")).build().unwrap();
         let manager = folder.path().join("manager");
         fs::create_dir(&manager).unwrap();
@@ -282,6 +285,17 @@ impl Farm {
     /// Looks for anything in the database of a stopped manager that does not add up.
     pub async fn check_database(&self) {
         check_database(&Location::Sqlite(self.database())).await;
+    }
+}
+
+/// An address that nobody listens at, and that no connection is going to have.
+fn free_address() -> String {
+    loop {
+        let random = u16::from_be_bytes([Uuid::new_v4().as_bytes()[0], Uuid::new_v4().as_bytes()[1]]);
+        let port = 20_000 + random % (FIRST_PORT_OF_CONNECTIONS - 20_000);
+        if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            return listener.local_addr().unwrap().to_string();
+        }
     }
 }
 

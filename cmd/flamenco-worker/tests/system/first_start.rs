@@ -53,7 +53,8 @@ async fn a_new_manager_is_set_up_without_ending() {
     let limits: Vec<&str> = files.split_whitespace().rev().skip(1).take(2).collect();
     assert_eq!(limits[0], limits[1], "as many as the system allows: {files}");
 
-    for storage in ["/tmp/flamenco-system-one", "/tmp/flamenco-system-two", "/tmp/flamenco-system-three"] {
+    let storages = ["one", "two", "three"].map(|name| farm.path(name).display().to_string());
+    for storage in &storages {
         set_up(&farm.client, storage).await;
         assert!(fs::read_to_string(&file).unwrap().contains(storage));
     }
@@ -74,6 +75,6 @@ async fn a_new_manager_is_set_up_without_ending() {
     again.terminate(STOP).await;
     let asked = farm.spawn_manager_with(&["-setup-assistant"]);
     let now = until("the manager answers", START, async || configuration(&farm.client).await).await;
-    assert_eq!((now.is_first_run, now.storage_location.as_str()), (true, "/tmp/flamenco-system-three"));
+    assert_eq!((now.is_first_run, now.storage_location.as_str()), (true, storages[2].as_str()));
     asked.terminate(STOP).await;
 }

@@ -127,8 +127,8 @@ async fn a_canceled_render_leaves_no_blender_and_the_worker_goes_on() {
     assert_eq!(using(&rendering.blendfile).len(), 1, "Blender runs");
     farm.set_job_status(rendering.id, JobStatus::CancelRequested).await;
 
-    until_unused(&rendering.blendfile, Duration::from_secs(15)).await;
-    farm.until_job_is(rendering.id, JobStatus::Canceled, Duration::from_secs(15)).await;
+    until_unused(&rendering.blendfile, START).await;
+    farm.until_job_is(rendering.id, JobStatus::Canceled, START).await;
     assert!(farm.statuses(rendering.id).await.values().all(|status| *status == TaskStatus::Canceled));
 
     let next = farm
@@ -137,7 +137,7 @@ async fn a_canceled_render_leaves_no_blender_and_the_worker_goes_on() {
             "settings": { "message": "on we go", "sleep_duration_seconds": 0, "sleep_repeats": 1 },
         }))
         .await;
-    farm.until_job_is(next.id, JobStatus::Completed, Duration::from_secs(15)).await;
+    farm.until_job_is(next.id, JobStatus::Completed, START).await;
     assert_eq!(farm.job_status(rendering.id).await, Some(JobStatus::Canceled));
 }
 
@@ -160,7 +160,7 @@ async fn a_worker_that_is_disabled_stops_its_render_and_waits_until_it_is_enable
         assert!(answer.problem().is_none());
     };
     switch(false).await;
-    until_unused(&rendering.blendfile, Duration::from_secs(15)).await;
+    until_unused(&rendering.blendfile, START).await;
     assert_eq!(farm.statuses(rendering.id).await[&task.name], TaskStatus::Queued);
     let idle = farm.worker("worker").await.unwrap();
     assert_eq!((idle.status, idle.enabled), (WorkerStatus::Awake, Some(false)));
@@ -174,5 +174,5 @@ async fn a_worker_that_is_disabled_stops_its_render_and_waits_until_it_is_enable
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert!(farm.statuses(next.id).await.values().all(|status| *status == TaskStatus::Queued));
     switch(true).await;
-    farm.until_job_is(next.id, JobStatus::Completed, Duration::from_secs(15)).await;
+    farm.until_job_is(next.id, JobStatus::Completed, START).await;
 }

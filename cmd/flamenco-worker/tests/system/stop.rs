@@ -1,5 +1,6 @@
 //! Stopping in good order.
 
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +12,7 @@ use flamenco_client::api::operations::{
 };
 use flamenco_client::api::types::{JobStatus, TaskStatus, WorkerRegistration, WorkerSignOn, WorkerStatus};
 
-use crate::farm::{Farm, START, STOP};
+use crate::farm::{Farm, PROMPT, START, STOP};
 use crate::processes::{until, using};
 use crate::scene::{self, SLOW};
 
@@ -71,7 +72,7 @@ async fn a_manager_that_is_asked_to_stop_does_not_wait_for_held_requests() {
 
     let (status, took) = manager.terminate(STOP).await;
     assert_eq!(status.code(), Some(0));
-    assert!(took < Duration::from_secs(5), "it took {took:?}");
+    assert!(took < PROMPT, "it took {took:?}");
     let answer = held.await.unwrap().expect("the held request is answered");
     assert!(matches!(answer.status().as_u16(), 204 | 503), "{answer:?}");
     drop(idle);
@@ -113,7 +114,7 @@ async fn a_manager_that_is_asked_to_stop_finishes_what_it_accepted() {
     let log = farm.path("manager.log");
     let (status, took) = manager.terminate(STOP).await;
     assert_eq!(status.code(), Some(0), "{}", std::fs::read_to_string(&log).unwrap());
-    assert!(took < Duration::from_secs(5), "it took {took:?}");
+    assert!(took < PROMPT, "it took {took:?}");
     let mut accepted = Vec::new();
     for submitter in burst {
         accepted.extend(submitter.await.unwrap());
@@ -140,14 +141,20 @@ async fn a_second_signal_stops_the_manager_at_once() {
     let mut manager = farm.start_manager().await;
     // Half a request: the first signal waits some seconds for the rest of it.
     let mut slow = TcpStream::connect(farm.address()).unwrap();
-    std::io::Write::write_all(&mut slow, b"POST /api/v3/jobs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{").unwrap();
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    let head = "POST /api/v3/jobs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\
+                Expect: 100-continue\r\n\r\n";
+    slow.write_all(head.as_bytes()).unwrap();
+    let mut go_on = [0; 12];
+    slow.read_exact(&mut go_on).unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100", "the manager is at this request");
+    slow.write_all(b"{").unwrap();
     let start = Instant::now();
     manager.signal(nix::sys::signal::Signal::SIGTERM);
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    until("the signal is noticed", START, async || manager.log().contains("SIGTERM received").then_some(()))
+        .await;
     manager.signal(nix::sys::signal::Signal::SIGTERM);
     let status = manager.ended(STOP).await;
-    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    assert!(start.elapsed() < PROMPT, "{:?}", start.elapsed());
     assert_eq!(status.code(), Some(1));
     assert!(manager.log().contains("received again"), "{}", manager.log());
     farm.check_database().await;

@@ -46,6 +46,8 @@ pub struct Settings {
     pub shared_storage_path: String,
     /// `shaman`
     pub shaman: ShamanSettings,
+    /// `thumbnail_storage_mb`: megabytes that thumbnails of frames may take; zero is no limit.
+    pub thumbnail_storage_mb: u32,
     /// `task_timeout`; zero is never.
     pub task_timeout: Duration,
     /// `worker_timeout`; zero is never.
@@ -131,6 +133,7 @@ impl Default for Settings {
                 garbage_collect_period: Duration::from_secs(24 * HOUR),
                 garbage_collect_max_age: Duration::from_secs(31 * 24 * HOUR),
             },
+            thumbnail_storage_mb: 20_000,
             task_timeout: Duration::from_secs(600),
             // Longer than the minute that a stock worker pauses after an error.
             worker_timeout: Duration::from_secs(120),
@@ -168,6 +171,7 @@ impl Settings {
         root.text("local_manager_storage_path", &mut settings.local_manager_storage_path);
         root.text("shared_storage_path", &mut settings.shared_storage_path);
         settings.shaman.read(root.section("shaman"));
+        root.count("thumbnail_storage_mb", &mut settings.thumbnail_storage_mb);
         root.duration("task_timeout", &mut settings.task_timeout);
         root.duration("worker_timeout", &mut settings.worker_timeout);
         root.count("blocklist_threshold", &mut settings.blocklist_threshold);
@@ -234,6 +238,7 @@ impl Settings {
                     ("garbageCollect", garbage_collect),
                 ]),
             ),
+            ("thumbnail_storage_mb", Node::number(self.thumbnail_storage_mb)),
             ("task_timeout", time(self.task_timeout)),
             ("worker_timeout", time(self.worker_timeout)),
             ("blocklist_threshold", Node::number(self.blocklist_threshold)),

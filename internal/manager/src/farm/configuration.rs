@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{Farm, Live, Options};
-use crate::config::{Config, ConfigError, Loaded, Secrets, Settings};
+use crate::config::{Config, ConfigError, ListenAddress, Loaded, Secrets, Settings};
 use crate::error::{Error, Result};
 
 impl Live {
@@ -71,6 +71,7 @@ impl Farm {
         let _turn = self.configuring.lock().await;
         let current = self.live();
         let loaded = current.config.with_json(&wanted).map_err(|error| Error::Invalid(error.to_string()))?;
+        check_listen(&current.config.listen, &loaded.config.listen).await?;
         self.store_configuration(loaded).await
     }
 
@@ -105,6 +106,22 @@ impl Farm {
         self.live.send_replace(Arc::new(Live::new(loaded.config, self.shaman.as_ref())));
         tracing::info!("the configuration was changed");
         Ok(())
+    }
+}
+
+/// Whether the manager could listen there at its next start. Found out by trying, since otherwise whoever changes it
+/// learns it from a manager that does not start any more.
+async fn check_listen(current: &ListenAddress, wanted: &ListenAddress) -> Result<()> {
+    if wanted == current {
+        return Ok(());
+    }
+    match wanted.bind().await {
+        // It is this manager that has the port.
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse && wanted.port == current.port => Ok(()),
+        Err(error) => Err(Error::Invalid(format!(
+            "listen: {error}; choose another port, or an address of this machine"
+        ))),
+        Ok(_) => Ok(()),
     }
 }
 

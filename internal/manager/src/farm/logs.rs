@@ -9,8 +9,9 @@
 //! [`KEPT_RUNS`] are kept.
 //!
 //! [`TaskLogs::append`] returns when the text is on disk, because its caller then tells the worker to forget it. One
-//! thread writes: it takes everything that waits, writes it to the logs and to a journal, syncs the journal once, and
-//! then answers all callers (`journal.rs`). That keeps the order of texts, keeps writes whole, and needs no lock.
+//! thread writes: it takes everything that waits, writes it to a journal and to the logs, syncs the journal once, and
+//! then answers all callers (`journal.rs`). That keeps the order of texts, keeps writes whole, and needs no lock. A
+//! caller that got no answer can try again: with [`TaskLogs::append_at`], what is there already is not written twice.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,7 @@ mod writer;
 
 use archive::Archive;
 pub use archive::KEPT_RUNS;
+use journal::Span;
 use writer::{Request, Writer};
 
 /// How much of the end of a log is shown by default, in bytes.
@@ -43,6 +45,17 @@ const QUEUE_LENGTH: usize = 1_024;
 struct LogId {
     job: Uuid,
     task: Uuid,
+}
+
+/// Where a text belongs in what a worker says over time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogPosition {
+    /// Who says it.
+    pub worker: Uuid,
+    /// Which numbering of its bytes this is: the worker begins another one when it wants to.
+    pub stream: Uuid,
+    /// Bytes of the stream before the text.
+    pub offset: u64,
 }
 
 /// Where a log can be had and how large it is.
@@ -91,7 +104,24 @@ impl TaskLogs {
     /// # Errors
     /// What the file system says; [`is_out_of_space`] tells whether trying again later makes sense.
     pub async fn append(&self, job: Uuid, task: Uuid, text: impl Into<String>) -> io::Result<()> {
-        self.append_text(job, task, text.into(), true).await
+        self.append_text(job, task, text.into(), None, true).await.map(drop)
+    }
+
+    /// As [`TaskLogs::append`], for a text of which some or all may be there already, because nobody heard that it is.
+    /// What is there is not written again. Gives how many bytes from the start of the text that is.
+    ///
+    /// Only the last stream of a worker is known.
+    ///
+    /// # Errors
+    /// As [`TaskLogs::append`].
+    pub async fn append_at(
+        &self,
+        job: Uuid,
+        task: Uuid,
+        text: impl Into<String>,
+        position: LogPosition,
+    ) -> io::Result<usize> {
+        self.append_text(job, task, text.into(), Some(position), true).await
     }
 
     /// As [`TaskLogs::append`], but returns when the text can be read, without waiting for the disk.
@@ -99,18 +129,33 @@ impl TaskLogs {
     /// # Errors
     /// As [`TaskLogs::append`].
     pub async fn append_quickly(&self, job: Uuid, task: Uuid, text: impl Into<String>) -> io::Result<()> {
-        self.append_text(job, task, text.into(), false).await
+        self.append_text(job, task, text.into(), None, false).await.map(drop)
     }
 
-    async fn append_text(&self, job: Uuid, task: Uuid, mut text: String, durable: bool) -> io::Result<()> {
+    async fn append_text(
+        &self,
+        job: Uuid,
+        task: Uuid,
+        mut text: String,
+        position: Option<LogPosition>,
+        durable: bool,
+    ) -> io::Result<usize> {
         if text.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
+        let (length, span) = (text.len(), position.map(|position| Span::new(position, &text)));
         if !text.ends_with('\n') {
             text.push('\n');
         }
         let log = LogId { job, task };
-        self.ask(|answer| Request::Append { log, text, answer, durable }).await
+        let known = self.ask(|answer| Request::Append { log, text, span, answer, durable }).await?;
+        Ok(known.min(length))
+    }
+
+    /// Waits until everything is stored and in good order for the next start. Nothing can be appended afterwards.
+    pub async fn close(&self) {
+        // It is closed already when it cannot be asked to.
+        let _ = self.ask(|answer| Request::Close { answer }).await;
     }
 
     /// The last `max_bytes` of a log, cut at the start of a line if there is one, and never within a character.
@@ -165,7 +210,7 @@ impl TaskLogs {
         job_directory(&self.root, job)
     }
 
-    async fn ask(&self, request: impl FnOnce(Answer) -> Request) -> io::Result<()> {
+    async fn ask<T>(&self, request: impl FnOnce(Answer<T>) -> Request) -> io::Result<T> {
         let ended = || io::Error::other("the task log writer has ended");
         let (answer, result) = oneshot::channel();
         self.writer.send(request(answer)).await.map_err(|_| ended())?;
@@ -174,7 +219,7 @@ impl TaskLogs {
 }
 
 /// Where the writer puts the result of a request.
-type Answer = oneshot::Sender<io::Result<()>>;
+type Answer<T> = oneshot::Sender<io::Result<T>>;
 
 async fn on_blocking_thread<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,

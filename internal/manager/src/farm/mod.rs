@@ -241,8 +241,9 @@ impl Farm {
         Ok(flamenco_store::recount::differences(self.store.read()).await?)
     }
 
-    /// Ends the farm: what was accepted is stored, then the database is closed.
+    /// Ends the farm: what was accepted is stored, then the task logs and the database are closed.
     pub async fn close(self) {
+        self.logs.close().await;
         self.store.clone().close().await;
     }
 

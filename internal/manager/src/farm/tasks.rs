@@ -8,12 +8,12 @@ use flamenco_domain::failure::{FailureFacts, FailurePolicy, on_failure};
 use flamenco_domain::ids::TaskId;
 use flamenco_domain::job::{JobState, JobStatus, JobSummary, enter};
 use flamenco_domain::limits;
-use flamenco_domain::task::{MayRun, TaskReport, TaskStatus, TaskSummary, may_run, on_report};
+use flamenco_domain::task::{LogPosition, MayRun, TaskReport, TaskStatus, TaskSummary, may_run, on_report};
 use flamenco_domain::worker::Worker;
 use flamenco_store::{Tx, blocklist, jobs, tasks, workers};
 
 use super::changes::{announce_job, announce_task, apply_steps, change_task};
-use super::{Farm, LogLine};
+use super::{Farm, LogLine, logs};
 use crate::error::{Error, Result};
 
 /// A sign of life is not stored when the stored one is younger than this.
@@ -55,8 +55,7 @@ impl Farm {
         let (task, job) = look.ok_or_else(|| Error::not_found("task", id))?;
         let change = on_report(&task, job, worker.id, report.status)?;
         if let Some(text) = report.log.as_ref().filter(|text| !text.is_empty()) {
-            let written = self.logs.append(task.job_id.0, id.0, text.as_str()).await;
-            written.map_err(Error::io(format!("cannot write to the log of task {id}")))?;
+            let known = self.write_text(worker, &task, text, report.log_position).await?;
             if self.erasures.load(Ordering::SeqCst) != erasures
                 && tasks::look(self.store.read(), id).await?.is_none()
             {
@@ -66,13 +65,34 @@ impl Farm {
                     .map_err(Error::io(format!("cannot remove what was written for job {}", task.job_id)))?;
                 return Err(Error::not_found("task", id));
             }
-            self.announce(Event::TaskLog { task: id, job: task.job_id, text: text.clone() });
+            if let Some(new) = text.get(known..).filter(|new| !new.is_empty()) {
+                self.announce(Event::TaskLog { task: id, job: task.job_id, text: new.to_owned() });
+            }
             self.frames_of_log(worker, id, text).await;
         }
         let fresh = task.last_touched.is_some_and(|touched| is_fresh(touched, self.now()));
         let same_activity = report.activity.as_ref().is_none_or(|activity| *activity == task.activity);
         let same_steps = report.steps_completed.is_none_or(|steps| steps == task.steps_completed);
         Ok(change.is_none() && fresh && same_activity && same_steps)
+    }
+
+    /// Puts a text of a worker into the log of a task. Gives how much of it was there already, in bytes.
+    async fn write_text(
+        &self,
+        worker: &Worker,
+        task: &TaskSummary,
+        text: &str,
+        position: Option<LogPosition>,
+    ) -> Result<usize> {
+        let (job, id) = (task.job_id.0, task.id.0);
+        let written = match position {
+            Some(LogPosition { stream, offset }) => {
+                let position = logs::LogPosition { worker: worker.id.0, stream, offset };
+                self.logs.append_at(job, id, text, position).await
+            }
+            None => self.logs.append(job, id, text).await.map(|()| 0),
+        };
+        written.map_err(Error::io(format!("cannot write to the log of task {id}")))
     }
 
     /// Whether a worker may go on with a task. A yes counts as a sign of life for both.

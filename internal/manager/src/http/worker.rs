@@ -11,7 +11,7 @@ use flamenco_api::operations::{
 use flamenco_api::server::{UploadBody, WorkerApi};
 use flamenco_api::{Problem, types};
 use flamenco_crosspath::Platform;
-use flamenco_domain::task::{MayRun, TaskReport};
+use flamenco_domain::task::{LogPosition, MayRun, TaskReport};
 use flamenco_domain::variables::Audience;
 use flamenco_domain::worker::WorkerStatus;
 use futures_util::StreamExt;
@@ -144,6 +144,11 @@ impl WorkerApi for Api {
             activity: body.activity,
             steps_completed: body.steps_completed,
             log: body.log,
+            log_position: body.log_position.map(|position| LogPosition {
+                stream: position.stream,
+                // It is not negative: that is checked against the document.
+                offset: position.offset.unsigned_abs(),
+            }),
         };
         self.farm.report_task(caller.worker()?, task_id.into(), report).await?;
         Ok(TaskUpdateResponse::Status204)

@@ -8,7 +8,7 @@ use flamenco_api::types::LifeCycleEventType;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{ConnectReturnCode, LastWill, Packet, PubAckReason};
 use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions, StateError};
-use rumqttc::{Outgoing as Sent, TlsConfiguration, Transport};
+use rumqttc::{Outgoing as Sent, TlsConfiguration, TlsError, Transport};
 use rustls::ClientConfig;
 use rustls::crypto::ring;
 
@@ -177,6 +177,16 @@ async fn pump(events: &mut EventLoop, outbox: &Outbox) -> Result<(), ConnectionE
     }
 }
 
+/// Whether TLS failed because of the broker's certificate, and not of the network.
+fn is_about_trust(error: &TlsError) -> bool {
+    let cause = match error {
+        TlsError::TLS(error) => Some(error),
+        TlsError::Io(error) => error.get_ref().and_then(|inner| inner.downcast_ref()),
+        _ => None,
+    };
+    matches!(cause, Some(rustls::Error::InvalidCertificate(_)))
+}
+
 fn explain(error: &ConnectionError) -> String {
     match error {
         ConnectionError::ConnectionRefused(
@@ -190,6 +200,10 @@ fn explain(error: &ConnectionError) -> String {
             ConnectReturnCode::UnsupportedProtocolVersion | ConnectReturnCode::RefusedProtocolVersion,
         ) => "the broker does not speak MQTT 5; use a newer one".to_owned(),
         ConnectionError::ConnectionRefused(code) => format!("the broker refuses the connection: {code:?}"),
+        ConnectionError::Tls(error) if is_about_trust(error) => format!(
+            "this machine does not trust the certificate of the broker ({error}); add the authority that signed it to the \
+             system's certificates, or name its file in the environment variable SSL_CERT_FILE"
+        ),
         ConnectionError::Timeout(_) => "the broker does not answer in time".to_owned(),
         other => other.to_string(),
     }

@@ -3,7 +3,11 @@
 use flamenco_testkit::{Builder, Method};
 use serde_json::{Value, json};
 
-on_each_database!(the_configuration_is_read_and_changed, a_wrong_configuration_changes_nothing);
+on_each_database!(
+    the_configuration_is_read_and_changed,
+    a_wrong_configuration_changes_nothing,
+    an_address_is_tried_before_it_is_taken,
+);
 
 const FILE: &str = "/api/v3/configuration/file";
 
@@ -48,5 +52,32 @@ async fn a_wrong_configuration_changes_nothing(farm: Builder) {
     let _ = farm.put(FILE, &json!([])).await.problem(400);
     assert_eq!(farm.get(FILE).await.expect(200).json(), good);
     assert!(!farm.folder().join("flamenco-manager.yaml").exists(), "nothing was written");
+    farm.stop().await;
+}
+
+async fn an_address_is_tried_before_it_is_taken(farm: Builder) {
+    let farm = farm.start().await;
+    let good = farm.get(FILE).await.expect(200).json();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, next) = (taken.local_addr().unwrap(), free.local_addr().unwrap());
+    drop(free);
+    let with = |listen: &str| {
+        let mut wanted = good.clone();
+        wanted["listen"] = json!(listen);
+        wanted
+    };
+    // 192.0.2.1 is for documents: no machine has it.
+    for bad in [address.to_string(), "192.0.2.1:8080".to_owned(), "no.such.host.invalid:8080".to_owned()] {
+        let message = farm.put(FILE, &with(&bad)).await.problem(400);
+        assert!(message.contains("listen: ") && message.contains(&bad), "{message}");
+        assert_eq!(farm.get(FILE).await.expect(200).json(), good);
+    }
+    farm.put(FILE, &with(&next.to_string())).await.no_content();
+    // Unchanged, it is not tried: the manager itself has it, or will have.
+    let held = std::net::TcpListener::bind(next).unwrap();
+    farm.put(FILE, &with(&next.to_string())).await.no_content();
+    farm.put(FILE, &with(&format!("localhost:{}", next.port()))).await.no_content();
+    drop(held);
     farm.stop().await;
 }

@@ -20,6 +20,7 @@ on_each_database!(
     a_finished_video_is_handed_out,
     those_who_watch_are_told_of_frames,
     the_manager_looks_at_files_itself,
+    the_oldest_large_thumbnails_make_room,
     parameters_of_pictures_are_checked,
 );
 
@@ -361,6 +362,53 @@ async fn the_manager_looks_at_files_itself(farm: Builder) {
     assert!(frames[0]["file_size"].as_i64() > Some(0));
     assert_eq!(seen[4], ("ok", false), "outside of the storage nothing is looked at");
     assert_eq!((seen[5], &frames[5]["width"]), (("ok", true), &json!(24)), "the layers of an EXR");
+    farm.stop().await;
+}
+
+async fn the_oldest_large_thumbnails_make_room(farm: Builder) {
+    let mut farm = farm.with_yaml("thumbnail_storage_mb: 1\n").start().await;
+    let job = farm.submit("job", render_job(&["1..90"])).await;
+    let worker = farm.worker("w").await;
+    let task = worker.take().await.uuid.to_string();
+    // Noise, which nothing makes much smaller.
+    let mut state = 1_u32;
+    let noise = RgbaImage::from_fn(300, 169, |_, _| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let [red, green, blue, _] = state.to_be_bytes();
+        Rgba([red % 64, green % 64, blue % 64, 255])
+    });
+    let mut bytes = Cursor::new(Vec::new());
+    noise.write_to(&mut bytes, ImageFormat::Png).unwrap();
+    for number in 1..=90 {
+        let at = format!("2026-01-02T{:02}:{:02}:00Z", number / 60, number % 60);
+        let _ = send(&farm, &worker, &task, &of(number, &at), bytes.get_ref().clone()).await.expect(202);
+    }
+    let large = async |farm: &TestManager| {
+        let frames = list(farm, &job, "").await;
+        assert!(
+            frames.iter().all(|frame| frame["thumbnail"]["small"].is_string()),
+            "a small one has every frame"
+        );
+        let kept = frames.iter().filter(|frame| frame["thumbnail"]["large"].is_string());
+        kept.map(|frame| frame["frame"].as_i64().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(large(&farm).await.len(), 90);
+    let room = |farm: &TestManager| -> u64 {
+        let folder = farm.local_storage().join(format!("job-{}", &job[..4])).join(&job);
+        let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap());
+        let frames = files.filter(|file| file.file_name().to_string_lossy().starts_with("frame-"));
+        frames.map(|file| file.metadata().unwrap().len()).sum()
+    };
+    assert!(room(&farm) > 1_100_000, "{}", room(&farm));
+    // The room is looked at when the manager starts, and every ten minutes.
+    farm.restart().await;
+    crate::eventually("there is room", Duration::from_secs(20), async || room(&farm) <= 1_000_000).await;
+    let kept = large(&farm).await;
+    assert!((30..89).contains(&kept.len()), "no more than needed: {kept:?}");
+    assert_eq!(kept.last(), Some(&90), "the newest stay: {kept:?}");
+    assert!(kept.is_sorted() && kept.windows(2).all(|pair| pair[1] == pair[0] + 1), "{kept:?}");
+    let frame = &list(&farm, &job, "").await[89];
+    let _ = farm.get(frame["thumbnail"]["large"].as_str().unwrap()).await.expect(200);
     farm.stop().await;
 }
 

@@ -140,7 +140,7 @@ struct Acknowledged {
 
 /// Works until the manager is gone.
 async fn work_until_the_end(worker: FakeWorker, seen: Arc<Mutex<Acknowledged>>) {
-    let nothing = TaskUpdate { task_status: None, activity: None, log: None, steps_completed: None };
+    let nothing = TaskUpdate::default();
     for number in 0.. {
         let wait = flamenco_testkit::api::operations::ScheduleTaskQuery { wait: Some(1) };
         let task = match worker.client.schedule_task(&wait).await {

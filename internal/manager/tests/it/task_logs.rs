@@ -2,7 +2,10 @@
 
 use std::io::Read;
 
+use flamenco_testkit::api::types::{LogPosition, TaskUpdate};
 use flamenco_testkit::{Builder, Method, TestManager};
+use serde_json::json;
+use uuid::Uuid;
 
 use crate::tasks;
 
@@ -13,7 +16,103 @@ on_each_database!(
     nothing_but_files_of_jobs_is_served,
     a_task_that_is_queued_again_begins_a_new_log,
     a_task_that_goes_on_keeps_its_log,
+    a_piece_that_comes_twice_is_stored_once,
+    a_piece_that_comes_again_after_a_restart_is_known,
+    bad_places_are_refused,
 );
+
+/// An update with a piece of log and its place.
+fn piece(text: &str, stream: u128, offset: i64) -> TaskUpdate {
+    let log_position = Some(LogPosition { stream: Uuid::from_u128(stream), offset });
+    TaskUpdate { log: Some(text.to_owned()), log_position, ..TaskUpdate::default() }
+}
+
+/// The lines of a log that are not the manager's own.
+async fn told(farm: &TestManager, task: Uuid) -> Vec<String> {
+    let text = farm.get(&format!("/api/v3/tasks/{task}/logtail")).await.text();
+    text.lines().filter(|line| !line.starts_with("2026-")).map(str::to_owned).collect()
+}
+
+async fn a_piece_that_comes_twice_is_stored_once(farm: Builder) {
+    let farm = farm.start().await;
+    farm.submit("job", tasks(2)).await;
+    let (worker, other) = (farm.worker("w").await, farm.worker("other").await);
+    let task = worker.take().await;
+    let first = piece("one\ntwo\n", 1, 0);
+    for update in [&first, &first, &piece("one\ntwo\nthree\n", 1, 0), &piece("two\nthree\n", 1, 4)] {
+        assert_eq!(worker.report(task.uuid, update).await, 204);
+    }
+    assert_eq!(told(&farm, task.uuid).await, ["one", "two", "three"]);
+    // The rest of an update is not held up by a text that is there already.
+    let late = TaskUpdate { activity: Some("rendering".to_owned()), ..first.clone() };
+    assert_eq!(worker.report(task.uuid, &late).await, 204);
+    let found = farm.get(&format!("/api/v3/tasks/{}", task.uuid)).await.expect(200).json();
+    assert_eq!(found["activity"], "rendering");
+    for update in [piece("after a gap\n", 1, 100), piece("from the start\n", 2, 0)] {
+        assert_eq!(worker.report(task.uuid, &update).await, 204);
+    }
+    // As a stock worker says it.
+    assert_eq!(worker.log(task.uuid, "plain").await, 204);
+    assert_eq!(worker.log(task.uuid, "plain").await, 204);
+    let all = ["one", "two", "three", "after a gap", "from the start", "plain", "plain"];
+    assert_eq!(told(&farm, task.uuid).await, all);
+    // Another worker's numbers are its own.
+    let others = other.take().await;
+    assert_eq!(other.report(others.uuid, &piece("from the start\n", 2, 0)).await, 204);
+    assert_eq!(told(&farm, others.uuid).await, ["from the start"]);
+    farm.stop().await;
+}
+
+async fn a_piece_that_comes_again_after_a_restart_is_known(farm: Builder) {
+    let mut farm = farm.start().await;
+    farm.submit("job", tasks(1)).await;
+    let mut worker = farm.worker("w").await;
+    let task = worker.take().await;
+    let mut expected = Vec::new();
+    for (number, end) in ["stopped", "killed", "stopped", "killed"].into_iter().enumerate() {
+        let (line, before) = (format!("before it is {end}"), i64::try_from(expected.len()).unwrap() * 100);
+        let update = piece(&format!("{line}\n"), 1, before);
+        assert_eq!(worker.report(task.uuid, &update).await, 204);
+        expected.push(line);
+        if end == "killed" {
+            farm.kill();
+        } else {
+            farm.stop_running().await;
+        }
+        farm.start_again().await;
+        worker = worker.reconnected(&farm);
+        assert_eq!(worker.report(task.uuid, &update).await, 204);
+        assert_eq!(told(&farm, task.uuid).await, expected, "{number}: {end}");
+    }
+    farm.stop().await;
+}
+
+async fn bad_places_are_refused(farm: Builder) {
+    let farm = farm.start().await;
+    farm.submit("job", tasks(1)).await;
+    let worker = farm.worker("w").await;
+    let task = worker.take().await;
+    assert_eq!(worker.report(task.uuid, &piece("text", 1, -1)).await, 400);
+    let stream = Uuid::from_u128(1);
+    for (position, mentions) in [
+        (json!({ "stream": stream, "offset": -1 }), "offset"),
+        (json!({ "stream": stream, "offset": "0" }), "log_position"),
+        (json!({ "stream": stream, "offset": 0.5 }), "log_position"),
+        (json!({ "stream": "mine", "offset": 0 }), "log_position"),
+        (json!({ "stream": stream }), "offset"),
+        (json!({ "offset": 0 }), "stream"),
+        (json!(7), "log_position"),
+    ] {
+        let update = json!({ "log": "text", "activity": "changed", "log_position": position });
+        let request = farm.request(Method::POST, &format!("/api/v3/worker/task/{}", task.uuid));
+        let message = request.as_worker(&worker).json(&update).send().await.problem(400);
+        assert!(message.contains(mentions), "{position}: {message}");
+    }
+    assert_eq!(told(&farm, task.uuid).await, Vec::<String>::new());
+    let found = farm.get(&format!("/api/v3/tasks/{}", task.uuid)).await.expect(200).json();
+    assert_eq!(found["activity"], "Assigned to worker w");
+    farm.stop().await;
+}
 
 /// The current log and the run before it, compressed or not yet.
 async fn both_runs(farm: &TestManager, job: &str, task: &str) -> (String, Option<String>) {

@@ -23,9 +23,6 @@ on_each_database!(
     tasks_of_a_paused_job_wait_for_the_job,
 );
 
-const NOTHING: TaskUpdate =
-    TaskUpdate { task_status: None, activity: None, log: None, steps_completed: None };
-
 async fn a_report_is_applied_in_all_its_parts(farm: Builder) {
     let farm = farm.start().await;
     let plan = json!([{ "name": "t", "commands": [{ "name": "c", "steps": 5 }] }]);
@@ -39,6 +36,7 @@ async fn a_report_is_applied_in_all_its_parts(farm: Builder) {
         activity: Some("rendering frame 3".into()),
         log: Some("Fra:3".into()),
         steps_completed: Some(2),
+        ..TaskUpdate::default()
     };
     assert_eq!(worker.report(task.uuid, &update).await, 204);
     let now = farm.task(&id).await;
@@ -52,7 +50,11 @@ async fn a_report_is_applied_in_all_its_parts(farm: Builder) {
     assert_eq!(now["worker"]["address"], "127.0.0.1");
     assert_eq!(farm.job(&job).await["steps_completed"], 2);
     assert!(farm.get(&format!("/api/v3/tasks/{id}/logtail")).await.expect(200).text().contains("Fra:3\n"));
-    assert_eq!(worker.report(task.uuid, &NOTHING).await, 204, "an empty report is a sign of life");
+    assert_eq!(
+        worker.report(task.uuid, &TaskUpdate::default()).await,
+        204,
+        "an empty report is a sign of life"
+    );
     worker.complete(&task).await;
     assert_eq!(farm.task(&id).await["steps_completed"], 5);
     assert_eq!(farm.job(&job).await["steps_completed"], 5);
@@ -66,7 +68,7 @@ async fn steps_are_kept_within_bounds(farm: Builder) {
     let worker = farm.worker("w").await;
     let task = worker.take().await;
     for (reported, want) in [(47, 3), (1, 1), (-5, 0), (2, 2)] {
-        let update = TaskUpdate { steps_completed: Some(reported), ..NOTHING };
+        let update = TaskUpdate { steps_completed: Some(reported), ..TaskUpdate::default() };
         assert_eq!(worker.report(task.uuid, &update).await, 204);
         assert_eq!(farm.task(&task.uuid.to_string()).await["steps_completed"], want, "{reported}");
         assert_eq!(farm.job(&job).await["steps_completed"], want);
@@ -242,7 +244,7 @@ async fn steps_of_a_task_that_does_not_run_are_not_counted(farm: Builder) {
     let worker = farm.worker("w").await;
     let task = worker.take().await;
     let id = task.uuid.to_string();
-    let late = TaskUpdate { steps_completed: Some(1), ..NOTHING };
+    let late = TaskUpdate { steps_completed: Some(1), ..TaskUpdate::default() };
     worker.complete(&task).await;
     assert_eq!(worker.report(task.uuid, &late).await, 204);
     assert_eq!(

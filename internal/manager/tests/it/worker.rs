@@ -39,8 +39,7 @@ async fn texts_that_are_too_long(farm: Builder) {
 
     let job = farm.submit("job", tasks(1)).await;
     let task = worker.take().await;
-    let update =
-        TaskUpdate { activity: Some("é".repeat(1001)), task_status: None, log: None, steps_completed: None };
+    let update = TaskUpdate { activity: Some("é".repeat(1001)), ..TaskUpdate::default() };
     assert_eq!(worker.report(task.uuid, &update).await, 204, "the rest of a report must not be lost");
     let stored = farm.task(&task.uuid.to_string()).await;
     assert_eq!(stored["activity"], format!("{}…", "é".repeat(999)));

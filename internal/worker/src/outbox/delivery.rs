@@ -6,7 +6,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{Entry, FirstAnswer, FrameReport, Outbox, TaskReport};
+use super::{Entry, FirstAnswer, FrameReport, LogPosition, Outbox, TaskReport};
 use crate::backoff::Backoff;
 
 /// How many updates are read from the queue at once.
@@ -130,7 +130,9 @@ fn next_delivery(entries: &[Entry]) -> Option<Delivery> {
         delivery.ids.extend(merge_frames(frames, first.task, rest));
         return Some(delivery);
     }
-    let Some(TaskReport { log: Some(log), .. }) = delivery.report.as_mut().filter(|r| r.is_log_only()) else {
+    let Some(TaskReport { log: Some(log), log_position, .. }) =
+        delivery.report.as_mut().filter(|r| r.is_log_only())
+    else {
         return Some(delivery);
     };
     for entry in rest {
@@ -138,6 +140,7 @@ fn next_delivery(entries: &[Entry]) -> Option<Delivery> {
             Some(next @ TaskReport { log: Some(piece), .. })
                 if entry.task == first.task
                     && next.is_log_only()
+                    && next.log_position == after(*log_position, log)
                     && log.len() + piece.len() <= MAX_MERGED_LOG =>
             {
                 if !log.ends_with('\n') {
@@ -150,6 +153,12 @@ fn next_delivery(entries: &[Entry]) -> Option<Delivery> {
         }
     }
     Some(delivery)
+}
+
+/// Where the piece belongs that continues a text.
+fn after(position: Option<LogPosition>, text: &str) -> Option<LogPosition> {
+    let length = i64::try_from(text.len()).unwrap_or(i64::MAX);
+    position.map(|here| LogPosition { offset: here.offset.saturating_add(length), ..here })
 }
 
 /// Adds the frames of the entries that follow, as long as they are about the same task; says which entries those are.
@@ -175,6 +184,32 @@ mod tests {
     fn log(id: i64, task: u128, text: &str) -> Entry {
         let report = TaskReport { log: Some(text.to_owned()), ..TaskReport::default() };
         Entry { id, task: Uuid::from_u128(task), report: Some(report) }
+    }
+
+    fn at(stream: u128, offset: i64, entry: Entry) -> Entry {
+        let position = LogPosition { stream: Uuid::from_u128(stream), offset };
+        let report = entry.report.map(|report| TaskReport { log_position: Some(position), ..report });
+        Entry { report, ..entry }
+    }
+
+    #[test]
+    fn merged_pieces_have_the_place_of_the_first() {
+        let first = at(1, 10, log(1, 1, "äb\n"));
+        for (second, merges) in [
+            (at(1, 14, log(2, 1, "c\n")), true),
+            (at(1, 15, log(2, 1, "c\n")), false),
+            (at(1, 10, log(2, 1, "c\n")), false),
+            (at(2, 14, log(2, 1, "c\n")), false),
+            (log(2, 1, "c\n"), false),
+        ] {
+            let delivery = next_delivery(&[first.clone(), second.clone()]).unwrap();
+            assert_eq!(delivery.ids.len() == 2, merges, "{second:?}");
+            let place = first.report.as_ref().and_then(|report| report.log_position);
+            assert_eq!(delivery.report.unwrap().log_position, place);
+        }
+        // Of an older version: nothing is known of where it belongs.
+        let (numbered, plain) = (at(1, 0, log(2, 1, "b\n")), log(1, 1, "a\n"));
+        assert_eq!(next_delivery(&[plain, numbered]).unwrap().ids, [1]);
     }
 
     fn status(id: i64, task: u128) -> Entry {

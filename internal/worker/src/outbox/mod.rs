@@ -4,6 +4,10 @@
 //! the manager has answered. One delivery loop sends them in order, so updates of a task never overtake each
 //! other. A manager that is away for a day costs nothing but time.
 //!
+//! An update whose answer got lost is sent again. Every piece of log has a number for that ([`LogPosition`]), stored
+//! with it, by which the manager knows what it has already. Only the pieces of one run of this program are numbered
+//! together: whatever happens to the queue, a number is never given twice.
+//!
 //! ```text
 //!  reporter --push--> storage thread --front--> delivery loop --HTTP--> manager
 //!                     (group commit)  <--discard-- (any final answer)
@@ -33,6 +37,9 @@ pub struct TaskReport {
     pub activity: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<String>,
+    /// Set by the queue. Pieces that an older version queued have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_position: Option<LogPosition>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steps_completed: Option<i64>,
     #[serde(rename = "taskStatus", skip_serializing_if = "Option::is_none")]
@@ -40,6 +47,15 @@ pub struct TaskReport {
     /// Frames that the task rendered. They go to the manager in a request of their own, with nothing else.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frames: Option<Vec<FrameReport>>,
+}
+
+/// Where a piece of log belongs in all that this worker logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogPosition {
+    /// The run of this program that logged it.
+    pub stream: Uuid,
+    /// Bytes that this run logged before it.
+    pub offset: i64,
 }
 
 /// One picture of a frame that a task rendered.
@@ -124,7 +140,8 @@ impl Outbox {
         Ok(Self { storage: Storage::open(path)?, runs: Runs::default(), hurry: Arc::default() })
     }
 
-    /// Stores an update. When this returns, it is on disk.
+    /// Stores an update. When this returns, it is on disk. A piece of log gets its place, and a newline if it does not
+    /// end in one.
     ///
     /// The update is handed over before the first suspension point: dropping the future does not lose it.
     pub async fn push(&self, task: Uuid, report: &TaskReport) {

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use chrono::Utc;
@@ -11,7 +11,7 @@ use rusqlite::{Connection, ErrorCode, ToSql, params};
 use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
 
-use super::TaskReport;
+use super::{LogPosition, TaskReport};
 
 /// At most this much is kept, in bytes. Beyond it the oldest pieces of log go first, and nothing else.
 const MAX_QUEUE_BYTES: i64 = 256 * 1024 * 1024;
@@ -54,6 +54,7 @@ enum Operation {
 pub struct Storage {
     operations: mpsc::Sender<Operation>,
     queued: watch::Receiver<usize>,
+    next: Arc<Mutex<LogPosition>>,
 }
 
 impl Storage {
@@ -70,18 +71,31 @@ impl Storage {
             .name("outbox".to_owned())
             .spawn(move || database.run(&receiver))
             .map_err(StorageError::Thread)?;
-        Ok(Self { operations, queued })
+        let next = LogPosition { stream: Uuid::new_v4(), offset: 0 };
+        Ok(Self { operations, queued, next: Arc::new(Mutex::new(next)) })
     }
 
     pub async fn push(&self, task: Uuid, report: &TaskReport) {
-        let payload = match serde_json::to_vec(report) {
-            Ok(payload) => payload,
+        if let Some(pushed) = self.number_and_send(task, report.clone()) {
+            pushed.await;
+        }
+    }
+
+    fn number_and_send(
+        &self,
+        task: Uuid,
+        mut report: TaskReport,
+    ) -> Option<impl Future<Output = Option<()>>> {
+        // Held until it is handed over, so that pieces of log are queued in the order of their numbers.
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        report.log_position = report.log.as_mut().and_then(|log| number(log, &mut next));
+        match serde_json::to_vec(&report) {
+            Ok(payload) => Some(self.ask(move |done| Operation::Push { task, payload, done })),
             Err(error) => {
                 tracing::error!(%task, %error, "a task update cannot be written as JSON");
-                return;
+                None
             }
-        };
-        self.ask(|done| Operation::Push { task, payload, done }).await;
+        }
     }
 
     /// The oldest updates.
@@ -113,6 +127,19 @@ impl Storage {
             answer.await.ok()
         }
     }
+}
+
+/// The place of a piece of log, which ends in a newline afterwards; an empty one has none.
+fn number(log: &mut String, next: &mut LogPosition) -> Option<LogPosition> {
+    if log.is_empty() {
+        return None;
+    }
+    if !log.ends_with('\n') {
+        log.push('\n');
+    }
+    let here = *next;
+    next.offset = next.offset.saturating_add(i64::try_from(log.len()).unwrap_or(i64::MAX));
+    Some(here)
 }
 
 struct Database {
@@ -263,7 +290,8 @@ fn front(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<Entry>> 
     Ok(entries)
 }
 
-/// Makes room by removing the oldest pieces of log, and leaves a note in the log of each task that lost some.
+/// Makes room by removing the oldest pieces of log, and leaves a note in the log of each task that lost some. Notes are
+/// not numbered: there is no telling how much room the numbers left for one.
 /// Updates that carry a status, steps or an activity always stay.
 fn trim(connection: &Connection, size: &mut Size, target_bytes: i64) -> rusqlite::Result<()> {
     let mut removed: Vec<(i64, Uuid)> = Vec::new();

@@ -19,9 +19,21 @@ fn open(directory: &tempfile::TempDir) -> Outbox {
     Outbox::open(&directory.path().join("flamenco-worker.sqlite")).unwrap()
 }
 
+/// What is queued, without the places of pieces of log.
 async fn queued(outbox: &Outbox) -> Vec<(i64, Uuid, TaskReport)> {
     let entries = outbox.storage.front(1000).await;
-    entries.into_iter().map(|entry| (entry.id, entry.task, entry.report.unwrap())).collect()
+    entries.into_iter().map(|entry| (entry.id, entry.task, without_place(entry.report.unwrap()))).collect()
+}
+
+fn without_place(report: TaskReport) -> TaskReport {
+    TaskReport { log_position: None, ..report }
+}
+
+/// The places of the pieces of log that are queued.
+async fn places(outbox: &Outbox) -> Vec<Option<LogPosition>> {
+    let entries = outbox.storage.front(1000).await;
+    let reports = entries.into_iter().filter_map(|entry| entry.report);
+    reports.filter(|report| report.log.is_some()).map(|report| report.log_position).collect()
 }
 
 /// A manager that records what it accepts, and answers by a rule.
@@ -49,7 +61,8 @@ impl Manager {
     }
 
     fn received(&self) -> Vec<(Uuid, TaskReport)> {
-        self.received.lock().unwrap().clone()
+        let received = self.received.lock().unwrap().clone();
+        received.into_iter().map(|(task, report)| (task, without_place(report))).collect()
     }
 }
 
@@ -85,7 +98,7 @@ async fn the_front_stays_until_it_is_discarded() {
     outbox.push(task(2), &log("two")).await;
     assert_eq!(outbox.storage.front(1).await, outbox.storage.front(1).await);
     outbox.storage.discard(vec![1]).await;
-    assert_eq!(queued(&outbox).await, [(2, task(2), log("two"))]);
+    assert_eq!(queued(&outbox).await, [(2, task(2), log("two\n"))]);
     assert_eq!(outbox.len(), 1);
 }
 
@@ -196,7 +209,7 @@ async fn an_unreadable_update_is_dropped() {
     outbox.push(task(1), &log("after")).await;
     let manager = Manager::default();
     manager.take(&outbox, |_, _, _| Answer::Accepted).await;
-    assert_eq!(manager.received(), [(task(1), log("before")), (task(1), log("after"))]);
+    assert_eq!(manager.received(), [(task(1), log("before\n")), (task(1), log("after\n"))]);
 }
 
 #[tokio::test]
@@ -307,7 +320,7 @@ async fn a_manager_that_is_away_for_hours_costs_nothing_but_time() {
         std::future::ready(if start.elapsed() < away {
             Answer::TryLater { reason: "connection refused".to_owned(), after: None }
         } else {
-            received.lock().unwrap().push(report);
+            received.lock().unwrap().push(without_place(report));
             Answer::Accepted
         })
     };
@@ -341,4 +354,74 @@ async fn a_manager_that_says_when_to_come_again_is_obeyed() {
     manager.take(&outbox, rule).await;
     // Without it, the second attempt comes after a second at most.
     assert!(start.elapsed() >= Duration::from_secs(3), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn every_piece_of_log_has_a_place_that_it_keeps() {
+    let directory = tempfile::tempdir().unwrap();
+    let outbox = open(&directory);
+    outbox.push(task(1), &log("one")).await;
+    outbox.push(task(1), &status(ReportedStatus::Active)).await;
+    outbox.push(task(2), &log("")).await;
+    outbox
+        .push(task(2), &TaskReport { log: Some("zwölf\n".to_owned()), ..status(ReportedStatus::Failed) })
+        .await;
+    outbox.push(task(1), &log("three\n")).await;
+    let first = places(&outbox).await;
+    let stream = first[0].unwrap().stream;
+    let place = |stream, offset| Some(LogPosition { stream, offset });
+    assert_eq!(first, [place(stream, 0), None, place(stream, 4), place(stream, 11)]);
+    drop(outbox);
+
+    // Another run of the program numbers what it logs anew.
+    let outbox = open(&directory);
+    outbox.push(task(1), &log("four\n")).await;
+    let second = places(&outbox).await;
+    assert_eq!(second[..4], first);
+    let other = second[4].unwrap();
+    assert_eq!(other.offset, 0);
+    assert_ne!(other.stream, stream);
+
+    // What is merged is where the first piece was, at each attempt.
+    let attempts = Mutex::new(Vec::new());
+    Manager::default()
+        .take(&outbox, |attempt, _, report| {
+            attempts.lock().unwrap().extend(report.log.clone().map(|text| (text, report.log_position)));
+            match attempt {
+                0 => Answer::TryLater { reason: "the answer got lost".to_owned(), after: None },
+                _ => Answer::Accepted,
+            }
+        })
+        .await;
+    let attempts = attempts.into_inner().unwrap();
+    assert_eq!(attempts[..2], [("one\n".to_owned(), first[0]), ("one\n".to_owned(), first[0])]);
+    assert_eq!(
+        attempts[2..],
+        [
+            (String::new(), None),
+            ("zwölf\n".to_owned(), first[2]),
+            ("three\n".to_owned(), first[3]),
+            ("four\n".to_owned(), second[4])
+        ]
+    );
+}
+
+#[tokio::test]
+async fn pieces_pushed_at_the_same_time_are_numbered_in_their_order() {
+    let directory = tempfile::tempdir().unwrap();
+    let outbox = open(&directory);
+    let pushes = (0..50).map(|number| {
+        let outbox = outbox.clone();
+        tokio::spawn(async move { outbox.push(task(1), &log(&"x".repeat(number))).await })
+    });
+    for push in pushes.collect::<Vec<_>>() {
+        push.await.unwrap();
+    }
+    let mut next = 0;
+    for report in outbox.queued_reports().await {
+        let Some(position) = report.log_position else { continue };
+        assert_eq!(position.offset, next);
+        next += i64::try_from(report.log.unwrap().len()).unwrap();
+    }
+    assert_eq!(next, (2..=50).sum::<i64>());
 }

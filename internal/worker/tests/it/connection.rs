@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use flamenco_worker_core::{Error, ExitReason};
-use serde_json::json;
+use serde_json::{Value, json};
+use uuid::Uuid;
 
-use crate::fake_manager::{Fault, TaskState};
+use crate::fake_manager::{FakeManager, Fault, TaskState};
 use crate::{TestWorker, config, start};
 
 #[tokio::test]
@@ -55,6 +56,84 @@ async fn a_lost_answer_to_a_fetch_loses_no_task() {
     let task = manager.add_task(&[("echo", json!({"message": "x"}))]);
     manager.until_ended(task).await;
     worker.stop().await;
+}
+
+/// The pieces of log that came, with what the manager was told of their places.
+fn pieces(manager: &FakeManager, task: Uuid) -> Vec<(String, Value)> {
+    let farm = manager.farm();
+    let updates = farm.task(task).updates.iter();
+    let piece = |update: &Value| Some((update["log"].as_str()?.to_owned(), update["log_position"].clone()));
+    updates.filter_map(piece).collect()
+}
+
+#[tokio::test]
+async fn a_piece_of_log_that_is_sent_again_says_so_to_a_manager_that_wants_to_know() {
+    let manager = FakeManager::start().await;
+    manager.farm().features = Some(vec!["log-position"]);
+    let home = tempfile::tempdir().unwrap();
+    let worker = TestWorker::start(config(&manager, home.path()));
+    manager.until("awake", |farm| (farm.count("fetch") > 0).then_some(())).await;
+    // The first one says that the task is active, the next one has text.
+    manager.fail_next("task-update", [Fault::Slow(Duration::ZERO), Fault::LoseAnswer]);
+    let task = manager.add_script("echo one; sleep 0.3; echo two; sleep 0.3; echo three");
+    manager.until_ended(task).await;
+    worker.stop().await;
+    let mut there = String::new();
+    let mut repeated = 0;
+    let pieces = pieces(&manager, task);
+    for (text, position) in &pieces {
+        assert_eq!(position["stream"], pieces[0].1["stream"]);
+        let offset = usize::try_from(position["offset"].as_u64().unwrap()).unwrap();
+        let known = there.len() - offset;
+        assert_eq!(there[offset..], text[..known], "what comes again is what came before");
+        repeated += known;
+        there.push_str(&text[known..]);
+    }
+    assert!(repeated > 0, "{pieces:?}");
+    for line in ["> one\n", "> two\n", "> three\n"] {
+        assert_eq!(there.matches(line).count(), 1, "{there}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_left_of_the_last_run_keeps_its_place() {
+    let manager = FakeManager::start().await;
+    manager.farm().features = Some(vec!["log-position"]);
+    let home = tempfile::tempdir().unwrap();
+    let worker = TestWorker::start(config(&manager, home.path()));
+    manager.until("awake", |farm| (farm.count("fetch") > 0).then_some(())).await;
+    // It gets there, but the worker cannot know.
+    manager.fail_next("task-update", [Fault::Slow(Duration::ZERO), Fault::LoseAnswer]);
+    let task = manager.add_script("echo one; sleep 60");
+    manager.until("some log", |farm| farm.task(task).log().contains("> one").then_some(())).await;
+    // Without any chance to put something right.
+    worker.task.abort();
+    assert!(worker.task.await.unwrap_err().is_cancelled());
+    let before = pieces(&manager, task);
+    let worker = TestWorker::start(config(&manager, home.path()));
+    manager
+        .until("it comes again", |farm| {
+            let logs = farm.task(task).updates.iter().filter(|update| update["log"].is_string());
+            (logs.count() > before.len()).then_some(())
+        })
+        .await;
+    worker.stop().await;
+    let after = pieces(&manager, task);
+    assert!(after[before.len()].0.starts_with(&before[before.len() - 1].0), "{before:?} and then {after:?}");
+    assert_eq!(after[before.len()].1, before[before.len() - 1].1);
+    assert!(after[0].1["offset"].is_u64(), "{after:?}");
+}
+
+#[tokio::test]
+async fn a_stock_manager_is_told_of_no_places() {
+    let (manager, _home, worker) = start().await;
+    let task = manager.add_task(&[("echo", json!({"message": "x"}))]);
+    manager.until_ended(task).await;
+    worker.stop().await;
+    let farm = manager.farm();
+    let updates = &farm.task(task).updates;
+    assert!(updates.iter().any(|update| update["log"].is_string()));
+    assert!(updates.iter().all(|update| update.get("log_position").is_none()), "{updates:?}");
 }
 
 #[tokio::test]

@@ -62,7 +62,7 @@ async fn a_failure_is_reported_with_its_reason_and_ends_the_task() {
     let last = farm.task(task).updates.last().unwrap();
     assert_eq!(last["taskStatus"], "failed");
     assert_eq!(last["activity"], "Failed: /bin/sh exited abnormally with code 3");
-    assert_eq!(last["activity"], last["log"]);
+    assert_eq!(last["log"], format!("{}\n", last["activity"].as_str().unwrap()));
     assert!(farm.task(task).log().contains("> output\n"));
     let reason = farm.task(unknown).updates.last().unwrap()["activity"].as_str().unwrap().to_owned();
     assert!(reason.contains("no-such-command"), "{reason}");

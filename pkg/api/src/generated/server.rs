@@ -1691,6 +1691,10 @@ async fn task_update<B: WorkerApi>(
                     types::TaskUpdate,
                 >(backend.json_body_limit(&operations::TASK_UPDATE))
                 .await?;
+            crate::validate::run(|check| {
+                let body = &body;
+                check.value(&body);
+            })?;
             backend.task_update(caller, task_id, body).await
         })
         .await

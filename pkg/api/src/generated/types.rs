@@ -851,6 +851,7 @@ nothing to it.
 * `frames`: workers may report every frame with `reportFrames`.
 * `machine`: workers may report how their machine is doing with `reportMachine`.
 * `thumbnails`: workers may say which frame a picture is of when they send it with `taskOutputProduced`.
+* `log-position`: a piece of log that `taskUpdate` is told the place of is stored once, however often it comes.
 */
     #[serde(default, skip_serializing_if = "::std::option::Option::is_none")]
     pub features: ::std::option::Option<::std::vec::Vec<::std::string::String>>,
@@ -1982,6 +1983,16 @@ impl ::std::convert::TryFrom<::std::string::String> for LifeCycleEventType {
     ) -> ::std::result::Result<Self, self::error::ConversionError> {
         value.parse()
     }
+}
+/**Own addition. Where the `log` of an update belongs in what its worker says over time, so that a worker which got no answer can send it again: what the manager has already is not stored twice. To be used when the manager lists the feature `log-position`.
+
+A worker numbers the bytes of all its log texts, of whichever tasks, in the order in which it sends them, and sends the next one when the one before it was answered. A piece may be sent again with more text at its end. A piece that starts behind the end of the one before it is no error. The manager remembers the last stream of a worker only, and forgets that of a worker when 10,000 others have sent something since.*/
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct LogPosition {
+    ///How many bytes of the stream, in UTF-8, come before this `log`.
+    pub offset: i64,
+    ///Which numbering this is. A worker makes up another one whenever it does not know for sure where it was, such as at each start.
+    pub stream: ::uuid::Uuid,
 }
 ///A disk.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
@@ -3136,6 +3147,8 @@ pub struct TaskUpdate {
     ///Text to append to the log of the task, one or more lines.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub log: ::std::option::Option<::std::string::String>,
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub log_position: ::std::option::Option<LogPosition>,
     ///How many steps of the task are finished in total. More than the task has counts as all.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub steps_completed: ::std::option::Option<i64>,
@@ -3706,6 +3719,30 @@ pub mod error {
         fn from(value: String) -> Self {
             Self(value.into())
         }
+    }
+}
+impl crate::validate::Validate for TaskUpdate {
+    fn validate(&self, check: &mut crate::validate::Check) {
+        if let Some(item) = &self.log_position {
+            check
+                .field(
+                    "log_position",
+                    |check| {
+                        check.value(&item);
+                    },
+                );
+        }
+    }
+}
+impl crate::validate::Validate for LogPosition {
+    fn validate(&self, check: &mut crate::validate::Check) {
+        check
+            .field(
+                "offset",
+                |check| {
+                    check.integer(self.offset, Some(0i64), None);
+                },
+            );
     }
 }
 impl crate::validate::Validate for WorkerEnabledChange {

@@ -1617,10 +1617,12 @@ export interface components {
              *     * `frames`: workers may report every frame with `reportFrames`.
              *     * `machine`: workers may report how their machine is doing with `reportMachine`.
              *     * `thumbnails`: workers may say which frame a picture is of when they send it with `taskOutputProduced`.
+             *     * `log-position`: a piece of log that `taskUpdate` is told the place of is stored once, however often it comes.
              * @example [
              *       "frames",
              *       "machine",
-             *       "thumbnails"
+             *       "thumbnails",
+             *       "log-position"
              *     ]
              */
             features?: string[];
@@ -1993,11 +1995,31 @@ export interface components {
              * @example Saved: '/mnt/farm/render/000002.png'
              */
             log?: string;
+            log_position?: components["schemas"]["LogPosition"];
             /**
              * @description How many steps of the task are finished in total. More than the task has counts as all.
              * @example 2
              */
             steps_completed?: number;
+        };
+        /**
+         * @description Own addition. Where the `log` of an update belongs in what its worker says over time, so that a worker which got no answer can send it again: what the manager has already is not stored twice. To be used when the manager lists the feature `log-position`.
+         *
+         *     A worker numbers the bytes of all its log texts, of whichever tasks, in the order in which it sends them, and sends the next one when the one before it was answered. A piece may be sent again with more text at its end. A piece that starts behind the end of the one before it is no error. The manager remembers the last stream of a worker only, and forgets that of a worker when 10,000 others have sent something since.
+         */
+        LogPosition: {
+            /**
+             * Format: uuid
+             * @description Which numbering this is. A worker makes up another one whenever it does not know for sure where it was, such as at each start.
+             * @example 4f3b6a52-0c0e-4ad0-8e6c-7b4f0c3b9a11
+             */
+            stream: string;
+            /**
+             * Format: int64
+             * @description How many bytes of the stream, in UTF-8, come before this `log`.
+             * @example 18432
+             */
+            offset: number;
         };
         /** @description Whether a worker may go on with its task. */
         MayKeepRunning: {

@@ -10,6 +10,7 @@ const base: Tree = {
   local_manager_storage_path: './s',
   shared_storage_path: '/farm',
   shaman: { enabled: false, future: 1, garbageCollect: { period: 'nonsense', maxAge: '1h' } },
+  thumbnail_storage_mb: 20000,
   task_timeout: '10m0s',
   worker_timeout: '2m0s',
   blocklist_threshold: 3,

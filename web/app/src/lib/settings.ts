@@ -46,6 +46,7 @@ export const SECTIONS: readonly Section[] = [
     fields: [
       { key: 'shared_storage_path', label: 'Shared storage', kind: 'text', usual: '', required, restart, help: 'Where blend files and renders are kept. Every worker must be able to reach it.' },
       { key: 'local_manager_storage_path', label: 'Storage of the manager', kind: 'text', usual: './flamenco-manager-storage', required, restart, help: 'Where logs and preview images are kept. Only the manager uses it.' },
+      { key: 'thumbnail_storage_mb', label: 'Thumbnails take at most, in MB', kind: 'count', usual: '20000', required, help: 'Pictures of frames for this page. When there are more, the oldest large ones are removed. 0: no limit.' },
       { key: 'shaman.enabled', label: 'Shaman file store', kind: 'switch', usual: 'on', restart, help: 'Stores every submitted file only once, however many jobs use it.' },
       { key: 'shaman.linkType', label: 'Files appear in a job as', kind: 'choice', usual: 'auto', restart, needs: 'shaman.enabled', choices: ['auto', 'symlink', 'hardlink', 'reflink', 'copy'], help: 'auto: what the storage can do.' },
       { key: 'shaman.flush', label: 'Wait for the disk', kind: 'switch', usual: 'on', restart, needs: 'shaman.enabled', help: 'Before a file counts as stored. Without it uploads are quicker, and a power cut may lose some.' },

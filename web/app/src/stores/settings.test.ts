@@ -12,6 +12,7 @@ const inForce: Tree = {
   database_check_period: '1h',
   local_manager_storage_path: 's',
   shared_storage_path: '/farm',
+  thumbnail_storage_mb: 20000,
   task_timeout: '10m0s',
   worker_timeout: '2m0s',
   blocklist_threshold: 3,

@@ -27,8 +27,8 @@ const PATIENCE: TimeDelta = TimeDelta::seconds(60);
 const AT_ONCE: i64 = 50;
 /// Larger files are not read, in bytes.
 const LARGEST_FILE: u64 = 512 * 1024 * 1024;
-/// Room that the thumbnails of all jobs may take, in bytes.
-const MOST_ROOM: i64 = 20_000_000_000;
+/// In bytes.
+const MEGABYTE: i64 = 1_000_000;
 
 /// What a look at a file gave.
 struct Look {
@@ -107,14 +107,10 @@ impl Farm {
     /// # Errors
     /// When the database cannot be used.
     pub async fn make_room_for_thumbnails(&self, cancel: &CancellationToken) -> Result<u64> {
-        self.shrink_thumbnails(MOST_ROOM, cancel).await
-    }
-
-    /// As [`Self::make_room_for_thumbnails`], with another limit, in bytes.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
-    pub async fn shrink_thumbnails(&self, most: i64, cancel: &CancellationToken) -> Result<u64> {
+        let most = i64::from(self.live().config.settings.thumbnail_storage_mb) * MEGABYTE;
+        if most == 0 {
+            return Ok(0);
+        }
         let mut removed = 0;
         let mut bytes = frames::thumbnail_bytes(self.store.read()).await?;
         while bytes > most && !cancel.is_cancelled() {

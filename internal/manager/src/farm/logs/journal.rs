@@ -6,23 +6,36 @@
 //! ```
 //!
 //! A farm writes to hundreds of logs a second, and each sync of a file costs about as much as one of the journal with
-//! all of them in it. So a text is written to its log, and again to the journal, and only the journal is synced. When
-//! a segment is large enough, a thread makes the logs themselves durable and then removes it, while the next segment
-//! is being written. After a crash the next run finds the segments of the last one and writes what they hold to the
-//! logs, each text at its place, which changes nothing where it is there already.
+//! all of them in it. So a text is written to the journal and to its log, and only the journal is synced. When a
+//! segment is large enough, a thread makes the logs themselves durable and then removes it, while the next segment is
+//! being written. After a crash the next run finds the segments of the last one and writes what they hold to the logs,
+//! each text at its place, which changes nothing where it is there already.
+//!
+//! The journal also says how far each worker has come with what it sends (`streams.rs`): with every text, and for all
+//! workers at the head of every segment. That is why a text is in the journal before it is in its log: no crash leaves
+//! a text in a log that the journal does not know, which would be there twice when the worker sends it again. It is
+//! also why the last segment stays when the manager ends, for the next one to go on from.
 //!
 //! A record that was cut by the crash was acknowledged to nobody, and neither was anything behind it.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use uuid::Uuid;
 
 use super::{LogId, log_path};
+
+mod recovery;
+mod streams;
+
+use recovery::Recovered;
+pub(super) use streams::{Known, Span};
+use streams::{Reached, Streams};
 
 /// Below the local storage.
 const FOLDER: &str = ".task-log-journal";
@@ -33,10 +46,14 @@ const SEGMENT_LOGS: usize = 4_096;
 /// From this number of logs on, one sync of the whole file system is quicker than one for each.
 #[cfg(target_os = "linux")]
 const MANY_LOGS: usize = 32;
+/// How long a start waits for an earlier run that still lives, because it is about to end.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Length and checksum in front of each record, and the fixed part of a record.
 const HEAD: usize = 8;
 const FIXED: usize = 1 + 16 + 16 + 8;
+/// What a numbered record has behind that.
+const REACHED: usize = 16 + 16 + 8 + 8;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -46,6 +63,8 @@ enum Kind {
     ForgetLog = 1,
     /// Everything about the logs of a job so far is of no account.
     ForgetJob = 2,
+    /// How far a worker has come, and a text like the first kind, which may be empty.
+    Numbered = 3,
 }
 
 /// The journal of one run. Only its thread has it.
@@ -59,12 +78,18 @@ pub(super) struct Journal {
     number: u64,
     /// Bytes of the segment that are on disk.
     size: u64,
+    /// Bytes of the segment, on disk or not yet.
+    written: u64,
     /// Nothing can be added to the segment any more.
     spoiled: bool,
-    /// What the next commit writes.
-    buffer: Vec<u8>,
+    /// Records of what is to be forgotten that are not on disk, and how much of that is in the segment.
+    forgets: Vec<u8>,
+    forgets_written: usize,
+    /// The record in hand.
+    record: Vec<u8>,
     /// Logs with texts in the segment.
     logs: HashSet<LogId>,
+    streams: Streams,
     settler: Option<(SyncSender<Segment>, JoinHandle<()>)>,
 }
 
@@ -74,20 +99,32 @@ struct Segment {
     logs: HashSet<LogId>,
 }
 
+/// How to take a text back that did not get into its log.
+#[must_use]
+pub(super) struct Undo {
+    written: u64,
+    worker: Option<(Uuid, Option<Reached>)>,
+}
+
 impl Journal {
     /// Brings the logs up to date with what earlier runs left behind, and begins a journal.
     pub(super) fn open(root: &Path) -> io::Result<Self> {
+        Self::open_patiently(root, PATIENCE)
+    }
+
+    fn open_patiently(root: &Path, patience: Duration) -> io::Result<Self> {
         let all = root.join(FOLDER);
         super::writer::create_directory(root)?;
         create_private(&all)?;
-        recover(root, &all)?;
+        let recovered = Recovered::read(root, &all, patience)?;
         let folder = all.join(Uuid::new_v4().to_string());
         create_private(&folder)?;
         let lock = File::create(folder.join(LOCK))?;
         lock.try_lock()?;
-        let segment = new_segment(&folder, 0)?;
+        let (segment, size) = new_segment(&folder, 0, &recovered.streams)?;
         super::writer::sync_directory(&all)?;
         super::writer::sync_directory(root)?;
+        let streams = recovered.remove()?;
         // One segment may wait while another is in hand; then the writer waits, so what a crash leaves is bounded.
         let (sender, receiver) = sync_channel(1);
         let settled_root = root.to_owned();
@@ -100,67 +137,123 @@ impl Journal {
             _lock: lock,
             segment,
             number: 0,
-            size: 0,
+            size,
+            written: size,
             spoiled: false,
-            buffer: Vec::new(),
+            forgets: Vec::new(),
+            forgets_written: 0,
+            record: Vec::new(),
             logs: HashSet::new(),
+            streams,
             settler: Some((sender, thread)),
         })
     }
 
-    /// Remembers a text that was written to a log at a place.
-    pub(super) fn text(&mut self, log: LogId, place: u64, text: &[&str]) {
-        self.logs.insert(log);
-        self.record(Kind::Text, log, place, text);
+    /// What is there already of a text.
+    pub(super) fn known(&self, span: Span) -> Known {
+        self.streams.known(span)
     }
 
-    /// What was remembered of a log is of no account: it begins anew.
+    /// Remembers a text that is going to be written to a log at a place, and how far its worker has come with it. When
+    /// this fails, nothing is remembered.
+    pub(super) fn text(
+        &mut self,
+        log: LogId,
+        place: u64,
+        text: &[&str],
+        span: Option<Span>,
+    ) -> io::Result<Undo> {
+        self.make_ready()?;
+        self.write_forgets()?;
+        let written = self.written;
+        let reached = span.map(|span| self.streams.after(span));
+        self.record.clear();
+        let kind = if reached.is_some() { Kind::Numbered } else { Kind::Text };
+        write_record(&mut self.record, kind, log, place, reached, text);
+        add(&mut self.segment, &mut self.written, &mut self.spoiled, &self.record)?;
+        self.logs.insert(log);
+        let worker = reached.map(|reached| (reached.worker, self.streams.advance(reached)));
+        Ok(Undo { written, worker })
+    }
+
+    /// Takes the last text back.
+    pub(super) fn take_back(&mut self, undo: Undo) {
+        self.cut_back(undo.written);
+        if let Some((worker, before)) = undo.worker {
+            self.streams.restore(worker, before);
+        }
+    }
+
+    /// What was remembered of a log is of no account: it begins anew. How far workers have come still is.
     pub(super) fn forget_log(&mut self, log: LogId) {
         self.logs.remove(&log);
-        self.record(Kind::ForgetLog, log, 0, &[]);
+        write_record(&mut self.forgets, Kind::ForgetLog, log, 0, None, &[]);
     }
 
     /// What was remembered of a job's logs is of no account: they are going to be removed.
     pub(super) fn forget_job(&mut self, job: Uuid) {
         self.logs.retain(|log| log.job != job);
-        self.record(Kind::ForgetJob, LogId { job, task: Uuid::nil() }, 0, &[]);
+        let every_log = LogId { job, task: Uuid::nil() };
+        write_record(&mut self.forgets, Kind::ForgetJob, every_log, 0, None, &[]);
     }
 
-    fn record(&mut self, kind: Kind, log: LogId, place: u64, text: &[&str]) {
-        let start = self.buffer.len();
-        self.buffer.extend([0; HEAD]);
-        self.buffer.push(kind as u8);
-        self.buffer.extend(log.job.as_bytes());
-        self.buffer.extend(log.task.as_bytes());
-        self.buffer.extend(place.to_le_bytes());
-        for part in text {
-            self.buffer.extend(part.as_bytes());
-        }
-        let record = &self.buffer[start + HEAD..];
-        let (length, sum) = (record.len() as u32, checksum(record));
-        self.buffer[start..start + 4].copy_from_slice(&length.to_le_bytes());
-        self.buffer[start + 4..start + HEAD].copy_from_slice(&sum.to_le_bytes());
-    }
-
-    /// Makes everything that was remembered durable. When this fails, none of it is.
+    /// Makes everything that was remembered durable. When this fails, no text is remembered; what is to be forgotten
+    /// still is, with the next commit. When the disk is full, erasing jobs makes room, and must not need any.
     pub(super) fn commit(&mut self) -> io::Result<()> {
-        if self.buffer.is_empty() {
-            return Ok(());
-        }
-        if self.spoiled {
-            self.roll()?;
-        }
-        let written = self.segment.write_all(&self.buffer).and_then(|()| self.segment.sync_data());
+        let written = self.write_all_and_sync();
         if written.is_ok() {
-            self.size += self.buffer.len() as u64;
+            self.size = self.written;
+            self.forgets.clear();
+            self.streams.settle();
         } else {
             // After a failed sync nobody knows what is on disk. What was there before is, so the logs that it is about
             // are made durable themselves, and a new segment begins.
             self.spoiled = true;
-            drop(self.segment.set_len(self.size));
+            self.cut_back(self.size);
+            self.streams.roll_back();
         }
-        self.buffer.clear();
+        self.forgets_written = 0;
         written
+    }
+
+    fn write_all_and_sync(&mut self) -> io::Result<()> {
+        if !self.forgets.is_empty() {
+            self.make_ready()?;
+            self.write_forgets()?;
+        }
+        if self.written == self.size {
+            return Ok(());
+        }
+        self.is_whole()?;
+        self.segment.sync_data()
+    }
+
+    fn write_forgets(&mut self) -> io::Result<()> {
+        let new = &self.forgets[self.forgets_written..];
+        add(&mut self.segment, &mut self.written, &mut self.spoiled, new)?;
+        self.forgets_written = self.forgets.len();
+        Ok(())
+    }
+
+    /// Sees to it that there is a segment that can be added to.
+    fn make_ready(&mut self) -> io::Result<()> {
+        if !self.spoiled {
+            return Ok(());
+        }
+        // What is not on disk cannot get there any more; the commit is going to say so.
+        if self.written > self.size { self.is_whole() } else { self.roll() }
+    }
+
+    fn is_whole(&self) -> io::Result<()> {
+        if self.spoiled {
+            return Err(io::Error::other("the journal of task logs cannot be written"));
+        }
+        Ok(())
+    }
+
+    fn cut_back(&mut self, to: u64) {
+        self.spoiled |= self.written > to && self.segment.set_len(to).is_err();
+        self.written = to;
     }
 
     /// Ends the segment when it is large enough.
@@ -179,19 +272,21 @@ impl Journal {
         sync_log(&self.root, log, &mut BTreeSet::new())
     }
 
+    /// Begins another segment, when everything is on disk.
     fn roll(&mut self) -> io::Result<()> {
-        let next = new_segment(&self.folder, self.number + 1)?;
+        let (next, size) = new_segment(&self.folder, self.number + 1, &self.streams)?;
         let full =
             Segment { path: self.folder.join(self.number.to_string()), logs: std::mem::take(&mut self.logs) };
         self.segment = next;
         self.number += 1;
-        self.size = 0;
+        self.size = size;
+        self.written = size;
         self.spoiled = false;
         let settler = self.settler.as_ref().map(|(sender, _)| sender.send(full));
         settler.transpose().map(drop).map_err(|_| io::Error::other("the thread that syncs logs has ended"))
     }
 
-    /// Makes all logs durable, and leaves no journal.
+    /// Makes all logs durable, and leaves nothing but how far workers have come.
     pub(super) fn finish(mut self) {
         if let Err(error) = self.commit().and_then(|()| self.roll()) {
             return tracing::warn!(%error, "the journal of task logs is left for the next start");
@@ -202,10 +297,50 @@ impl Journal {
         }
         // Only what could not be settled is still there, for the next start.
         let left = std::fs::read_dir(&self.folder).map(|entries| entries.count());
-        if left.is_ok_and(|left| left == 2) {
+        if left.is_ok_and(|left| left == 2) && self.streams.is_empty() {
             drop(std::fs::remove_dir_all(&self.folder));
         }
     }
+}
+
+/// Adds records to a segment, all of them or none.
+fn add(segment: &mut File, written: &mut u64, spoiled: &mut bool, records: &[u8]) -> io::Result<()> {
+    let added = segment.write_all(records);
+    if added.is_ok() {
+        *written += records.len() as u64;
+    } else {
+        *spoiled |= segment.set_len(*written).is_err();
+    }
+    added
+}
+
+fn write_record(
+    records: &mut Vec<u8>,
+    kind: Kind,
+    log: LogId,
+    place: u64,
+    reached: Option<Reached>,
+    text: &[&str],
+) {
+    let start = records.len();
+    records.extend([0; HEAD]);
+    records.push(kind as u8);
+    records.extend(log.job.as_bytes());
+    records.extend(log.task.as_bytes());
+    records.extend(place.to_le_bytes());
+    if let Some(Reached { worker, stream, end, turn }) = reached {
+        records.extend(worker.as_bytes());
+        records.extend(stream.as_bytes());
+        records.extend(end.to_le_bytes());
+        records.extend(turn.to_le_bytes());
+    }
+    for part in text {
+        records.extend(part.as_bytes());
+    }
+    let record = &records[start + HEAD..];
+    let (length, sum) = (record.len() as u32, checksum(record));
+    records[start..start + 4].copy_from_slice(&length.to_le_bytes());
+    records[start + 4..start + HEAD].copy_from_slice(&sum.to_le_bytes());
 }
 
 fn checksum(bytes: &[u8]) -> u32 {
@@ -214,10 +349,20 @@ fn checksum(bytes: &[u8]) -> u32 {
     sum.sum()
 }
 
-fn new_segment(folder: &Path, number: u64) -> io::Result<File> {
-    let segment = OpenOptions::new().append(true).create_new(true).open(folder.join(number.to_string()))?;
+/// Begins a segment with how far workers have come; gives its size, all of which is on disk.
+fn new_segment(folder: &Path, number: u64, streams: &Streams) -> io::Result<(File, u64)> {
+    let mut head = Vec::new();
+    for reached in streams.iter() {
+        let no_log = LogId { job: Uuid::nil(), task: Uuid::nil() };
+        write_record(&mut head, Kind::Numbered, no_log, 0, Some(reached), &[]);
+    }
+    let mut segment = OpenOptions::new().append(true).create(true).open(folder.join(number.to_string()))?;
+    // An attempt that failed may have left something.
+    segment.set_len(0)?;
+    segment.write_all(&head)?;
+    segment.sync_all()?;
     super::writer::sync_directory(folder)?;
-    Ok(segment)
+    Ok((segment, head.len() as u64))
 }
 
 /// Texts of logs are in there: only the manager reads them.
@@ -265,104 +410,6 @@ fn sync_log(root: &Path, log: LogId, known: &mut BTreeSet<PathBuf>) -> io::Resul
             super::writer::sync_directory(folder)
                 .or_else(|error| if missing(&error) { Ok(()) } else { Err(error) })?;
         }
-    }
-    Ok(())
-}
-
-/// Writes what runs that ended in a crash have left to the logs, and removes it.
-fn recover(root: &Path, all: &Path) -> io::Result<()> {
-    for run in std::fs::read_dir(all)? {
-        let run = run?.path();
-        if !run.is_dir() {
-            continue;
-        }
-        let lock = OpenOptions::new().create(true).append(true).open(run.join(LOCK))?;
-        // A run that lives looks after its own: a manager that is about to end, or another one.
-        if lock.try_lock().is_err() {
-            continue;
-        }
-        let mut logs = HashSet::new();
-        for segment in segments(&run)? {
-            let texts = read_segment(&segment)?;
-            logs.extend(texts.keys().copied());
-            for (log, texts) in texts {
-                restore(root, log, &texts)?;
-            }
-        }
-        settle(root, &logs)?;
-        if !logs.is_empty() {
-            tracing::info!(logs = logs.len(), "task logs are up to date with the journal of the last run");
-        }
-        std::fs::remove_dir_all(&run)?;
-    }
-    Ok(())
-}
-
-/// The segments of a run, the oldest first.
-fn segments(run: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut numbers: Vec<u64> = Vec::new();
-    for entry in std::fs::read_dir(run)? {
-        numbers.extend(entry?.file_name().to_str().and_then(|name| name.parse::<u64>().ok()));
-    }
-    numbers.sort_unstable();
-    Ok(numbers.into_iter().map(|number| run.join(number.to_string())).collect())
-}
-
-/// Texts of a log, by their places.
-type Texts = Vec<(u64, Vec<u8>)>;
-
-fn read_segment(path: &Path) -> io::Result<BTreeMap<LogId, Texts>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.read_to_end(&mut bytes)?;
-    let mut logs = BTreeMap::<LogId, Texts>::new();
-    let mut rest = bytes.as_slice();
-    while let Some((record, after)) = next_record(rest) {
-        rest = after;
-        let log = LogId { job: id(&record[1..17]), task: id(&record[17..33]) };
-        match record[0] {
-            kind if kind == Kind::Text as u8 => {
-                let mut place = [0; 8];
-                place.copy_from_slice(&record[33..FIXED]);
-                let text = record[FIXED..].to_vec();
-                logs.entry(log).or_default().push((u64::from_le_bytes(place), text));
-            }
-            kind if kind == Kind::ForgetLog as u8 => drop(logs.remove(&log)),
-            _ => logs.retain(|other, _| other.job != log.job),
-        }
-    }
-    Ok(logs)
-}
-
-/// The first record, and what follows it. `None` at the end, and where a crash has cut.
-fn next_record(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (head, rest) = bytes.split_at_checked(HEAD)?;
-    let number = |range: std::ops::Range<usize>| {
-        let mut number = [0; 4];
-        number.copy_from_slice(&head[range]);
-        u32::from_le_bytes(number)
-    };
-    let (record, after) = rest.split_at_checked(number(0..4) as usize)?;
-    (record.len() >= FIXED && checksum(record) == number(4..8)).then_some((record, after))
-}
-
-fn id(bytes: &[u8]) -> Uuid {
-    Uuid::from_slice(bytes).unwrap_or_default()
-}
-
-/// Writes texts to a log at their places.
-fn restore(root: &Path, log: LogId, texts: &Texts) -> io::Result<()> {
-    let path = log_path(root, log);
-    if let Some(folder) = path.parent() {
-        super::writer::create_directory(folder)?;
-    }
-    let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(&path)?;
-    let mut size = file.metadata()?.len();
-    for (place, text) in texts {
-        // Never beyond the end: what was there has been taken away by somebody, and a hole would be no better.
-        let place = (*place).min(size);
-        file.seek(SeekFrom::Start(place))?;
-        file.write_all(text)?;
-        size = size.max(place + text.len() as u64);
     }
     Ok(())
 }

@@ -275,3 +275,134 @@ async fn an_erased_job_is_not_in_the_way_of_another() {
         assert_eq!(fixture.text(task_number(number)), "this is kept\n");
     }
 }
+
+const WORKER: Uuid = Uuid::from_u128(5);
+
+fn at(stream: u128, offset: u64) -> LogPosition {
+    LogPosition { worker: WORKER, stream: Uuid::from_u128(stream), offset }
+}
+
+#[tokio::test]
+async fn what_is_there_already_is_not_written_again() {
+    let fixture = fixture(DEFAULT_SIZE_LIMIT);
+    for (text, position, known, log) in [
+        ("one\n", at(1, 0), 0, "one\n"),
+        ("one\n", at(1, 0), 4, "one\n"),
+        ("one\ntwo\n", at(1, 0), 4, "one\ntwo\n"),
+        ("two\n", at(1, 4), 4, "one\ntwo\n"),
+        ("", at(1, 100), 0, "one\ntwo\n"),
+        ("after a gap\n", at(1, 20), 0, "one\ntwo\nafter a gap\n"),
+        // A newline that was added does not count.
+        ("a", at(2, 0), 0, "one\ntwo\nafter a gap\na\n"),
+        ("a", at(2, 0), 1, "one\ntwo\nafter a gap\na\n"),
+        ("b", at(2, 1), 0, "one\ntwo\nafter a gap\na\nb\n"),
+        // Not a whole character: rather twice than not at all.
+        ("äh\n", at(2, 1), 0, "one\ntwo\nafter a gap\na\nb\näh\n"),
+    ] {
+        assert_eq!(fixture.logs.append_at(JOB, TASK, text, position).await.unwrap(), known, "{text:?}");
+        assert_eq!(fixture.text(TASK), log, "{text:?} at {position:?}");
+    }
+    fixture.logs.append(JOB, TASK, "b").await.unwrap();
+    let other = LogPosition { worker: Uuid::from_u128(6), ..at(2, 1) };
+    assert_eq!(fixture.logs.append_at(JOB, TASK, "b\n", other).await.unwrap(), 0);
+    assert!(fixture.text(TASK).ends_with("äh\nb\nb\n"), "without a place, and of another worker");
+}
+
+#[tokio::test]
+async fn a_text_and_its_repetitions_at_the_same_time_are_stored_once() {
+    let fixture = fixture(DEFAULT_SIZE_LIMIT);
+    let same = (0..50).map(|_| fixture.logs.append_at(JOB, TASK, "one\n", at(1, 0)));
+    let known: usize = join_all(same).await.into_iter().map(Result::unwrap).sum();
+    assert_eq!((fixture.text(TASK).as_str(), known), ("one\n", 49 * 4));
+}
+
+#[tokio::test]
+async fn rotation_removal_and_restarts_do_not_bring_a_text_back() {
+    let mut fixture = fixture(DEFAULT_SIZE_LIMIT);
+    fixture.logs.append_at(JOB, TASK, "one\n", at(1, 0)).await.unwrap();
+    fixture.logs.rotate(JOB, TASK).await.unwrap();
+    assert_eq!(fixture.logs.append_at(JOB, TASK, "one\ntwo\n", at(1, 0)).await.unwrap(), 4);
+    assert_eq!(fixture.text(TASK), "two\n");
+    fixture.logs.remove_job(JOB).await.unwrap();
+    for _ in 0..2 {
+        fixture.logs.close().await;
+        assert!(fixture.logs.append(JOB, TASK, "too late").await.is_err());
+        fixture.logs = TaskLogs::new(fixture.root.path().join("storage")).unwrap();
+        assert_eq!(fixture.logs.append_at(JOB, TASK, "two\n", at(1, 4)).await.unwrap(), 4);
+    }
+    assert!(!fixture.path(TASK).exists());
+    assert_eq!(fixture.logs.append_at(JOB, TASK, "two\nthree\n", at(1, 4)).await.unwrap(), 4);
+    assert_eq!(fixture.text(TASK), "three\n");
+}
+
+#[tokio::test]
+async fn a_worker_that_writes_to_a_full_log_goes_on() {
+    let fixture = fixture(10);
+    fixture.logs.append_at(JOB, TASK, "0123456789\n", at(1, 0)).await.unwrap();
+    let full = fixture.text(TASK);
+    assert_eq!(fixture.logs.append_at(JOB, TASK, "more\n", at(1, 11)).await.unwrap(), 0);
+    assert_eq!(fixture.logs.append_at(JOB, TASK, "more\n", at(1, 11)).await.unwrap(), 5);
+    assert_eq!(fixture.text(TASK), full);
+    fixture.logs.rotate(JOB, TASK).await.unwrap();
+    assert_eq!(fixture.logs.append_at(JOB, TASK, "more\nand more\n", at(1, 11)).await.unwrap(), 5);
+    assert_eq!(fixture.text(TASK), "and more\n");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_text_that_found_no_room_is_stored_when_it_comes_again() {
+    let mut fixture = fixture(DEFAULT_SIZE_LIMIT);
+    fixture.logs.append_at(JOB, TASK, "one\n", at(1, 0)).await.unwrap();
+    let full = task_number(1);
+    std::os::unix::fs::symlink("/dev/full", fixture.path(full)).unwrap();
+    // One at a time, and in one batch with others.
+    for _ in 0..2 {
+        assert!(fixture.logs.append_at(JOB, full, "two\n", at(1, 4)).await.is_err());
+    }
+    let same = (0..5).map(|_| fixture.logs.append_at(JOB, full, "two\n", at(1, 4)));
+    assert!(join_all(same).await.iter().all(Result::is_err));
+    std::fs::remove_file(fixture.path(full)).unwrap();
+    // Nor is it remembered as stored by the next run.
+    fixture.logs.close().await;
+    fixture.logs = TaskLogs::new(fixture.root.path().join("storage")).unwrap();
+    assert!(!fixture.path(full).exists());
+    assert_eq!(fixture.logs.append_at(JOB, full, "two\n", at(1, 4)).await.unwrap(), 0);
+    assert_eq!(fixture.text(full), "two\n");
+}
+
+/// A manager may be killed between any two of its system calls.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn no_text_is_in_a_log_before_it_is_in_the_journal() {
+    let fixture = fixture(DEFAULT_SIZE_LIMIT);
+    let folder = fixture.root.path().join("storage/.task-log-journal");
+    let run = std::fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
+    // The log is a pipe: its writer cannot go on before somebody reads.
+    std::fs::create_dir_all(fixture.path(TASK).parent().unwrap()).unwrap();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        fixture.path(TASK),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+        0,
+    )
+    .unwrap();
+    let logs = fixture.logs.clone();
+    let text = "x".repeat(1 << 20);
+    let path = fixture.path(TASK);
+    let reading = tokio::task::spawn_blocking(move || {
+        let mut log = std::fs::File::open(&path).unwrap();
+        let mut first = [0];
+        std::io::Read::read_exact(&mut log, &mut first).unwrap();
+        let journal = std::fs::read(run.join("0")).unwrap().len();
+        std::fs::remove_file(path).unwrap();
+        std::io::Read::read_exact(&mut log, &mut vec![0; 1 << 20]).unwrap();
+        (first, journal)
+    });
+    let written = logs.append_at(JOB, TASK, text.as_str(), at(1, 0));
+    let (written, read) = tokio::join!(written, reading);
+    assert_eq!(written.unwrap(), 0);
+    let (first, journal) = read.unwrap();
+    assert_eq!(first, [b'x']);
+    assert!(journal > text.len(), "the journal has all of the text when the log has its first byte");
+}

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::archive::Archive;
-use super::journal::Journal;
+use super::journal::{Journal, Known, Span};
 use super::{Answer, LogId, log_path};
 
 /// Requests taken at once. Together with [`OPEN_FILES`] this bounds the open files.
@@ -24,19 +24,15 @@ const CUT_NOTICE: &str = "\n-- this log has reached its size limit; what followe
 
 /// What a writer can be asked to do.
 pub(super) enum Request {
-    /// Append a text that ends in a newline. A durable one is answered when it is on disk, another one at once.
-    Append { log: LogId, text: String, answer: Answer, durable: bool },
+    /// Append what is new of a text that ends in a newline, and answer how much of it was there already, in bytes. A
+    /// durable one is answered when it is on disk, another one at once.
+    Append { log: LogId, text: String, span: Option<Span>, answer: Answer<usize>, durable: bool },
     /// Put a log aside.
-    Rotate { log: LogId, answer: Answer },
+    Rotate { log: LogId, answer: Answer<()> },
     /// Close the files of a job, because it is going to be removed.
-    Forget { job: Uuid, answer: Answer },
-}
-
-/// Texts of this batch that are written but not yet known to be on disk.
-struct Pending {
-    /// Size of the log before the first of them.
-    size_before: u64,
-    answers: Vec<Answer>,
+    Forget { job: Uuid, answer: Answer<()> },
+    /// Leave everything in good order. Nothing is served afterwards.
+    Close { answer: Answer<()> },
 }
 
 /// A file that is kept open, and when it was last written to.
@@ -51,7 +47,10 @@ pub(super) struct Writer {
     archive: Arc<Archive>,
     journal: Journal,
     open: HashMap<LogId, OpenLog>,
-    pending: HashMap<LogId, Pending>,
+    /// Sizes of the logs that this batch wrote to, before it did.
+    sizes_before: HashMap<LogId, u64>,
+    /// Who waits until this batch is on disk, and what they are told then.
+    waiting: Vec<(Answer<usize>, usize)>,
     /// Counts writes, to tell which file was used last.
     ticks: u64,
 }
@@ -65,41 +64,39 @@ impl Writer {
             archive,
             journal,
             open: HashMap::new(),
-            pending: HashMap::new(),
+            sizes_before: HashMap::new(),
+            waiting: Vec::new(),
             ticks: 0,
         })
     }
 
-    /// Serves requests until nobody is left who could send one.
+    /// Serves requests until it is closed, or nobody is left who could send one.
     pub(super) fn run(mut self, mut requests: mpsc::Receiver<Request>) {
         let mut batch = Vec::with_capacity(BATCH);
-        while requests.blocking_recv_many(&mut batch, BATCH) > 0 {
+        let mut closed = None;
+        while closed.is_none() && requests.blocking_recv_many(&mut batch, BATCH) > 0 {
             for request in batch.drain(..) {
-                self.serve(request);
+                match request {
+                    Request::Close { answer } => closed = Some(answer),
+                    request => self.serve(request),
+                }
             }
             self.sync();
             self.journal.roll_when_due();
             self.close_least_used();
         }
         self.journal.finish();
+        if let Some(answer) = closed {
+            let _ = answer.send(Ok(()));
+        }
     }
 
     fn serve(&mut self, request: Request) {
         // Who asked may have gone away meanwhile, so nobody minds an answer that cannot be delivered.
         match request {
-            Request::Append { log, text, answer, durable } => match self.write(log, &text) {
-                Ok(size_before) => {
-                    let first = || Pending { size_before, answers: Vec::new() };
-                    let pending = self.pending.entry(log).or_insert_with(first);
-                    if durable {
-                        pending.answers.push(answer);
-                    } else {
-                        let _ = answer.send(Ok(()));
-                    }
-                }
-                Err(error) => {
-                    let _ = answer.send(Err(error));
-                }
+            Request::Append { log, text, span, answer, durable } => match self.write(log, &text, span) {
+                Ok(known) if durable => self.waiting.push((answer, known)),
+                result => drop(answer.send(result)),
             },
             Request::Rotate { log, answer } => {
                 let _ = answer.send(self.rotate(log));
@@ -107,7 +104,11 @@ impl Writer {
             Request::Forget { job, answer } => {
                 self.sync();
                 self.open.retain(|log, _| log.job != job);
-                self.forget(|journal| journal.forget_job(job));
+                self.journal.forget_job(job);
+                self.try_to_commit();
+                let _ = answer.send(Ok(()));
+            }
+            Request::Close { answer } => {
                 let _ = answer.send(Ok(()));
             }
         }
@@ -120,42 +121,52 @@ impl Writer {
             return Ok(());
         }
         self.journal.settle_log(log)?;
-        self.forget(|journal| journal.forget_log(log));
+        self.journal.forget_log(log);
+        self.try_to_commit();
         self.archive.put_aside(log)
     }
 
-    /// Makes the journal forget something. When the disk is full it does so with the next text that is taken: erasing
-    /// jobs makes room, and must not need any.
-    fn forget(&mut self, what: impl Fn(&mut Journal)) {
-        what(&mut self.journal);
-        if self.journal.commit().is_err() {
-            what(&mut self.journal);
+    /// When the disk is full, the journal does it with the next text that is taken.
+    fn try_to_commit(&mut self) {
+        if let Err(error) = self.journal.commit() {
+            tracing::warn!(%error, "cannot write the journal of task logs; tried again with the next text");
         }
     }
 
-    /// Writes a text whole or not at all; gives the size of the log before it.
-    fn write(&mut self, log: LogId, text: &str) -> io::Result<u64> {
-        let size_limit = self.size_limit;
+    /// Writes what is new of a text, whole or not at all; gives how much of it was there already, in bytes.
+    fn write(&mut self, log: LogId, text: &str, span: Option<Span>) -> io::Result<usize> {
+        let known = match span.map(|span| self.journal.known(span)) {
+            Some(Known::All) => return Ok(text.len()),
+            Some(Known::Bytes(bytes)) => text.floor_char_boundary(bytes),
+            None => 0,
+        };
         let path = log_path(&self.root, log);
-        let (file, size) = self.file(log, &path)?;
-        let Some((kept, notice)) = within_limit(text, size, size_limit) else { return Ok(size) };
-        let written = file.write_all(kept.as_bytes()).and_then(|()| file.write_all(notice.as_bytes()));
+        let size = self.open(log, &path)?;
+        let parts = within_limit(&text[known..], size, self.size_limit);
+        // A worker that writes to a full log goes on all the same.
+        let Some((kept, notice)) = parts.or(span.map(|_| ("", ""))) else { return Ok(known) };
+        let undo = self.journal.text(log, size, &[kept, notice], span)?;
+        let Some(open) = self.open.get_mut(&log) else { return Ok(known) };
+        let written =
+            open.file.write_all(kept.as_bytes()).and_then(|()| open.file.write_all(notice.as_bytes()));
         if let Err(error) = written {
             // The worker is going to send it again: half of it must not stay.
             self.open.remove(&log);
             truncate(&path, size);
+            self.journal.take_back(undo);
             return Err(error);
         }
-        self.journal.text(log, size, &[kept, notice]);
-        Ok(size)
+        self.sizes_before.entry(log).or_insert(size);
+        Ok(known)
     }
 
-    /// The file of a log, and its size.
-    fn file(&mut self, log: LogId, path: &Path) -> io::Result<(&mut File, u64)> {
+    /// Opens a log, if it is not open; gives its size.
+    fn open(&mut self, log: LogId, path: &Path) -> io::Result<u64> {
         self.ticks += 1;
         let mut metadata = self.open.get(&log).map(|open| open.file.metadata()).transpose()?;
         if metadata.take_if(|metadata| was_removed(metadata)).is_some() {
             self.open.remove(&log);
+            self.sizes_before.remove(&log);
             self.journal.forget_log(log);
         }
         let last_used = self.ticks;
@@ -165,26 +176,28 @@ impl Writer {
                 entry.insert(OpenLog { file: open_or_create(path)?, last_used })
             }
         };
-        let size = match metadata {
-            Some(metadata) => metadata.len(),
-            None => entry.file.metadata()?.len(),
-        };
         entry.last_used = last_used;
-        Ok((&mut entry.file, size))
+        match metadata {
+            Some(metadata) => Ok(metadata.len()),
+            None => Ok(entry.file.metadata()?.len()),
+        }
     }
 
     /// Makes everything of this batch durable, then answers those who wait for it.
     fn sync(&mut self) {
-        if self.pending.is_empty() {
-            return;
-        }
         let result = self.journal.commit();
-        for (log, pending) in self.pending.drain() {
+        for (log, size_before) in self.sizes_before.drain() {
             if result.is_err() {
                 self.open.remove(&log);
-                truncate(&log_path(&self.root, log), pending.size_before);
+                truncate(&log_path(&self.root, log), size_before);
             }
-            answer_all(pending.answers, &result);
+        }
+        for (answer, known) in self.waiting.drain(..) {
+            let copy = match &result {
+                Ok(()) => Ok(known),
+                Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
+            };
+            let _ = answer.send(copy);
         }
     }
 
@@ -195,16 +208,6 @@ impl Writer {
                 self.open.remove(&log);
             }
         }
-    }
-}
-
-fn answer_all(answers: Vec<Answer>, result: &io::Result<()>) {
-    for answer in answers {
-        let copy = match result {
-            Ok(()) => Ok(()),
-            Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
-        };
-        let _ = answer.send(copy);
     }
 }
 

@@ -274,6 +274,7 @@ impl Subject {
                     activity: None,
                     steps_completed: *steps,
                     log: log.then(|| "a line".to_owned()),
+                    log_position: None,
                 };
                 farm.report_task(worker, task, report).await
             }

@@ -47,9 +47,15 @@ impl Drop for Running {
 
 /// Starts a manager and waits until it answers.
 pub fn start(folder: &Path, address: SocketAddr) -> Running {
+    start_with(folder, address, |_| {})
+}
+
+/// As [`start`], with a change to the command.
+pub fn start_with(folder: &Path, address: SocketAddr, change: impl FnOnce(&mut Command)) -> Running {
     let log = File::options().create(true).append(true).open(folder.join("log.txt")).unwrap();
-    let child = command(folder).stdout(Stdio::null()).stderr(log).spawn().unwrap();
-    let mut running = Running(child);
+    let mut command = command(folder);
+    change(&mut command);
+    let mut running = Running(command.stdout(Stdio::null()).stderr(log).spawn().unwrap());
     let deadline = Instant::now() + PATIENCE;
     while request(address, "GET", "/api/v3/version", b"").map_or(true, |(status, _)| status != 200) {
         let ended = running.0.try_wait().unwrap();
