@@ -81,7 +81,7 @@ export async function jobCount(origin) {
 
 /**
  * @param {string} origin
- * @returns {Promise<{ id: string, name: string, status: string }[]>}
+ * @returns {Promise<{ id: string, name: string, status: string, enabled?: boolean }[]>}
  */
 export async function workers(origin) {
   return (await ask(origin, '/api/v3/worker-mgt/workers')).workers;

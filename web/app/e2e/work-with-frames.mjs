@@ -239,6 +239,35 @@ test('the flip-book plays', async () => {
   assert.equal(Buffer.from(await answer.arrayBuffer()).subarray(0, 6).toString(), 'GIF89a');
 });
 
+test('the finished video is played in the place of the pictures', async () => {
+  await page.getByRole('button', { name: 'Video' }).click();
+  await page.waitForURL(/show=video/);
+  const video = page.getByLabel('Preview video');
+  await until('the browser can play it', () => video.evaluate((one) => one instanceof HTMLVideoElement && one.readyState >= 2 && one.videoWidth > 0), 15_000);
+  await picture(page, artifacts, 'frames-5-video');
+  await page.getByRole('button', { name: 'Pictures' }).click();
+  await page.locator('canvas[data-frame]').waitFor();
+});
+
+test('a filter is saved under a name, and found again by it', async () => {
+  await page.goto(`${origin}/app/jobs?status=completed&sort=name`);
+  await page.getByRole('button', { name: 'Saved views of the jobs' }).click();
+  await page.getByLabel('Name of this view').fill('Done, by name');
+  await page.getByRole('button', { name: 'Save', exact: true }).click();
+  await page.getByRole('button', { name: 'Done, by name', exact: true }).waitFor();
+  await picture(page, artifacts, 'frames-5-views');
+  await page.goto(`${origin}/app/tags`);
+  await page.keyboard.press('Control+k');
+  await page.keyboard.type('by name');
+  await page.getByRole('option', { name: /Done, by name/ }).click();
+  await page.waitForURL((url) => url.pathname === '/app/jobs' && url.searchParams.get('status') === 'completed' && url.searchParams.get('sort') === 'name');
+  await page.getByRole('button', { name: 'Saved views of the jobs' }).click();
+  await page.getByRole('button', { name: 'Forget the view Done, by name' }).click();
+  await page.getByText('No view is saved yet.').waitFor();
+  await page.keyboard.press('Escape');
+  await page.goto(`${origin}/app/jobs/${job.id}/preview`);
+});
+
 test('two jobs of a shot are held side by side, and wiped', async () => {
   // The same shot, as far as it matters here: a job that has no pictures yet.
   const later = await submit(origin, { ...watchedJob(), name: 'Frames, take two', metadata: { project: 'e2e', shot: 'sh010' }, initial_status: 'paused' });

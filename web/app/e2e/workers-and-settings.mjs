@@ -100,9 +100,24 @@ test('a request to a worker is made, seen, and withdrawn', async () => {
   await pane.getByRole('button', { name: 'Change status' }).click();
   await page.getByRole('menuitem', { name: /^Send to sleep.*after its current task/ }).click();
   await toast(/^Asked worker .* to sleep after the current task\.$/).waitFor();
+  // It has no task, so that it goes to sleep at once, and the list says so by itself.
+  const row = page.getByRole('grid', { name: 'Workers' }).locator(`[data-id="${worker.id}"]`);
+  await row.locator('[data-status=asleep]').waitFor();
   await pane.getByRole('button', { name: 'Change status' }).click();
   await page.getByRole('menuitem', { name: /^Wake up/ }).click();
   await until('the worker is awake', async () => (await workers(origin)).some(({ id, status }) => id === worker.id && status === 'awake'));
+  await row.locator('[data-status=awake]').waitFor();
+});
+
+test('the switch of a worker disables it, and the message takes that back', async () => {
+  await page.goto(`${origin}/app/workers`);
+  const turn = page.getByRole('grid', { name: 'Workers' }).getByRole('switch').first();
+  await turn.click();
+  await page.locator('[role=switch][aria-checked=false]').waitFor();
+  assert.equal((await workers(origin)).filter((one) => one.enabled === false).length, 1);
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await until('it is enabled again', async () => (await workers(origin)).every((one) => one.enabled !== false));
+  await page.locator('[role=switch][aria-checked=true]').first().waitFor();
 });
 
 test('removing a worker asks first, and says that it is not offline', async () => {

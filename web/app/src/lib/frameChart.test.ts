@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { barAt, barsOf, scaleLines, scaleTop } from './frameChart';
+import { barAt, barsOf, scaleLines, scaleTop, workerHues } from './frameChart';
 import { placeRow } from './frames';
 
 const row = (frame: number, render_ms?: number) => placeRow({ frame, state: 'ok', files: 1, ...(render_ms === undefined ? {} : { render_ms }) }, '');
@@ -28,5 +28,14 @@ describe('the bars', () => {
     expect(barAt(29, 3, 30)).toBe(2);
     expect(barAt(99, 3, 30)).toBe(2);
     expect(barAt(5, 0, 30)).toBe(-1);
+  });
+});
+
+describe('colours of workers', () => {
+  it('are those of the names in order, and different', () => {
+    const rows = [{ worker: 'b', workerName: 'node-10' }, { worker: '', workerName: '' }, { worker: 'a', workerName: 'node-2' }, { worker: 'b', workerName: 'node-10' }];
+    expect(workerHues(rows)).toEqual([{ id: 'a', name: 'node-2', hue: 210 }, { id: 'b', name: 'node-10', hue: 348 }]);
+    const many = Array.from({ length: 12 }, (_, n) => ({ worker: String(n), workerName: `node-${n}` }));
+    expect(new Set(workerHues(many).map(({ hue }) => hue)).size).toBe(12);
   });
 });

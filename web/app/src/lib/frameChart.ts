@@ -49,3 +49,12 @@ export function scaleLines(top: number, wanted: number): number[] {
   for (let value = step; value <= top; value += step) lines.push(value);
   return lines;
 }
+
+/** Workers in the order of their names, each with a place on the circle of colours: neighbours in the list are far apart on it. */
+export function workerHues(rows: Iterable<Pick<FrameRow, 'worker' | 'workerName'>>): { readonly id: string; readonly name: string; readonly hue: number }[] {
+  const names = new Map<string, string>();
+  for (const { worker, workerName } of rows) if (worker !== '') names.set(worker, workerName || worker);
+  const sorted = [...names].sort(([, a], [, b]) => a.localeCompare(b, undefined, { numeric: true }));
+  // The golden angle never comes back to where it was.
+  return sorted.map(([id, name], place) => ({ id, name, hue: Math.round(210 + place * 137.508) % 360 }));
+}

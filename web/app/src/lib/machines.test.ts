@@ -80,12 +80,33 @@ describe('warnings', () => {
 
   it('says what is wrong, and nothing when nothing is', () => {
     const load = { cpu_percent: 1, memory_used: 15.5 * GB, memory_total: 16 * GB };
-    expect(machineWarnings(readMachine(report({ load, clock_offset_ms: -61_000 }), 1, null))).toEqual([
+    let full = readMachine(report({ load, clock_offset_ms: -61_000 }), 1, null);
+    for (let more = 1; more < 6; more++) full = readMachine(report({ load, clock_offset_ms: -61_000 }), 1 + more, full);
+    expect(machineWarnings(full)).toEqual([
       'The disk of /farm is 95 % full: 5.0 GB are left.',
       '96 % of the memory are in use.',
       'Its clock is 61 s behind that of the manager.',
     ]);
     expect(machineWarnings(readMachine(report({ state: {} }), 1, null))).toEqual([]);
+  });
+
+  it('a moment of full memory is nothing', () => {
+    const load = { cpu_percent: 40, memory_used: 15.5 * GB, memory_total: 16 * GB };
+    expect(machineWarnings(readMachine(report({ load, state: {} }), 1, readMachine(report({ state: {} }), 0, null)))).toEqual([]);
+  });
+
+  it.each([
+    [24, 2, true, undefined, true],
+    [23, 2, true, undefined, false],
+    [24, 2, false, undefined, false],
+    [24, 6, true, undefined, false],
+    [24, 2, true, 80, false],
+  ])('%d reports with %d %% of the processor, a task: %s, GPU at %s: stuck %s', (count, cpu_percent, working, gpu, stuck) => {
+    const gpus = gpu === undefined ? {} : { gpus: [{ name: 'GPU', use_percent: gpu }] };
+    const load = { cpu_percent, memory_used: GB, memory_total: 16 * GB, ...gpus };
+    let reading: Reading | null = null;
+    for (let at = 0; at < count; at++) reading = readMachine(report({ load, state: {} }), at, reading);
+    expect(machineWarnings(reading!, working).some((text) => text.includes('stuck'))).toBe(stuck);
   });
 });
 

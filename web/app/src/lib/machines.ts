@@ -11,6 +11,11 @@ const CLOCK_LIMIT = 5000;
 const DISK_WARNING = 90;
 const DISK_ALARM = 97;
 const MEMORY_WARNING = 95;
+/** Reports in 30 s and in 2 min, at the usual pace. */
+const MEMORY_REPORTS = 6;
+const IDLE_REPORTS = 24;
+/** A renderer that uses less of a processor, in percent, does nothing. */
+const IDLE = 5;
 
 export type Freshness = 'live' | 'stale' | 'gone';
 export type Strain = 'fine' | 'warning' | 'alarm';
@@ -100,21 +105,29 @@ export function memoryStrain(percent: number): Strain {
   return percent >= MEMORY_WARNING ? 'warning' : 'fine';
 }
 
-/** What a person should look after on a machine, in sentences. */
-export function machineWarnings(reading: Reading): string[] {
+/** What a person should look after on a machine, in sentences. `working`: whether it has a task. */
+export function machineWarnings(reading: Reading, working = false): string[] {
   const warnings = reading.disks.flatMap((disk) => {
     const percent = share(disk.used, disk.total) ?? 0;
     if (diskStrain(percent) === 'fine') return [];
     return [`The disk of ${disk.path} is ${Math.floor(percent)} % full: ${bytes(disk.total - disk.used)} are left.`];
   });
-  if (reading.memory !== undefined && memoryStrain(reading.memory) !== 'fine') {
+  // A moment is nothing: a frame that begins may need a lot for a second.
+  if (reading.memory !== undefined && lasts(reading.memoryTrail, MEMORY_REPORTS, (value) => memoryStrain(value) !== 'fine')) {
     warnings.push(`${Math.floor(reading.memory)} % of the memory are in use.`);
   }
+  const idle = lasts(reading.cpuTrail, IDLE_REPORTS, (value) => value < IDLE) && (reading.gpu ?? 0) < IDLE;
+  if (working && idle) warnings.push('It has a task, and did next to nothing in the last 2 minutes: it may be stuck.');
   if (Math.abs(reading.clockOffset) > CLOCK_LIMIT) {
     const seconds = Math.round(Math.abs(reading.clockOffset) / 1000);
     warnings.push(`Its clock is ${seconds} s ${reading.clockOffset > 0 ? 'ahead of' : 'behind'} that of the manager.`);
   }
   return [...new Set(warnings)];
+}
+
+/** Whether the newest so many values are all so. */
+function lasts(trail: readonly number[], count: number, isSo: (value: number) => boolean): boolean {
+  return trail.length >= count && trail.slice(-count).every(isSo);
 }
 
 const UNITS = ['B', 'KB', 'MB', 'GB', 'TB', 'PB'];
