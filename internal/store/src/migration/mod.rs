@@ -11,6 +11,7 @@ mod m20261124_frames;
 mod m20261124_machines;
 mod m20261125_disabled_workers;
 mod m20261125_frame_pictures;
+mod m20261126_slim_dependencies;
 
 pub(crate) struct Migrator;
 
@@ -24,6 +25,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_machines::Migration),
             Box::new(m20261125_disabled_workers::Migration),
             Box::new(m20261125_frame_pictures::Migration),
+            Box::new(m20261126_slim_dependencies::Migration),
         ]
     }
 }
