@@ -169,3 +169,16 @@ fn its_options_need_a_script() {
         assert!(text.contains("--check-script"), "{option}: {text}");
     }
 }
+
+/// With the allocator that the program brings, which is not the one that the engine is tested with.
+#[test]
+fn a_script_that_takes_all_memory_is_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "const JOB_TYPE = { label: 'Greedy', settings: [] };
+        function compileJob(job) { const all = []; for (;;) all.push('x'.repeat(1000) + all.length); }";
+    std::fs::write(folder.path().join("greedy.js"), script).unwrap();
+    let (code, out, error) = check(folder.path(), &["--check-script", "greedy.js"]);
+    assert_ne!(code, Some(0));
+    assert_eq!(out, "");
+    assert!(error.contains("256 MiB"), "{error}");
+}

@@ -1,5 +1,6 @@
 //! What people and CI do with the repository that is more than a shell command: `cargo xtask <command>`.
 
+#[cfg(feature = "demo")]
 mod address;
 mod arrows;
 #[cfg(feature = "demo")]

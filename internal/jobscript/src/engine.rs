@@ -92,38 +92,89 @@ pub(crate) struct Engine {
     thrown_at: Rc<RefCell<Option<Position>>>,
 }
 
-/// Runs `work` with a new engine on a thread of its own, and waits for it. `file` is named in errors.
-pub(crate) fn run<T: Send + 'static>(
+/// What comes from the thread of a script.
+enum Report<P, T> {
+    Part(P),
+    Done(Result<T, Error>),
+}
+
+/// A script that runs on a thread of its own, and gives parts of its result before it is done.
+pub(crate) struct Running<P, T> {
+    reports: mpsc::Receiver<Report<P, T>>,
+    deadline: Instant,
+    limit: Duration,
+    file: String,
+}
+
+/// The next part, or the end.
+pub(crate) enum Progress<P, T> {
+    Part(P),
+    Done(T),
+}
+
+/// Runs `work` with a new engine on a thread of its own. `file` is named in errors.
+pub(crate) fn start<P: Send + 'static, T: Send + 'static>(
     limits: &Limits,
     file: &str,
-    work: impl FnOnce(&Engine) -> Result<T, Error> + Send + 'static,
-) -> Result<T, Error> {
-    let internal = |message: String| Error::Internal { file: file.to_owned(), message };
-    let (sender, receiver) = mpsc::sync_channel(1);
+    work: impl FnOnce(&Engine, &dyn Fn(P)) -> Result<T, Error> + Send + 'static,
+) -> Result<Running<P, T>, Error> {
+    // Without a bound: a script that waits until somebody takes what it has made would run out of time.
+    let (sender, reports) = mpsc::channel();
     let (thread_limits, thread_file) = (limits.clone(), file.to_owned());
     std::thread::Builder::new()
         .name("job-script".to_owned())
         .stack_size(limits.stack + STACK_RESERVE)
         .spawn(move || {
-            let result = Engine::new(thread_limits, thread_file).and_then(|engine| work(&engine));
             // Nobody listens any more when the run took too long; that has been reported then.
-            let _ = sender.send(result);
+            let hand_over = |part| drop(sender.send(Report::Part(part)));
+            let engine = Engine::new(thread_limits, thread_file);
+            let result = engine.as_ref().map_err(Clone::clone).and_then(|engine| work(engine, &hand_over));
+            // Before the engine gives back its memory, for which nobody needs to wait.
+            drop(sender.send(Report::Done(result)));
         })
-        .map_err(|error| internal(format!("cannot start a thread: {error}")))?;
-
+        .map_err(|error| internal(file, format!("cannot start a thread: {error}")))?;
     // A few built-in functions of the engine do not ask the interrupt handler while they loop. Then the submitter
     // gets an answer from here, and the thread ends when the function does.
-    let patience = limits.cpu * 4 + Duration::from_secs(1);
-    match receiver.recv_timeout(patience) {
-        Ok(result) => result,
-        Err(mpsc::RecvTimeoutError::Timeout) => {
-            tracing::error!(
-                script = file,
-                "job type script cannot be interrupted; its thread goes on for a while"
-            );
-            Err(Error::TimeLimit { file: file.to_owned(), limit: limits.cpu })
+    let deadline = Instant::now() + limits.cpu * 4 + Duration::from_secs(1);
+    Ok(Running { reports, deadline, limit: limits.cpu, file: file.to_owned() })
+}
+
+/// As [`start`], without parts, and waits for the result.
+pub(crate) fn run<T: Send + 'static>(
+    limits: &Limits,
+    file: &str,
+    work: impl FnOnce(&Engine) -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    let running = start(limits, file, move |engine, _: &dyn Fn(())| work(engine))?;
+    loop {
+        if let Progress::Done(result) = running.next()? {
+            return Ok(result);
         }
-        Err(mpsc::RecvTimeoutError::Disconnected) => Err(internal("its thread panicked".to_owned())),
+    }
+}
+
+fn internal(file: &str, message: String) -> Error {
+    Error::Internal { file: file.to_owned(), message }
+}
+
+impl<P, T> Running<P, T> {
+    /// Waits for the next part, or the end.
+    pub(crate) fn next(&self) -> Result<Progress<P, T>, Error> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        match self.reports.recv_timeout(left) {
+            Ok(Report::Part(part)) => Ok(Progress::Part(part)),
+            Ok(Report::Done(result)) => result.map(Progress::Done),
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                tracing::error!(
+                    script = self.file,
+                    "job type script cannot be interrupted; its thread goes on for a while"
+                );
+                Err(Error::TimeLimit { file: self.file.clone(), limit: self.limit })
+            }
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                Err(internal(&self.file, "its thread panicked".to_owned()))
+            }
+        }
     }
 }
 

@@ -1,10 +1,8 @@
 //! Do tasks wait for each other?
 
-use crate::job::AuthoredTask;
-
 /// Tasks that wait for each other in a circle, each followed by one it depends on; the first is repeated at the
-/// end. `None` when the tasks can be done in some order.
-pub(crate) fn find_cycle(tasks: &[AuthoredTask]) -> Option<Vec<usize>> {
+/// end. `None` when the tasks can be done in some order. `tasks` has the dependencies of each.
+pub(crate) fn find_cycle(tasks: &[Vec<usize>]) -> Option<Vec<usize>> {
     #[derive(Clone, Copy, PartialEq)]
     enum State {
         New,
@@ -21,7 +19,7 @@ pub(crate) fn find_cycle(tasks: &[AuthoredTask]) -> Option<Vec<usize>> {
         let mut path = vec![(start, 0)];
         states[start] = State::OnPath;
         while let Some((task, followed)) = path.last_mut() {
-            let Some(&next) = tasks[*task].dependencies.get(*followed) else {
+            let Some(&next) = tasks[*task].get(*followed) else {
                 states[*task] = State::Done;
                 path.pop();
                 continue;
@@ -46,18 +44,9 @@ pub(crate) fn find_cycle(tasks: &[AuthoredTask]) -> Option<Vec<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use uuid::Uuid;
 
     fn cycle(dependencies: &[&[usize]]) -> Option<Vec<usize>> {
-        let task = |dependencies: &&[usize]| AuthoredTask {
-            id: Uuid::nil(),
-            name: String::new(),
-            task_type: String::new(),
-            priority: 50,
-            commands: Vec::new(),
-            dependencies: dependencies.to_vec(),
-        };
-        find_cycle(&dependencies.iter().map(task).collect::<Vec<_>>())
+        find_cycle(&dependencies.iter().map(|of_task| of_task.to_vec()).collect::<Vec<_>>())
     }
 
     #[test]

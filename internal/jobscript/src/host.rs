@@ -32,6 +32,8 @@ pub(crate) struct Record {
     pub(crate) printed: RefCell<VecDeque<String>>,
     /// Parameters as they were when `author.Command()` was called, by the number that the command holds.
     pub(crate) snapshots: RefCell<Vec<Snapshot>>,
+    /// Ids for its tasks.
+    pub(crate) ids: TaskIds,
     /// Whether the script used `require()` for a file.
     pub(crate) loaded_files: std::cell::Cell<bool>,
 }
@@ -40,11 +42,8 @@ pub(crate) struct Record {
 #[derive(Debug)]
 pub(crate) enum Snapshot {
     Here(Map<String, Json>),
-    /// Moved into a task of the finished job; a command may be in several tasks.
-    MovedTo {
-        task: usize,
-        command: usize,
-    },
+    /// Moved into a task of the finished job.
+    Gone,
 }
 
 impl Record {
@@ -138,8 +137,8 @@ fn add_values<'js>(
 ) -> rquickjs::Result<()> {
     host.set("platform", Platform::current().as_str())?;
     host.set("traceThrows", purpose.trace_throws)?;
-    let ids = TaskIds::new();
-    host.set("newUuid", Func::from(move || ids.next().to_string()))?;
+    let kept = record.clone();
+    host.set("newUuid", Func::from(move || kept.ids.next().to_string()))?;
     host.set("currentDirectory", Func::from(current_directory))?;
     host.set("formatTimestampLocal", Func::from(format_timestamp))?;
 
@@ -162,20 +161,23 @@ fn add_values<'js>(
 ///
 /// They have the form of random ids, but those of a job are neighbours: a database that stores a hundred thousand of
 /// them then adds to the end of its index, instead of changing all of it for every portion.
-struct TaskIds {
+#[derive(Debug)]
+pub(crate) struct TaskIds {
     /// The same for all, version and variant included.
     start: [u8; 9],
     next: Cell<u32>,
 }
 
-impl TaskIds {
-    fn new() -> Self {
+impl Default for TaskIds {
+    fn default() -> Self {
         let mut start = [0; 9];
         start.copy_from_slice(&new_id().as_bytes()[..9]);
         Self { start, next: Cell::new(0) }
     }
+}
 
-    fn next(&self) -> Uuid {
+impl TaskIds {
+    pub(crate) fn next(&self) -> Uuid {
         let number = self.next.get();
         self.next.set(number.wrapping_add(1));
         let mut id: [u8; 16] = rand::random();
@@ -342,7 +344,7 @@ mod tests {
 
     #[test]
     fn ids_of_tasks_grow_and_have_the_form_of_random_ones() {
-        let (one, other) = (TaskIds::new(), TaskIds::new());
+        let (one, other) = (TaskIds::default(), TaskIds::default());
         let ids: Vec<Uuid> = (0..1_000).map(|_| one.next()).collect();
         assert!(ids.is_sorted_by(|before, after| before < after));
         assert!(ids.iter().all(|id| id.get_version_num() == 4 && id.get_variant() == uuid::Variant::RFC4122));

@@ -9,6 +9,7 @@ use crate::json::Trail;
 use chrono::{DateTime, Utc};
 use rquickjs::{Array, Ctx, Function, Object, Promise, String as JsString, Value};
 use serde_json::{Map, Value as Json, json};
+use std::collections::HashSet;
 use uuid::Uuid;
 
 /// What is asked for: a job of some type with its settings.
@@ -87,17 +88,29 @@ pub struct AuthoredCommand {
     pub total_step_count: i64,
 }
 
+/// A part of a job, as soon as it is made.
+pub(crate) enum Part {
+    /// Comes first: the job without its tasks.
+    Job(Box<AuthoredJob>),
+    /// The next tasks. Only the end of the script tells whether they can be done in some order.
+    Tasks(Vec<AuthoredTask>),
+}
+
+/// Tasks that are handed over together.
+const PORTION: usize = 250;
+
 /// Runs a script for a submission.
 pub(crate) fn compile(
     engine: &Engine,
     purpose: &Purpose,
     source: &str,
     submission: &Submission,
-) -> Result<AuthoredJob, Error> {
+    hand_over: &dyn Fn(Part),
+) -> Result<(), Error> {
     engine.execute(|ctx| {
         let host = Host::install(&ctx, engine, purpose)?;
         let result = load(&ctx, engine, &host, source, submission)
-            .and_then(|()| compile_job(&ctx, engine, &host, submission));
+            .and_then(|()| compile_job(&ctx, engine, &host, submission, hand_over));
         if result.is_err() {
             let printed =
                 host.record.printed.borrow().iter().map(String::as_str).collect::<Vec<_>>().join("\n");
@@ -146,7 +159,8 @@ fn compile_job<'js>(
     engine: &Engine,
     host: &Host<'js>,
     submission: &Submission,
-) -> Result<AuthoredJob, Stop> {
+    hand_over: &dyn Fn(Part),
+) -> Result<(), Stop> {
     let file = engine.file();
     let found: Value<'js> =
         evaluate(ctx, "typeof compileJob === 'undefined' ? undefined : compileJob", file, true)?;
@@ -159,7 +173,7 @@ fn compile_job<'js>(
     let undefined = Value::new_undefined(ctx.clone());
     let returned: Value<'js> = compile.call((rquickjs::function::This(undefined), job.clone()))?;
     settle(ctx, engine, returned)?;
-    finish(host, id, &job)
+    finish(host, id, &job, hand_over)
 }
 
 fn new_job<'js>(host: &Host<'js>, id: Uuid, submission: &Submission) -> Result<Object<'js>, Stop> {
@@ -199,16 +213,25 @@ fn settle<'js>(ctx: &Ctx<'js>, engine: &Engine, returned: Value<'js>) -> Result<
 
 /// Runs promise callbacks until there are none left.
 fn drain(ctx: &Ctx<'_>, engine: &Engine) -> Result<(), Stop> {
-    while ctx.execute_pending_job() {
+    let mut headroom = None;
+    for done in 1_u64.. {
+        if !ctx.execute_pending_job() {
+            break;
+        }
         if engine.must_stop() {
             return Err(Stop::OverBudget);
+        }
+        // A callback that finds no memory is lost, and with it what it was to go on with: nothing would tell why.
+        if done % 64 == 0 {
+            let text = headroom.get_or_insert_with(|| "x".repeat(engine.limits().memory / 16));
+            JsString::from_str(ctx.clone(), text)?;
         }
     }
     Ok(())
 }
 
 /// Turns what the script has made into plain data, and checks it.
-fn finish<'js>(host: &Host<'js>, id: Uuid, job: &Object<'js>) -> Result<AuthoredJob, Stop> {
+fn finish<'js>(host: &Host<'js>, id: Uuid, job: &Object<'js>, hand_over: &dyn Fn(Part)) -> Result<(), Stop> {
     let head: Array<'js> = host.call("finishJob", (job.clone(),))?;
     let settings = host.converter.map(head.get(2)?, &Trail::root("job.settings"))?;
     let metadata = metadata(host, &head.get(3)?)?;
@@ -218,31 +241,38 @@ fn finish<'js>(host: &Host<'js>, id: Uuid, job: &Object<'js>) -> Result<Authored
             "the script made a job without tasks, which would never be completed".to_owned(),
         ));
     }
+    let shared: HashSet<usize> =
+        head.get::<Array<'js>>(5)?.iter::<usize>().collect::<rquickjs::Result<_>>()?;
+    let (name, priority) = (text(host, &head, 0)?, integer(&head, 1)?);
+    hand_over(Part::Job(Box::new(AuthoredJob { id, name, priority, settings, metadata, tasks: Vec::new() })));
     let export: Function<'js> = host.prelude.get("exportTask")?;
-    let mut tasks = Vec::new();
+    let (mut portion, mut dependencies, mut idle) = (Vec::new(), Vec::new(), 0);
     for index in 0..count {
         let record: Array<'js> = export.call((job.clone(), index))?;
-        let task = task(host, &record, &tasks)?;
-        tasks.push(task);
+        let task = task(host, &record, &shared)?;
+        idle += usize::from(task.commands.is_empty());
+        dependencies.push(task.dependencies.clone());
+        // The last ones are held back until all is well.
+        if portion.len() == PORTION {
+            hand_over(Part::Tasks(std::mem::take(&mut portion)));
+        }
+        portion.push(task);
     }
-    if let Some(cycle) = find_cycle(&tasks) {
-        let names: Vec<String> = cycle.iter().map(|&index| format!("{:?}", tasks[index].name)).collect();
+    if let Some(cycle) = find_cycle(&dependencies) {
+        let name = |index: usize| {
+            let record: Array<'js> = export.call((job.clone(), index))?;
+            text(host, &record, 1).map(|name| format!("{name:?}"))
+        };
+        let names: Vec<String> = cycle.into_iter().map(name).collect::<Result<_, Stop>>()?;
         let message =
             format!("these tasks wait for each other, so none of them could ever run: {}", names.join(" → "));
         return Err(Stop::Problem(message));
     }
-    let idle = tasks.iter().filter(|task| task.commands.is_empty()).count();
+    hand_over(Part::Tasks(portion));
     if idle > 0 {
         tracing::warn!(tasks = idle, "job has tasks without commands");
     }
-    Ok(AuthoredJob {
-        id,
-        name: text(host, &head, 0)?,
-        priority: integer(&head, 1)?,
-        settings,
-        metadata,
-        tasks,
-    })
+    Ok(())
 }
 
 fn metadata<'js>(host: &Host<'js>, entries: &Array<'js>) -> Result<Vec<(String, String)>, Stop> {
@@ -252,18 +282,18 @@ fn metadata<'js>(host: &Host<'js>, entries: &Array<'js>) -> Result<Vec<(String, 
 }
 
 /// Reads a record made by `exportTask` in the prelude.
-fn task<'js>(host: &Host<'js>, record: &Array<'js>, before: &[AuthoredTask]) -> Result<AuthoredTask, Stop> {
+fn task<'js>(host: &Host<'js>, record: &Array<'js>, shared: &HashSet<usize>) -> Result<AuthoredTask, Stop> {
     const HEAD: usize = 5;
     const PER_COMMAND: usize = 4;
     let id = task_id(host, record)?;
     let name = text(host, record, 1)?;
     let mut commands = Vec::new();
     for start in (HEAD..record.len()).step_by(PER_COMMAND) {
-        let command = command(host, record, start, &name, before, &commands)?;
+        let command = command(host, record, start, &name, shared)?;
         commands.push(command);
     }
     let mut dependencies: Vec<usize> = Vec::new();
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     for position in record.get::<Array<'js>>(4)?.iter::<usize>() {
         let position = position?;
         if seen.insert(position) {
@@ -277,7 +307,7 @@ fn task<'js>(host: &Host<'js>, record: &Array<'js>, before: &[AuthoredTask]) -> 
 /// The id that the script has seen, or a new one.
 fn task_id<'js>(host: &Host<'js>, record: &Array<'js>) -> Result<Uuid, Stop> {
     if record.get::<Value<'js>>(0)?.is_undefined() {
-        return Ok(new_id());
+        return Ok(host.record.ids.next());
     }
     let id = text(host, record, 0)?;
     Uuid::parse_str(&id).map_err(|_| Stop::Problem(format!("{id:?} is not the id of a task")))
@@ -288,14 +318,13 @@ fn command<'js>(
     record: &Array<'js>,
     start: usize,
     task_name: &str,
-    before: &[AuthoredTask],
-    commands: &[AuthoredCommand],
+    shared: &HashSet<usize>,
 ) -> Result<AuthoredCommand, Stop> {
     let name = text(host, record, start)?;
     let snapshot: usize = record.get(start + 2)?;
     let changed: Value<'js> = record.get(start + 3)?;
     let parameters = if changed.is_undefined() {
-        take_parameters(host, snapshot, before, commands)
+        take_parameters(host, snapshot, shared)?
     } else {
         let root = format!("task {task_name:?}, command {name:?}: parameters");
         let object = changed.into_object().filter(|object| !object.is_array());
@@ -306,23 +335,20 @@ fn command<'js>(
 }
 
 /// The parameters of a command that the script has not touched since it was made. Moved rather than copied, because
-/// a job may have a hundred thousand of them.
+/// a job may have a hundred thousand of them; but for those that are `shared` by several.
 fn take_parameters(
     host: &Host<'_>,
     number: usize,
-    before: &[AuthoredTask],
-    commands: &[AuthoredCommand],
-) -> Map<String, Json> {
-    let mut snapshots = host.record.snapshots.borrow_mut();
-    let Some(snapshot) = snapshots.get_mut(number) else {
-        return Map::new();
-    };
-    let place = Snapshot::MovedTo { task: before.len(), command: commands.len() };
-    match std::mem::replace(snapshot, place) {
-        Snapshot::Here(parameters) => parameters,
-        Snapshot::MovedTo { task, command } => {
-            let moved = before.get(task).map_or(commands, |task| &task.commands);
-            moved.get(command).map(|command| command.parameters.clone()).unwrap_or_default()
+    shared: &HashSet<usize>,
+) -> Result<Map<String, Json>, Stop> {
+    match host.record.snapshots.borrow_mut().get_mut(number) {
+        Some(Snapshot::Here(parameters)) if shared.contains(&number) => Ok(parameters.clone()),
+        Some(snapshot @ Snapshot::Here(_)) => match std::mem::replace(snapshot, Snapshot::Gone) {
+            Snapshot::Here(parameters) => Ok(parameters),
+            Snapshot::Gone => Ok(Map::new()),
+        },
+        Some(Snapshot::Gone) | None => {
+            Err(Stop::Problem("the commands of a task change while they are read".to_owned()))
         }
     }
 }

@@ -35,4 +35,4 @@ pub use engine::Limits;
 pub use error::{BrokenJobType, Error};
 pub use job::{AuthoredCommand, AuthoredJob, AuthoredTask, Submission};
 pub use job_type::JobType;
-pub use scripts::Scripts;
+pub use scripts::{Scripts, Tasks};

@@ -75,7 +75,7 @@
 
     // ---- Tasks and commands
 
-    let isTask, uuidOf, positionOf, setPosition, markAdded, isCommand, snapshotOf, changedParameters;
+    let isTask, uuidOf, positionOf, setPosition, markAdded, isCommand, snapshotOf, changedParameters, markUsed;
     let finished = false;
 
     function mustBeCompiling(what) {
@@ -87,6 +87,7 @@
     class Command {
         #snapshot;
         #changed;
+        #used = false;
 
         constructor(name, snapshot, totalStepCount) {
             this.name = name;
@@ -114,6 +115,11 @@
             isCommand = (value) => isObject(value) && #snapshot in value;
             snapshotOf = (command) => command.#snapshot;
             changedParameters = (command) => command.#changed;
+            markUsed = (command) => {
+                const before = command.#used;
+                command.#used = true;
+                return before;
+            };
         }
     }
 
@@ -368,6 +374,21 @@
         return value;
     }
 
+    function sharedSnapshots(tasks) {
+        const shared = [];
+        for (let index = 0; index < tasks.length; index++) {
+            const commands = tasks[index].commands;
+            // Anything else is refused when the task is exported.
+            for (let item = 0; isArray(commands) && item < commands.length; item++) {
+                const command = commands[item];
+                if (isCommand(command) && markUsed(command)) {
+                    shared[shared.length] = snapshotOf(command);
+                }
+            }
+        }
+        return shared;
+    }
+
     return {
         simplify,
         plainPrototype,
@@ -379,7 +400,8 @@
             return new Job(fields);
         },
 
-        // Ends the compilation: gives [name, priority, settings, [metadata key, value, …], number of tasks].
+        // Ends the compilation: gives [name, priority, settings, [metadata key, value, …], number of tasks,
+        // [snapshot number of a command that is used more than once, …]].
         finishJob: (job) => {
             finished = true;
             const metadata = fieldsOf(job.metadata, "job.metadata");
@@ -404,7 +426,7 @@
                 }
                 setPosition(task, index);
             }
-            return [text(job.name), integer(job.priority), settings, entries, tasks.length];
+            return [text(job.name), integer(job.priority), settings, entries, tasks.length, sharedSnapshots(tasks)];
         },
 
         // Gives [uuid or undefined, name, type, priority, [position of a dependency, …], then for each command its name, number

@@ -1,9 +1,9 @@
 //! The job types of a manager.
 
-use crate::engine::{self, Limits, Stop};
+use crate::engine::{self, Limits, Progress, Running, Stop};
 use crate::error::{BrokenJobType, Error};
 use crate::host::{Host, Purpose};
-use crate::job::{self, AuthoredJob, Submission};
+use crate::job::{self, AuthoredJob, AuthoredTask, Part, Submission};
 use crate::job_type::{self, Declared, JobType};
 use crate::sources::{ScriptFile, Sources};
 use std::collections::HashMap;
@@ -69,19 +69,31 @@ impl Scripts {
     /// # Errors
     /// Any [`Error`]; `Unknown` and `EtagMismatch` before the script's `compileJob` is called.
     pub fn compile(&self, submission: &Submission) -> Result<AuthoredJob, Error> {
+        let (mut job, tasks) = self.compile_gradually(submission)?;
+        job.tasks = tasks.collect::<Result<_, Error>>()?;
+        Ok(job)
+    }
+
+    /// As [`Self::compile`], but gives the job without its tasks, when the script has made it, and then the tasks, while
+    /// they are turned into plain data.
+    ///
+    /// # Errors
+    /// As [`Self::compile`]. The last item of the tasks may be one too: then the job is not to be used.
+    pub fn compile_gradually(&self, submission: &Submission) -> Result<(AuthoredJob, Tasks), Error> {
         let script = self.find(&submission.job_type)?;
         let source = script.read().map_err(|message| Error::broken(&script.file, message))?;
-        match self.compile_source(&script, &source, submission, false) {
-            // The thrown value does not know where it was thrown. Scripts do the same twice, so have a closer look.
-            Err(Error::Script { file, line: None, column, message }) => {
-                match self.compile_source(&script, &source, submission, true) {
-                    Err(Error::Script { file, line, column, message: again }) if again == message => {
-                        Err(Error::Script { file, line, column, message })
-                    }
-                    _ => Err(Error::Script { file, line: None, column, message }),
-                }
+        let attempt = Attempt { scripts: self.clone(), script, source, submission: submission.clone() };
+        let running = attempt.start(false)?;
+        match running.next() {
+            Ok(Progress::Part(Part::Job(job))) => {
+                let tasks = Tasks { running: Some(running), attempt, portion: Vec::new().into_iter() };
+                Ok((*job, tasks))
             }
-            other => other,
+            Ok(Progress::Part(Part::Tasks(_)) | Progress::Done(())) => {
+                let message = "it made tasks without a job".to_owned();
+                Err(Error::Internal { file: attempt.script.file, message })
+            }
+            Err(error) => Err(attempt.explain(error)),
         }
     }
 
@@ -148,20 +160,6 @@ impl Scripts {
         result.unwrap_or_else(|error| (Err(error), false))
     }
 
-    fn compile_source(
-        &self,
-        script: &ScriptFile,
-        source: &str,
-        submission: &Submission,
-        trace_throws: bool,
-    ) -> Result<AuthoredJob, Error> {
-        let purpose = self.purpose(&submission.job_type, trace_throws);
-        let (source, submission) = (source.to_owned(), submission.clone());
-        engine::run(&self.inner.limits, &script.file, move |engine| {
-            job::compile(engine, &purpose, &source, &submission)
-        })
-    }
-
     fn purpose(&self, job_type: &str, trace_throws: bool) -> Purpose {
         Purpose { sources: self.inner.sources.clone(), job_type: job_type.to_owned(), trace_throws }
     }
@@ -174,5 +172,68 @@ impl Scripts {
     fn forget_except<'a>(&self, scripts: impl Iterator<Item = &'a ScriptFile>) {
         let present: std::collections::HashSet<&str> = scripts.map(|script| script.shown.as_str()).collect();
         self.described().retain(|shown, _| present.contains(shown.as_str()));
+    }
+}
+
+/// A script that is run for a submission.
+struct Attempt {
+    scripts: Scripts,
+    script: ScriptFile,
+    source: String,
+    submission: Submission,
+}
+
+impl Attempt {
+    fn start(&self, trace_throws: bool) -> Result<Running<Part, ()>, Error> {
+        let purpose = self.scripts.purpose(&self.submission.job_type, trace_throws);
+        let (source, submission) = (self.source.clone(), self.submission.clone());
+        engine::start(&self.scripts.inner.limits, &self.script.file, move |engine, hand_over| {
+            job::compile(engine, &purpose, &source, &submission, hand_over)
+        })
+    }
+
+    /// Some thrown values do not know where they were thrown. Scripts do the same twice, so has a closer look then.
+    fn explain(&self, error: Error) -> Error {
+        let Error::Script { file, line: None, column, message } = error else { return error };
+        match self.start(true).and_then(|running| while_ok(&running)) {
+            Err(Error::Script { file, line, column, message: again }) if again == message => {
+                Error::Script { file, line, column, message }
+            }
+            _ => Error::Script { file, line: None, column, message },
+        }
+    }
+}
+
+fn while_ok(running: &Running<Part, ()>) -> Result<(), Error> {
+    while let Progress::Part(_) = running.next()? {}
+    Ok(())
+}
+
+/// The tasks of a job, in the order in which they were added, while they are made. Waiting for the next one blocks.
+pub struct Tasks {
+    /// Nothing once it is done.
+    running: Option<Running<Part, ()>>,
+    attempt: Attempt,
+    portion: std::vec::IntoIter<AuthoredTask>,
+}
+
+impl Iterator for Tasks {
+    type Item = Result<AuthoredTask, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(task) = self.portion.next() {
+                return Some(Ok(task));
+            }
+            match self.running.as_ref()?.next() {
+                Ok(Progress::Part(Part::Tasks(tasks))) => self.portion = tasks.into_iter(),
+                Ok(Progress::Part(Part::Job(_))) => {}
+                Ok(Progress::Done(())) => self.running = None,
+                Err(error) => {
+                    self.running = None;
+                    return Some(Err(self.attempt.explain(error)));
+                }
+            }
+        }
     }
 }

@@ -12,6 +12,7 @@ use flamenco_domain::frame_range::FrameRange;
 use flamenco_domain::task::Task;
 use flamenco_domain::worker::Worker;
 
+use crate::batch::flush_tasks;
 use crate::db::{Db, is_postgres, query_one};
 use crate::error::Error;
 use crate::tasks::{select_task, whole};
@@ -38,7 +39,17 @@ pub struct Claim {
 /// # Errors
 /// When the database cannot be read.
 pub async fn next(tx: &Tx, worker: &Worker) -> Result<Option<Claim>, Error> {
-    find(tx, worker, is_postgres(tx)).await
+    if !is_postgres(tx) {
+        return find(tx, worker, Way::Look).await;
+    }
+    if !tx.is_hot() {
+        return find(tx, worker, Way::Lock).await;
+    }
+    if tx.batch(|batch| batch.has_changed_task_of(worker.seq)) {
+        flush_tasks(tx).await?;
+    }
+    tx.note_write();
+    find(tx, worker, Way::Take).await
 }
 
 /// As [`next`], without locking anything: for a look without the writer.
@@ -46,11 +57,21 @@ pub async fn next(tx: &Tx, worker: &Worker) -> Result<Option<Claim>, Error> {
 /// # Errors
 /// When the database cannot be read.
 pub async fn peek(db: &impl Db, worker: &Worker) -> Result<Option<Claim>, Error> {
-    find(db, worker, false).await
+    find(db, worker, Way::Look).await
 }
 
-async fn find(db: &impl Db, worker: &Worker, lock: bool) -> Result<Option<Claim>, Error> {
-    let sql = statement(worker.task_types.len(), is_postgres(db), lock);
+/// What else the statement does.
+#[derive(Clone, Copy)]
+enum Way {
+    Look,
+    /// Locks task and worker against other managers.
+    Lock,
+    /// And keeps the next operation of the batch from finding the same task: that it was assigned is written later.
+    Take,
+}
+
+async fn find(db: &impl Db, worker: &Worker, way: Way) -> Result<Option<Claim>, Error> {
+    let sql = statement(worker.task_types.len(), is_postgres(db), way);
     let mut values = vec![worker.seq.into()];
     values.extend(worker.task_types.iter().map(|name| name.as_str().into()));
     let row = query_one(db, &sql, values).await?;
@@ -63,7 +84,7 @@ async fn find(db: &impl Db, worker: &Worker, lock: bool) -> Result<Option<Claim>
 }
 
 /// The text depends only on how many task types there are, so few texts exist, and the database knows them.
-fn statement(types: usize, postgres: bool, lock: bool) -> String {
+fn statement(types: usize, postgres: bool, way: Way) -> String {
     let names: Vec<_> = (0..types)
         .map(|index| match postgres {
             true => format!("SELECT CAST(${} AS TEXT) AS task_type", index + 2),
@@ -75,8 +96,15 @@ fn statement(types: usize, postgres: bool, lock: bool) -> String {
     } else {
         names.join(" UNION ALL ")
     };
-    let lock = if lock { " FOR UPDATE OF t SKIP LOCKED FOR UPDATE OF me" } else { "" };
-    format!("WITH kinds AS ({names}), {CLAIM}{lock}")
+    let lock = " FOR UPDATE OF t SKIP LOCKED FOR UPDATE OF me";
+    match way {
+        Way::Look => format!("WITH kinds AS ({names}), {CLAIM}"),
+        Way::Lock => format!("WITH kinds AS ({names}), {CLAIM}{lock}"),
+        Way::Take => format!(
+            "WITH found AS MATERIALIZED (WITH kinds AS ({names}), {CLAIM}{lock}), taken AS (UPDATE tasks SET runnable = 0 \
+             FROM found WHERE tasks.id = found.id AND tasks.runnable = 1) SELECT * FROM found"
+        ),
+    }
 }
 
 const CLAIM: &str = concat!(

@@ -292,52 +292,50 @@ pub(crate) async fn execute_returning<D: Db>(
     query_all(db, sql, values).await
 }
 
-/// Rows of one statement on PostgreSQL, which takes at most 65,535 values.
-const ROWS: usize = 250;
+/// Rows of one statement. PostgreSQL, to which each is a journey, takes at most 65,535 values.
+const ROWS_POSTGRES: usize = 500;
+const ROWS_SQLITE: usize = 20;
 
-/// Inserts rows, and answers with some columns of each, in any order.
-///
-/// SQLite is quickest with one statement that it knows, run for each row; PostgreSQL, to which each statement is a
-/// journey, with many rows in one.
+/// Inserts rows: those in `shared` have the same value in all of them, `columns` come with each.
 pub(crate) async fn insert<D: Db>(
     db: &D,
     table: &str,
+    shared: &[(&str, Value)],
     columns: &[&str],
-    returning: &[&str],
     rows: &[Vec<Value>],
-) -> Result<Vec<Row>, Error> {
+) -> Result<(), Error> {
     for row in rows {
         all_storable(row)?;
     }
     db.note_write();
+    let names = || shared.iter().map(|(name, _)| *name).chain(columns.iter().copied());
+    let values = |row| shared.iter().map(|(_, value)| value).chain(row);
     match db.link().0 {
         Way::Sqlite(tx) => {
-            let places = vec!["?"; columns.len()].join(", ");
-            let mut sql = format!("INSERT INTO {table} ({}) VALUES ({places})", columns.join(", "));
-            if !returning.is_empty() {
-                sql.push_str(&format!(" RETURNING {}", returning.join(", ")));
+            // Few texts, so that their statements stay prepared.
+            let text = |rows: usize| {
+                let row = format!("({})", vec!["?"; names().count()].join(", "));
+                let names: Vec<_> = names().collect();
+                format!("INSERT INTO {table} ({}) VALUES {}", names.join(", "), vec![row; rows].join(", "))
+            };
+            let (many, rest) = rows.as_chunks::<ROWS_SQLITE>();
+            let sql = text(ROWS_SQLITE);
+            for rows in many {
+                failed(db, tx.execute_in_order(&sql, rows.iter().flat_map(values)))?;
             }
-            let mut answer = Vec::new();
-            for row in rows {
-                answer.extend(sqlite_rows(failed(db, tx.query_in_transaction(&sql, row))?));
-            }
-            Ok(answer)
+            let sql = text(1);
+            rest.iter().try_for_each(|row| failed(db, tx.execute_in_order(&sql, values(row))))
         }
         Way::Postgres(tx) => {
-            let mut answer = Vec::new();
-            for rows in rows.chunks(ROWS) {
+            for rows in rows.chunks(ROWS_POSTGRES) {
                 let mut statement = Query::insert();
-                statement.into_table(Alias::new(table)).columns(columns.iter().copied().map(Alias::new));
+                statement.into_table(Alias::new(table)).columns(names().map(Alias::new));
                 for row in rows {
-                    statement.values_panic(row.iter().cloned().map(Expr::val));
+                    statement.values_panic(values(row).cloned().map(Expr::val));
                 }
-                if !returning.is_empty() {
-                    statement
-                        .returning(Query::returning().columns(returning.iter().copied().map(Alias::new)));
-                }
-                answer.extend(postgres_rows(failed_postgres(db, tx.query_all(&statement).await)?));
+                failed_postgres(db, tx.execute(&statement).await)?;
             }
-            Ok(answer)
+            Ok(())
         }
         Way::SqliteReaders(_) | Way::PostgresReaders(_) => Err(read_only()),
     }

@@ -43,6 +43,12 @@ pub async fn unchanged_since(db: &impl Db, moment: DateTime<Utc>) -> Result<Vec<
 pub async fn erase(store: &Store, id: JobId) -> Result<bool, Error> {
     let seq = store.write_low::<_, _, Error>(move |tx| Box::pin(async move { hide(tx, id).await })).await?;
     let Some(seq) = seq else { return Ok(false) };
+    remove_rows(store, seq).await?;
+    Ok(true)
+}
+
+/// Removes a job that nobody sees, with everything that belongs to it, in slices.
+pub(crate) async fn remove_rows(store: &Store, seq: i64) -> Result<(), Error> {
     // Frames first: there may be thousands for each task, and a slice must stay small.
     for sql in [
         "DELETE FROM frames WHERE id IN (SELECT id FROM frames WHERE job_id = $1 LIMIT 2000)",
@@ -63,8 +69,8 @@ pub async fn erase(store: &Store, id: JobId) -> Result<bool, Error> {
         .write_low::<_, _, Error>(move |tx| {
             Box::pin(async move { execute(tx, "DELETE FROM jobs WHERE id = $1", vec![seq.into()]).await })
         })
-        .await?;
-    Ok(true)
+        .await
+        .map(drop)
 }
 
 /// Makes a job invisible: its rows are on their way out, as those of a job under construction are on their way in.

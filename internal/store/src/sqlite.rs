@@ -72,8 +72,16 @@ impl Connection {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn begin(&self) -> Result<(), Error> {
-        Ok(self.lock().execute_batch("BEGIN IMMEDIATE")?)
+    /// Begins a transaction. One that need not last is committed without waiting for the disk: a later one that must
+    /// last takes it along.
+    pub(crate) fn begin(&self, lasting: bool) -> Result<(), Error> {
+        let connection = self.lock();
+        connection.execute_batch(if lasting {
+            "PRAGMA synchronous = FULL; BEGIN IMMEDIATE"
+        } else {
+            "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE"
+        })?;
+        Ok(())
     }
 
     pub(crate) fn commit(&self) -> Result<(), Error> {
@@ -102,6 +110,22 @@ impl Connection {
         let mut statement = connection.prepare_cached(sql)?;
         bind(&mut statement, values)?;
         Ok(statement.raw_execute()? as u64)
+    }
+
+    /// Runs a statement of a transaction whose values are `?`, in their order.
+    pub(crate) fn execute_in_order<'a>(
+        &self,
+        sql: &str,
+        values: impl Iterator<Item = &'a Value>,
+    ) -> Result<(), Error> {
+        let connection = self.lock();
+        insist_on_transaction(&connection)?;
+        let mut statement = connection.prepare_cached(sql)?;
+        for (place, value) in (1..).zip(values) {
+            statement.raw_bind_parameter(place, Bound(value))?;
+        }
+        statement.raw_execute()?;
+        Ok(())
     }
 
     pub(crate) fn close(self) -> Result<(), Error> {
@@ -317,7 +341,7 @@ mod tests {
     fn connection() -> (tempfile::TempDir, Connection) {
         let folder = tempfile::tempdir().unwrap();
         let connection = Connection::open(&folder.path().join("x.sqlite"), true).unwrap();
-        connection.begin().unwrap();
+        connection.begin(true).unwrap();
         (folder, connection)
     }
 
@@ -347,13 +371,13 @@ mod tests {
         run("CREATE TABLE t (a INTEGER UNIQUE)").unwrap();
         run("INSERT INTO t VALUES (1)").unwrap();
         connection.commit().unwrap();
-        connection.begin().unwrap();
+        connection.begin(true).unwrap();
         run("INSERT INTO t VALUES (2)").unwrap();
         assert!(matches!(run("INSERT OR ROLLBACK INTO t VALUES (1)"), Err(Error::Duplicate(_))));
         assert!(matches!(run("INSERT INTO t VALUES (3)"), Err(Error::Unavailable(_))));
         assert!(matches!(connection.commit(), Err(Error::Unavailable(_))));
         connection.roll_back().unwrap();
-        connection.begin().unwrap();
+        connection.begin(true).unwrap();
         let rows = connection.query_in_transaction("SELECT a FROM t", &[]).unwrap();
         assert_eq!(rows.iter().map(|row| number(row, "a")).collect::<Vec<_>>(), [1]);
     }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use flamenco_domain::ids::TaskId;
 use futures_util::future::BoxFuture;
 use sea_orm::{ConnectOptions, Database};
 use sea_orm_migration::MigratorTrait;
@@ -104,12 +105,13 @@ impl Store {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        self.writer.run(Kind::Normal, operation).await
+        self.writer.run(Kind::Normal, None, operation).await
     }
 
     /// Like [`Self::write`], for what workers do all the time: what many such operations of a batch change together,
     /// such as the counters of a job, is written once, at the end of the batch. Of a job they may use only
-    /// [`jobs::lock`](crate::jobs::lock) and [`jobs::save`](crate::jobs::save).
+    /// [`jobs::lock`](crate::jobs::lock) and [`jobs::save`](crate::jobs::save), and of tasks likewise, or
+    /// [`tasks::settle`](crate::tasks::settle) before anything else.
     ///
     /// # Errors
     /// As [`Self::write`].
@@ -119,7 +121,21 @@ impl Store {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        self.writer.run(Kind::Hot, operation).await
+        self.writer.run(Kind::Hot, None, operation).await
+    }
+
+    /// As [`Self::write_hot`], for an operation that begins with a look at this task, by
+    /// [`tasks::lock`](crate::tasks::lock).
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub async fn write_hot_about<F, T, E>(&self, task: TaskId, operation: F) -> Result<T, E>
+    where
+        F: for<'a> Fn(&'a Tx) -> BoxFuture<'a, Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        self.writer.run(Kind::Hot, Some(task), operation).await
     }
 
     /// Like [`Self::write`], for slices of something long: at most one of them holds up the others at a time.
@@ -132,7 +148,18 @@ impl Store {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        self.writer.run(Kind::Low, operation).await
+        self.writer.run(Kind::Low, None, operation).await
+    }
+
+    /// Like [`Self::write_low`], for slices that only count when a later operation of another kind says so: they are on
+    /// the disk when that one is, and not necessarily before.
+    pub(crate) async fn write_slice<F, T, E>(&self, operation: F) -> Result<T, E>
+    where
+        F: for<'a> Fn(&'a Tx) -> BoxFuture<'a, Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        self.writer.run(Kind::Slice, None, operation).await
     }
 
     /// Ends the store for every handle: what was accepted is finished and answered, then the connections are closed.

@@ -1,11 +1,14 @@
 //! Storing a new job: in one transaction when it is small, in slices of low priority when it is large.
 //!
 //! A job of a hundred thousand tasks in one transaction would stall everybody for half a second. So its rows are
-//! written slice by slice while the job is `under-construction`, which nobody sees, and the last slice makes it
-//! visible in one small transaction. What a crash leaves behind is removed at start-up; nobody was told of it.
+//! written slice by slice while the job is `under-construction`, which nobody sees, and the last operation makes it
+//! visible in one small transaction. Only that one waits for the disk. What a crash leaves behind is removed at
+//! start-up; nobody was told of it.
+//!
+//! Tasks are taken from their maker one by one, on a thread of its own: the rows of a slice are made while the one
+//! before is written, and while the maker still makes the rest.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -16,13 +19,17 @@ use flamenco_domain::ids::{JobId, TagId, TaskId};
 use flamenco_domain::job::{Job, JobStatus};
 use flamenco_domain::task::{Command, steps_total};
 use sea_orm::Value;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
-use crate::db::{Db, execute, execute_returning, insert, json_text, micros, query_one, storable};
+use crate::db::{Db, execute, execute_returning, insert, json_text, micros, query_all, query_one, storable};
 use crate::error::Error;
-use crate::{Store, Tx, checkouts, jobs};
+use crate::{Store, Tx, checkouts, deletion, jobs};
 
 /// Rows in one slice.
 const SLICE: usize = 1_000;
+/// Slices that are made before they can be written.
+const SLICES_AHEAD: usize = 2;
 /// Frames of a task that are noted.
 const MOST_FRAMES: u64 = 1_000_000;
 
@@ -70,82 +77,154 @@ pub struct NewTask {
     pub dependencies: Vec<usize>,
 }
 
+/// Some of a job's tasks, ready to be written.
+#[derive(Debug, Default)]
+struct Slice {
+    /// Place of the first one in the job.
+    start: usize,
+    /// Values of [`COLUMNS`].
+    rows: Vec<Vec<Value>>,
+    /// Pairs of places in the job: a task, and one that it waits for.
+    dependencies: Vec<(usize, usize)>,
+}
+
+/// What all tasks of a job are together.
+#[derive(Debug, Default)]
+struct Totals {
+    tasks: i64,
+    runnable: i64,
+    steps: i64,
+    frames: FrameRange,
+    /// Runnable tasks by type and priority.
+    heads: BTreeMap<String, BTreeMap<i64, i64>>,
+}
+
 /// Stores a job with its tasks, announces it, and gives it back as it is stored.
 ///
 /// # Errors
 /// When the database cannot be written; nothing of the job is visible then.
-pub async fn submit(store: &Store, job: NewJob) -> Result<Job, Error> {
-    let job = Arc::new(job);
-    let texts = [&job.name, &job.job_type, &job.shaman_checkout_id];
-    let of_tasks = job.tasks.iter().flat_map(|task| [&task.name, &task.task_type]);
-    texts.into_iter().chain(of_tasks).try_for_each(|text| storable(text))?;
-    let tag = tag_key(store.read(), &job).await?;
-    if job.tasks.len() <= SLICE {
-        let job = Arc::clone(&job);
-        return store
-            .write(move |tx| {
-                let job = Arc::clone(&job);
-                Box::pin(async move {
-                    let seq = insert_job(tx, &job, tag).await?;
-                    let rows = task_rows(&job, seq, 0..job.tasks.len())?;
-                    let keys = insert_tasks(tx, &rows, 0).await?;
-                    insert_dependencies(tx, &dependencies(&job, &keys)).await?;
-                    publish(tx, &job, seq, tag).await
-                })
-            })
-            .await;
-    }
-    let stored = submit_in_slices(store, Arc::clone(&job), tag).await;
-    if stored.is_err() {
-        let id = job.id;
-        let removed: Result<u64, Error> = store
-            .write(move |tx| {
-                Box::pin(async move {
-                    let sql = "DELETE FROM jobs WHERE uuid = $1 AND status = 'under-construction'";
-                    execute(tx, sql, vec![id.0.into()]).await
-                })
-            })
-            .await;
-        if let Err(error) = removed {
-            tracing::warn!(job.id = %id, %error, "a job that could not be stored is removed at the next start");
-        }
-    }
-    stored
+pub async fn submit(store: &Store, mut job: NewJob) -> Result<Job, Error> {
+    let tasks = std::mem::take(&mut job.tasks);
+    submit_as_made(store, job, tasks.into_iter().map(Ok)).await
 }
 
-async fn submit_in_slices(store: &Store, job: Arc<NewJob>, tag: i64) -> Result<Job, Error> {
-    let first = Arc::clone(&job);
-    let seq = store
+/// As [`submit`], with tasks that are still being made: `tasks` is read on a thread that it may block.
+///
+/// # Errors
+/// The first one that `tasks` gives, or when the database cannot be written; nothing of the job is visible then.
+pub async fn submit_as_made<T, E>(store: &Store, job: NewJob, tasks: T) -> Result<Job, E>
+where
+    T: Iterator<Item = Result<NewTask, E>> + Send + 'static,
+    E: From<Error> + Send + 'static,
+{
+    [&job.name, &job.job_type, &job.shaman_checkout_id].into_iter().try_for_each(|text| storable(text))?;
+    let tag = tag_key(store.read(), &job).await?;
+    let (created, job) = (job.created, Arc::new(job));
+    let (sender, mut slices) = mpsc::channel(SLICES_AHEAD);
+    let making = tokio::task::spawn_blocking(move || make_slices(tasks, created, &sender));
+    let first = slices.recv().await.unwrap_or_default();
+    let Some(second) = slices.recv().await else {
+        // That was all, unless making it has failed.
+        let totals = made(making).await?;
+        return Ok(in_one_go(store, job, tag, first, totals).await?);
+    };
+    let seq = begin(store, &job, tag).await?;
+    let written = write_slices(store, seq, [first, second], slices).await;
+    let outcome = match (written, made(making).await) {
+        (Ok(()), Ok(totals)) => end(store, &job, seq, tag, totals).await.map_err(E::from),
+        (Ok(()), Err(error)) => Err(error),
+        // Making them ended because nobody took them any more.
+        (Err(error), _) => Err(E::from(error)),
+    };
+    if outcome.is_err()
+        && let Err(error) = deletion::remove_rows(store, seq).await
+    {
+        tracing::warn!(job.id = %job.id, %error, "a job that could not be stored is removed at the next start");
+    }
+    outcome
+}
+
+async fn made<E: From<Error>>(making: JoinHandle<Result<Totals, E>>) -> Result<Totals, E> {
+    let failed = |error| E::from(Error::Database(format!("making the rows of a job: {error}")));
+    making.await.map_err(failed)?
+}
+
+async fn in_one_go(
+    store: &Store,
+    job: Arc<NewJob>,
+    tag: i64,
+    slice: Slice,
+    totals: Totals,
+) -> Result<Job, Error> {
+    let (slice, totals) = (Arc::new(slice), Arc::new(totals));
+    store
+        .write(move |tx| {
+            let (job, slice, totals) = (Arc::clone(&job), Arc::clone(&slice), Arc::clone(&totals));
+            Box::pin(async move {
+                let seq = insert_job(tx, &job, tag).await?;
+                let keys = insert_tasks(tx, seq, &slice).await?;
+                insert_dependencies(tx, &pairs(&slice.dependencies, &keys)?).await?;
+                publish(tx, &job, seq, tag, &totals).await
+            })
+        })
+        .await
+}
+
+async fn begin(store: &Store, job: &Arc<NewJob>, tag: i64) -> Result<i64, Error> {
+    let job = Arc::clone(job);
+    store
         .write_low(move |tx| {
-            let job = Arc::clone(&first);
+            let job = Arc::clone(&job);
             Box::pin(async move { insert_job(tx, &job, tag).await })
         })
-        .await?;
-    let mut keys = Vec::with_capacity(job.tasks.len());
-    for start in (0..job.tasks.len()).step_by(SLICE) {
-        let slice = start..(start + SLICE).min(job.tasks.len());
-        let rows = Arc::new(task_rows(&job, seq, slice)?);
+        .await
+}
+
+/// Writes slices until there are no more, and what the tasks wait for after them.
+async fn write_slices(
+    store: &Store,
+    seq: i64,
+    first: [Slice; 2],
+    mut others: mpsc::Receiver<Slice>,
+) -> Result<(), Error> {
+    let (mut keys, mut dependencies) = (Vec::new(), Vec::new());
+    let mut first = first.into_iter();
+    loop {
+        let slice = match first.next() {
+            Some(slice) => slice,
+            None => match others.recv().await {
+                Some(slice) => slice,
+                None => break,
+            },
+        };
+        dependencies.extend_from_slice(&slice.dependencies);
+        let slice = Arc::new(slice);
         let inserted = store
-            .write_low(move |tx| {
-                let rows = Arc::clone(&rows);
-                Box::pin(async move { insert_tasks(tx, &rows, start).await })
+            .write_slice(move |tx| {
+                let slice = Arc::clone(&slice);
+                Box::pin(async move { insert_tasks(tx, seq, &slice).await })
             })
             .await?;
         keys.extend(inserted);
     }
-    for slice in dependencies(&job, &keys).chunks(SLICE) {
-        let slice = Arc::new(slice.to_vec());
+    for slice in dependencies.chunks(SLICE) {
+        let slice = Arc::new(pairs(slice, &keys)?);
         store
-            .write_low(move |tx| {
+            .write_slice(move |tx| {
                 let slice = Arc::clone(&slice);
                 Box::pin(async move { insert_dependencies(tx, &slice).await })
             })
             .await?;
     }
+    Ok(())
+}
+
+async fn end(store: &Store, job: &Arc<NewJob>, seq: i64, tag: i64, totals: Totals) -> Result<Job, Error> {
+    let (job, totals) = (Arc::clone(job), Arc::new(totals));
     store
         .write_low(move |tx| {
-            let job = Arc::clone(&job);
-            Box::pin(async move { publish(tx, &job, seq, tag).await })
+            let (job, totals) = (Arc::clone(&job), Arc::clone(&totals));
+            Box::pin(async move { publish(tx, &job, seq, tag, &totals).await })
         })
         .await
 }
@@ -162,10 +241,8 @@ async fn insert_job(tx: &Tx, job: &NewJob, tag: i64) -> Result<i64, Error> {
         return Err(Error::CheckoutErased(job.shaman_checkout_id.clone()));
     }
     let sql = "INSERT INTO jobs (uuid, name, job_type, priority, status, settings, metadata, shaman_checkout_id, \
-               worker_tag_id, steps_total, tasks_queued, tasks_runnable, created_at, updated_at) VALUES ($1, $2, $3, $4, \
-               'under-construction', $5, $6, $7, $8, $9, $10, $11, $12, $12) RETURNING id";
-    let steps: i64 = job.tasks.iter().map(|task| steps_total(&task.commands)).sum();
-    let runnable = job.tasks.iter().filter(|task| task.dependencies.is_empty()).count();
+               worker_tag_id, created_at, updated_at) VALUES ($1, $2, $3, $4, 'under-construction', $5, $6, $7, $8, $9, \
+               $9) RETURNING id";
     let values = vec![
         job.id.0.into(),
         job.name.as_str().into(),
@@ -175,118 +252,148 @@ async fn insert_job(tx: &Tx, job: &NewJob, tag: i64) -> Result<i64, Error> {
         json_text(&job.metadata)?.into(),
         job.shaman_checkout_id.as_str().into(),
         (tag != 0).then_some(tag).into(),
-        steps.into(),
-        (job.tasks.len() as i64).into(),
-        (runnable as i64).into(),
         micros(job.created),
     ];
     let rows = execute_returning(tx, sql, values).await?;
-    let seq: i64 =
-        rows.first().ok_or_else(|| Error::Corrupt("an insert gave no key".to_owned()))?.get("id")?;
-    let frames = FrameRange::union_of(job.tasks.iter().filter_map(noted_frames));
-    if !frames.is_empty() {
-        let total = i64::try_from(frames.count()).unwrap_or(i64::MAX);
-        let sql = "INSERT INTO job_frames (job_id, total) VALUES ($1, $2)";
-        execute(tx, sql, vec![seq.into(), total.into()]).await?;
-    }
-    Ok(seq)
+    rows.first().ok_or_else(|| Error::Corrupt("an insert gave no key".to_owned()))?.get("id")
 }
 
-/// The frames that a task renders, if its commands say so. More than anybody waits for are no frames to list.
-fn noted_frames(task: &NewTask) -> Option<FrameRange> {
-    frames_of(&task.commands).filter(|frames| frames.count() <= MOST_FRAMES)
-}
-
-/// Columns of a task that are known when it is stored; the others have defaults.
+/// Columns of a task that are known when it is made; its job is known later, and the others have defaults.
 const COLUMNS: &[&str] = &[
     "uuid",
-    "job_id",
     "index_in_job",
-    "name",
-    "task_type",
-    "priority",
-    "status",
     "runnable",
     "unmet_deps",
     "commands",
     "frames",
     "steps_total",
+    "name",
+    "task_type",
+    "priority",
+    "status",
     "created_at",
     "updated_at",
 ];
 
-/// The rows of a range of the job's tasks. Made outside of the writer, which has better things to do.
-fn task_rows(job: &NewJob, seq: i64, range: Range<usize>) -> Result<Vec<Vec<Value>>, Error> {
-    let row = |place: usize| {
-        let task = &job.tasks[place];
-        Ok(vec![
-            task.id.0.into(),
-            seq.into(),
-            (place as i64 + 1).into(),
-            task.name.as_str().into(),
-            task.task_type.as_str().into(),
-            task.priority.into(),
-            "queued".into(),
-            i64::from(task.dependencies.is_empty()).into(),
-            (task.dependencies.len() as i64).into(),
-            json_text(&task.commands)?.into(),
-            noted_frames(task).map(|frames| frames.to_string()).unwrap_or_default().into(),
-            steps_total(&task.commands).into(),
-            micros(job.created),
-            micros(job.created),
-        ])
-    };
-    range.map(row).collect()
-}
-
-/// Inserts rows of tasks, whose first place in the job is `start`, and gives back their keys in the same order.
-async fn insert_tasks(tx: &Tx, rows: &[Vec<Value>], start: usize) -> Result<Vec<i64>, Error> {
-    let mut keys = vec![0; rows.len()];
-    for row in insert(tx, "tasks", COLUMNS, &["id", "index_in_job"], rows).await? {
-        let index: i64 = row.get("index_in_job")?;
-        let place = usize::try_from(index - 1).unwrap_or_default();
-        keys[place - start] = row.get("id")?;
+/// Makes rows of tasks, slice by slice, and counts what publishing the job takes.
+fn make_slices<E: From<Error>>(
+    tasks: impl Iterator<Item = Result<NewTask, E>>,
+    created: DateTime<Utc>,
+    slices: &mpsc::Sender<Slice>,
+) -> Result<Totals, E> {
+    let mut totals = Totals::default();
+    let mut frames = Vec::new();
+    let mut slice = Slice::default();
+    for (place, task) in tasks.enumerate() {
+        if slice.rows.len() == SLICE {
+            let full = std::mem::replace(&mut slice, Slice { start: place, ..Slice::default() });
+            if slices.blocking_send(full).is_err() {
+                // Nobody writes them any more, and says why.
+                return Ok(totals);
+            }
+        }
+        let task = task?;
+        totals.count(&task);
+        // More than anybody waits for are no frames to list.
+        let of_task = frames_of(&task.commands).filter(|frames| frames.count() <= MOST_FRAMES);
+        slice.dependencies.extend(task.dependencies.iter().map(|dependency| (place, *dependency)));
+        slice.rows.push(task_row(task, place, of_task.as_ref(), created)?);
+        frames.extend(of_task);
     }
-    Ok(keys)
+    drop(slices.blocking_send(slice));
+    totals.frames = FrameRange::union_of(frames);
+    Ok(totals)
 }
 
-/// Pairs of keys: a task, and one that it waits for.
-fn dependencies(job: &NewJob, keys: &[i64]) -> Vec<(i64, i64)> {
-    let pairs = job.tasks.iter().zip(keys);
-    pairs.flat_map(|(task, key)| task.dependencies.iter().map(move |place| (*key, keys[*place]))).collect()
+impl Totals {
+    fn count(&mut self, task: &NewTask) {
+        let runnable = i64::from(task.dependencies.is_empty());
+        self.tasks += 1;
+        self.runnable += runnable;
+        self.steps += steps_total(&task.commands);
+        if !self.heads.contains_key(&task.task_type) {
+            self.heads.insert(task.task_type.clone(), BTreeMap::new());
+        }
+        if let Some(heads) = self.heads.get_mut(&task.task_type) {
+            *heads.entry(task.priority).or_default() += runnable;
+        }
+    }
 }
 
-async fn insert_dependencies(tx: &Tx, pairs: &[(i64, i64)]) -> Result<(), Error> {
-    let rows: Vec<Vec<Value>> =
-        pairs.iter().map(|(task, dependency)| vec![(*task).into(), (*dependency).into()]).collect();
-    insert(tx, "task_dependencies", &["task_id", "dependency_id"], &[], &rows).await?;
-    Ok(())
+fn task_row(
+    task: NewTask,
+    place: usize,
+    frames: Option<&FrameRange>,
+    created: DateTime<Utc>,
+) -> Result<Vec<Value>, Error> {
+    storable(&task.name)?;
+    storable(&task.task_type)?;
+    Ok(vec![
+        task.id.0.into(),
+        (place as i64 + 1).into(),
+        i64::from(task.dependencies.is_empty()).into(),
+        (task.dependencies.len() as i64).into(),
+        json_text(&task.commands)?.into(),
+        frames.map(FrameRange::to_string).unwrap_or_default().into(),
+        steps_total(&task.commands).into(),
+        task.name.into(),
+        task.task_type.into(),
+        task.priority.into(),
+        "queued".into(),
+        micros(created),
+        micros(created),
+    ])
+}
+
+/// Inserts tasks of a job, and gives back their keys in the same order.
+async fn insert_tasks(tx: &Tx, seq: i64, slice: &Slice) -> Result<Vec<i64>, Error> {
+    insert(tx, "tasks", &[("job_id", seq.into())], COLUMNS, &slice.rows).await?;
+    let (first, last) = (slice.start + 1, slice.start + slice.rows.len());
+    let sql = "SELECT id FROM tasks WHERE job_id = $1 AND index_in_job >= $2 AND index_in_job <= $3 ORDER BY index_in_job";
+    let rows = query_all(tx, sql, vec![seq.into(), (first as i64).into(), (last as i64).into()]).await?;
+    rows.iter().map(|row| row.get("id")).collect()
+}
+
+/// Dependencies by key instead of place.
+fn pairs(dependencies: &[(usize, usize)], keys: &[i64]) -> Result<Vec<Vec<Value>>, Error> {
+    let key = |place: usize| keys.get(place).copied().map(Value::from);
+    let pair = |(task, dependency): &(usize, usize)| Some(vec![key(*task)?, key(*dependency)?]);
+    let pairs: Option<_> = dependencies.iter().map(pair).collect();
+    pairs.ok_or_else(|| Error::Database("a task waits for one that the job does not have".to_owned()))
+}
+
+async fn insert_dependencies(tx: &Tx, pairs: &[Vec<Value>]) -> Result<(), Error> {
+    insert(tx, "task_dependencies", &[], &["task_id", "dependency_id"], pairs).await
 }
 
 /// Adds the queue heads and makes the job visible.
-async fn publish(tx: &Tx, job: &NewJob, seq: i64, tag: i64) -> Result<Job, Error> {
-    let mut heads: BTreeMap<(&str, i64), i64> = BTreeMap::new();
-    for task in &job.tasks {
-        *heads.entry((&task.task_type, task.priority)).or_default() +=
-            i64::from(task.dependencies.is_empty());
+async fn publish(tx: &Tx, job: &NewJob, seq: i64, tag: i64, totals: &Totals) -> Result<Job, Error> {
+    if !totals.frames.is_empty() {
+        let frames = i64::try_from(totals.frames.count()).unwrap_or(i64::MAX);
+        let sql = "INSERT INTO job_frames (job_id, total) VALUES ($1, $2)";
+        execute(tx, sql, vec![seq.into(), frames.into()]).await?;
     }
     let active = i64::from(job.status.is_schedulable());
-    for ((task_type, priority), runnable) in heads {
-        let sql = "INSERT INTO queues (job_id, task_type, priority, job_priority, tag_id, job_active, runnable) VALUES \
-                   ($1, $2, $3, $4, $5, $6, $7)";
-        let values = vec![
-            seq.into(),
-            task_type.into(),
-            priority.into(),
-            job.priority.into(),
-            tag.into(),
-            active.into(),
-            runnable.into(),
-        ];
-        execute(tx, sql, values).await?;
+    for (task_type, of_type) in &totals.heads {
+        for (priority, runnable) in of_type {
+            let sql = "INSERT INTO queues (job_id, task_type, priority, job_priority, tag_id, job_active, runnable) \
+                       VALUES ($1, $2, $3, $4, $5, $6, $7)";
+            let values = vec![
+                seq.into(),
+                task_type.as_str().into(),
+                (*priority).into(),
+                job.priority.into(),
+                tag.into(),
+                active.into(),
+                (*runnable).into(),
+            ];
+            execute(tx, sql, values).await?;
+        }
     }
-    let sql = "UPDATE jobs SET status = $1 WHERE id = $2";
-    execute(tx, sql, vec![job.status.as_str().into(), seq.into()]).await?;
+    let sql =
+        "UPDATE jobs SET status = $1, steps_total = $2, tasks_queued = $3, tasks_runnable = $4 WHERE id = $5";
+    let counts = [totals.steps, totals.tasks, totals.runnable, seq].map(Value::from);
+    execute(tx, sql, std::iter::once(job.status.as_str().into()).chain(counts).collect()).await?;
     let stored = jobs::find(tx, job.id).await?;
     let stored =
         stored.ok_or_else(|| Error::Corrupt(format!("job {} vanished while it was stored", job.id)))?;

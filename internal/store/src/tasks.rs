@@ -7,9 +7,10 @@ use flamenco_domain::job::{JobStatus, JobSummary, MassChange};
 use flamenco_domain::task::{Task, TaskStatus, TaskSummary, TaskWorker};
 use uuid::Uuid;
 
-use crate::batch::flush_queues;
+use crate::batch::{flush_queues, flush_tasks};
 use crate::db::{
-    Db, Row, execute, execute_returning, is_postgres, micros, optional_micros, query_all, query_one,
+    Db, Row, execute, execute_returning, is_postgres, json_text, micros, optional_micros, query_all,
+    query_one, storable,
 };
 use crate::error::Error;
 use crate::writer::Tx;
@@ -79,13 +80,38 @@ pub async fn find(db: &impl Db, id: TaskId) -> Result<Option<Task>, Error> {
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn lock(db: &impl Db, id: TaskId) -> Result<Option<TaskSummary>, Error> {
-    let sql = if is_postgres(db) {
+pub async fn lock(tx: &Tx, id: TaskId) -> Result<Option<TaskSummary>, Error> {
+    if tx.is_hot()
+        && let Some(task) = tx.batch(|batch| batch.task(id))
+    {
+        return Ok(Some(task));
+    }
+    let sql = if is_postgres(tx) {
         select_task!("", "WHERE t.uuid = $1 AND j.status <> 'under-construction' FOR UPDATE OF j, t")
     } else {
         select_task!("", "WHERE t.uuid = $1 AND j.status <> 'under-construction'")
     };
-    query_one(db, sql, vec![id.0.into()]).await?.map(|row| summary(&row)).transpose()
+    query_one(tx, sql, vec![id.0.into()]).await?.map(|row| summary(&row)).transpose()
+}
+
+/// As [`lock`], many of them on PostgreSQL, in the same order in every manager.
+pub(crate) async fn lock_all(tx: &Tx, ids: &[TaskId]) -> Result<Vec<TaskSummary>, Error> {
+    let sql = select_task!(
+        "",
+        "WHERE t.uuid IN (SELECT CAST(value AS UUID) FROM json_array_elements_text(CAST($1 AS JSON))) \
+         AND j.status <> 'under-construction' ORDER BY t.id FOR UPDATE OF j, t"
+    );
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    query_all(tx, sql, vec![json_text(&ids)?.into()]).await?.iter().map(summary).collect()
+}
+
+/// Makes the database know what became of tasks so far, for a hot operation that looks at them by statements other than
+/// [`lock`] and [`claim::next`](crate::claim::next).
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn settle(tx: &Tx) -> Result<(), Error> {
+    flush_tasks(tx).await
 }
 
 /// A task by its id, without its commands, and the status of its job.
@@ -167,7 +193,13 @@ pub async fn touch(tx: &Tx, task: i64, now: DateTime<Utc>) -> Result<(), Error> 
 ///
 /// # Errors
 /// When the database cannot be written.
-pub async fn save(db: &impl Db, task: &TaskSummary) -> Result<(), Error> {
+pub async fn save(tx: &Tx, task: &TaskSummary) -> Result<(), Error> {
+    if tx.is_hot() && is_postgres(tx) {
+        storable(&task.activity)?;
+        tx.note_write();
+        tx.batch(|batch| batch.change_task(task.clone()));
+        return Ok(());
+    }
     let sql = "UPDATE tasks SET status = $1, activity = $2, worker_id = $3, steps_completed = $4, runnable = $5, \
                last_touched_at = $6, updated_at = $7 WHERE id = $8";
     let values = vec![
@@ -180,7 +212,7 @@ pub async fn save(db: &impl Db, task: &TaskSummary) -> Result<(), Error> {
         micros(task.updated),
         task.seq.into(),
     ];
-    execute(db, sql, values).await?;
+    execute(tx, sql, values).await?;
     Ok(())
 }
 
@@ -243,6 +275,9 @@ async fn add_runnable(
 
 /// Tasks that waited for `task` wait for one task less; those that wait for none become runnable.
 async fn release_dependants(tx: &Tx, job: &mut JobSummary, task: i64) -> Result<(), Error> {
+    if tx.batch(|batch| batch.has_waiting_task()) {
+        flush_tasks(tx).await?;
+    }
     let sql = "UPDATE tasks SET unmet_deps = unmet_deps - 1, runnable = CASE WHEN unmet_deps = 1 AND status IN \
                ('queued', 'soft-failed') THEN 1 ELSE 0 END WHERE id IN (SELECT task_id FROM task_dependencies WHERE \
                dependency_id = $1) RETURNING task_type, priority, runnable";
@@ -255,6 +290,7 @@ async fn release_dependants(tx: &Tx, job: &mut JobSummary, task: i64) -> Result<
 
 /// The reverse: `task` is to be done again, so what depends on it has to wait.
 async fn hold_dependants(tx: &Tx, job: &mut JobSummary, task: i64) -> Result<(), Error> {
+    flush_tasks(tx).await?;
     let sql = "SELECT task_type, priority, runnable FROM tasks WHERE runnable = 1 AND id IN (SELECT task_id FROM \
                task_dependencies WHERE dependency_id = $1)";
     let rows = query_all(tx, sql, vec![task.into()]).await?;
@@ -295,6 +331,7 @@ pub async fn mass_change(
     if after == job.counts {
         return Ok(());
     }
+    flush_tasks(tx).await?;
     flush_queues(tx).await?;
     let from = change.from.iter().map(|status| format!("'{status}'")).collect::<Vec<_>>().join(", ");
     let (steps, touched, only) = if change.to == TaskStatus::Queued {

@@ -10,10 +10,13 @@
 //! SQLite's statements run at once, so its writer has a thread of its own and blocks nobody; PostgreSQL's wait for the
 //! server, and its writer is a task among others.
 //!
-//! Low-priority operations, slices of something long, come at most one to a batch. Hot ones, which every task goes
+//! Low-priority operations, slices of something long, come at most one to a batch. Where only the last one makes what
+//! they write count, the others do not wait for the disk: they are a batch of their own, which is on the disk when the
+//! next batch is. Hot ones, which every task goes
 //! through several times, leave what they change together to the end of the batch, see `batch.rs`.
 
 use std::any::Any;
+use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,9 +24,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use flamenco_domain::event::Event;
+use flamenco_domain::ids::TaskId;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use sea_orm::{ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, TransactionTrait};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, TransactionTrait,
+};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -38,7 +44,7 @@ const LOW_QUEUE: usize = 16;
 /// A batch ends at this many operations, or after this time. On PostgreSQL row locks are held for the whole batch and
 /// another manager may want the same rows, so batches are shorter there.
 const BATCH_SQLITE: usize = 256;
-const BATCH_POSTGRES: usize = 32;
+const BATCH_POSTGRES: usize = 64;
 const BATCH_TIME: Duration = Duration::from_millis(10);
 /// How often an operation that PostgreSQL gave up for a conflict is tried again.
 const CONFLICT_TRIES: usize = 5;
@@ -154,8 +160,9 @@ impl Db for Tx {
 
 /// An operation with its type hidden.
 trait Operation: Send {
-    /// Whether it leaves things to the end of the batch.
-    fn is_hot(&self) -> bool;
+    fn kind(&self) -> Kind;
+    /// The task that it begins with a look at, if it says so.
+    fn task(&self) -> Option<TaskId>;
     /// Runs it; true when it succeeded.
     fn run<'a>(&'a mut self, tx: &'a Tx) -> BoxFuture<'a, bool>;
     /// Answers the caller: with the result of the last run, or with `error` when it could not be committed.
@@ -163,7 +170,8 @@ trait Operation: Send {
 }
 
 struct Typed<F, T, E> {
-    hot: bool,
+    kind: Kind,
+    task: Option<TaskId>,
     function: F,
     result: Option<Result<T, E>>,
     reply: oneshot::Sender<Result<T, E>>,
@@ -175,8 +183,12 @@ where
     T: Send + 'static,
     E: From<Error> + Send + 'static,
 {
-    fn is_hot(&self) -> bool {
-        self.hot
+    fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    fn task(&self) -> Option<TaskId> {
+        self.task
     }
 
     fn run<'a>(&'a mut self, tx: &'a Tx) -> BoxFuture<'a, bool> {
@@ -218,6 +230,22 @@ pub(crate) enum Kind {
     Hot,
     /// When nothing else waits, or one to a batch.
     Low,
+    /// As a low one; and it need not be on the disk when it is answered.
+    Slice,
+}
+
+impl Kind {
+    const fn is_hot(self) -> bool {
+        matches!(self, Self::Hot)
+    }
+
+    const fn is_low(self) -> bool {
+        matches!(self, Self::Low | Self::Slice)
+    }
+
+    const fn is_lasting(self) -> bool {
+        !matches!(self, Self::Slice)
+    }
 }
 
 /// Hands operations to the writer. Cheap to clone.
@@ -247,6 +275,7 @@ impl Writer {
             spoiled: AtomicBool::new(false),
             normal: normal_queue,
             low: low_queue,
+            taken: VecDeque::new(),
             on_commit,
             batch_size: if threaded { BATCH_SQLITE } else { BATCH_POSTGRES },
             closing: closing.clone(),
@@ -271,15 +300,15 @@ impl Writer {
         self.closing.cancel();
     }
 
-    pub(crate) async fn run<F, T, E>(&self, kind: Kind, function: F) -> Result<T, E>
+    pub(crate) async fn run<F, T, E>(&self, kind: Kind, task: Option<TaskId>, function: F) -> Result<T, E>
     where
         F: for<'a> Fn(&'a Tx) -> BoxFuture<'a, Result<T, E>> + Send + 'static,
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let operation = Box::new(Typed { hot: kind == Kind::Hot, function, result: None, reply });
-        let queue = if kind == Kind::Low { &self.low } else { &self.normal };
+        let operation = Box::new(Typed { kind, task, function, result: None, reply });
+        let queue = if kind.is_low() { &self.low } else { &self.normal };
         queue.send(operation).await.map_err(|_| E::from(Error::Closed))?;
         answer.await.unwrap_or_else(|_| Err(E::from(Error::Closed)))
     }
@@ -291,6 +320,8 @@ struct Task {
     spoiled: AtomicBool,
     normal: mpsc::Receiver<Box<dyn Operation>>,
     low: mpsc::Receiver<Box<dyn Operation>>,
+    /// Taken from the normal ones, to be run next.
+    taken: VecDeque<Box<dyn Operation>>,
     on_commit: OnCommit,
     batch_size: usize,
     closing: CancellationToken,
@@ -298,14 +329,17 @@ struct Task {
 
 impl Task {
     async fn run(mut self) -> Writing {
-        while let Some((first, first_is_low)) = self.next().await {
-            self.batch(first, first_is_low).await;
+        while let Some(first) = self.next().await {
+            self.batch(first).await;
         }
         self.connection
     }
 
-    /// The next operation, and whether it is of low priority. Nothing when no more will come.
-    async fn next(&mut self) -> Option<(Box<dyn Operation>, bool)> {
+    /// The next operation. Nothing when no more will come.
+    async fn next(&mut self) -> Option<Box<dyn Operation>> {
+        if let Some(operation) = self.taken.pop_front() {
+            return Some(operation);
+        }
         loop {
             tokio::select! {
                 biased;
@@ -315,27 +349,39 @@ impl Task {
                     self.low.close();
                 }
                 operation = self.normal.recv() => return match operation {
-                    Some(operation) => Some((operation, false)),
-                    None => Some((self.low.recv().await?, true)),
+                    Some(operation) => Some(operation),
+                    None => self.low.recv().await,
                 },
-                Some(operation) = self.low.recv() => return Some((operation, true)),
+                Some(operation) = self.low.recv() => return Some(operation),
             }
         }
     }
 
-    async fn batch(&mut self, first: Box<dyn Operation>, first_is_low: bool) {
-        let tx = match self.begin().await {
+    async fn batch(&mut self, first: Box<dyn Operation>) {
+        let lasting = first.kind().is_lasting();
+        let tx = match self.begin(lasting).await {
             Ok(tx) => tx,
             Err(error) => return first.answer(Some(error)),
         };
+        if lasting && matches!(self.connection, Writing::Postgres(..)) {
+            let tasks = self.look_ahead(first.task());
+            // One alone is read when its operation looks at it. An error shows in the transaction: then all of them are
+            // run again, one by one.
+            if tasks.len() > 1
+                && let Err(error) = batch::hold_tasks(&tx, &tasks).await
+            {
+                tracing::debug!(%error, "reading the tasks of a batch");
+            }
+        }
         let started = Instant::now();
-        let mut low_taken = first_is_low;
+        let mut low_taken = first.kind().is_low();
         let mut operations = Vec::new();
         let mut next = Some(first);
         while let Some(mut operation) = next.take() {
             let announced = tx.announced();
             // One that could not be prepared has broken the transaction, and is run again like the others.
-            let succeeded = match tx.prepare(operation.is_hot()).await {
+            let kind = operation.kind();
+            let succeeded = match tx.prepare(kind.is_hot()).await {
                 Ok(()) => operation.run(&tx).await,
                 Err(_) => false,
             };
@@ -347,8 +393,10 @@ impl Task {
             if spoiled || tx.broken.load(Ordering::Relaxed) {
                 return self.one_by_one(tx, operations).await;
             }
-            if operations.len() < self.batch_size && started.elapsed() < BATCH_TIME {
-                next = self.normal.try_recv().ok();
+            // What was looked at ahead belongs to this batch.
+            let in_time = started.elapsed() < BATCH_TIME || !self.taken.is_empty();
+            if lasting && operations.len() < self.batch_size && in_time {
+                next = self.taken.pop_front().or_else(|| self.normal.try_recv().ok());
                 if next.is_none() && !low_taken {
                     next = self.low.try_recv().ok();
                     low_taken = next.is_some();
@@ -359,6 +407,20 @@ impl Task {
             return self.one_by_one(tx, operations).await;
         }
         self.finish(tx, operations).await;
+    }
+
+    /// Takes what else waits, and says which tasks all of it is about.
+    fn look_ahead(&mut self, first: Option<TaskId>) -> Vec<TaskId> {
+        while self.taken.len() + 1 < self.batch_size
+            && let Ok(operation) = self.normal.try_recv()
+        {
+            self.taken.push_back(operation);
+        }
+        let others = self.taken.iter().filter_map(|operation| operation.task());
+        let mut tasks: Vec<TaskId> = first.into_iter().chain(others).collect();
+        tasks.sort_unstable();
+        tasks.dedup();
+        tasks
     }
 
     /// Commits and answers. An operation that failed without having written anything is answered with its own error.
@@ -382,11 +444,12 @@ impl Task {
 
     async fn alone(&mut self, mut operation: Box<dyn Operation>) {
         for attempt in 1..=CONFLICT_TRIES {
-            let tx = match self.begin().await {
+            let kind = operation.kind();
+            let tx = match self.begin(kind.is_lasting()).await {
                 Ok(tx) => tx,
                 Err(error) => return operation.answer(Some(error)),
             };
-            let ready = tx.prepare(operation.is_hot()).await;
+            let ready = tx.prepare(kind.is_hot()).await;
             let succeeded = ready.is_ok() && operation.run(&tx).await;
             let written = if succeeded { tx.prepare(false).await } else { ready };
             let broken = tx.broken.load(Ordering::Relaxed);
@@ -402,7 +465,7 @@ impl Task {
         }
     }
 
-    async fn roll_back(&self, tx: Tx) {
+    async fn roll_back(&mut self, tx: Tx) {
         if let Err(error) = tx.transaction.roll_back().await {
             tracing::debug!(%error, "rolling back failed");
             self.spoil();
@@ -431,16 +494,16 @@ impl Task {
         Ok(())
     }
 
-    async fn begin(&mut self) -> Result<Tx, Error> {
+    async fn begin(&mut self, lasting: bool) -> Result<Tx, Error> {
         if self.spoiled.load(Ordering::Relaxed) {
             self.connect_anew().await?;
         }
         let begun = match &self.connection {
             Writing::Sqlite(connection, _) => {
-                connection.begin().map(|()| Transaction::Sqlite(Arc::clone(connection)))
+                connection.begin(lasting).map(|()| Transaction::Sqlite(Arc::clone(connection)))
             }
             Writing::Postgres(connection, _) => {
-                connection.begin().await.map(Transaction::Postgres).map_err(Error::from)
+                begin_postgres(connection, lasting).await.map(Transaction::Postgres)
             }
         };
         let transaction = begun.inspect_err(|_| self.spoil())?;
@@ -454,6 +517,17 @@ impl Task {
             events: Mutex::default(),
         })
     }
+}
+
+async fn begin_postgres(
+    connection: &DatabaseConnection,
+    lasting: bool,
+) -> Result<DatabaseTransaction, Error> {
+    let transaction = connection.begin().await?;
+    if !lasting {
+        transaction.execute_unprepared("SET LOCAL synchronous_commit = off").await?;
+    }
+    Ok(transaction)
 }
 
 #[cfg(test)]

@@ -21,4 +21,5 @@ fn a_hundred_thousand_frames() {
     assert_eq!(job.tasks[99_999].name, "render-100000");
     assert_eq!(job.tasks[100_000].dependencies, (0..100_000).collect::<Vec<_>>());
     assert!(job.tasks.iter().all(|task| task.steps_total() == 1));
+    assert!(job.tasks.is_sorted_by_key(|task| task.id), "neighbours in the index of ids");
 }

@@ -1,6 +1,7 @@
 //! Tasks, commands, settings and metadata as they come out of a script.
 
-use crate::support::{Farm, ONE_TASK, commands, names};
+use crate::support::{Farm, ONE_TASK, commands, names, script, submission};
+use flamenco_jobscript::Error;
 use serde_json::json;
 
 #[test]
@@ -231,4 +232,47 @@ fn asynchronous_scripts() {
     // What is left for later runs before the job is used, also without a returned promise.
     let body = format!("Promise.resolve().then(() => {{ {ONE_TASK} }});");
     assert_eq!(names(&farm.compile_body(&body, json!({})).unwrap()), ["only"]);
+}
+
+#[test]
+fn tasks_come_while_others_are_still_made() {
+    let farm = Farm::new();
+    let body = "const shared = author.Command('run', {args: ['x']}); const all = [];
+                for (let i = 0; i < 1000; i++) { const task = author.Task('task ' + i, 'misc'); task.addCommand(shared);
+                    task.addCommand(author.Command('own', {i})); all.push(task); job.addTask(task); }
+                all[1].addCommand(all[0].commands[1]);";
+    farm.write("test.js", &script(body));
+    let (job, tasks) = farm.scripts.compile_gradually(&submission("test", json!({}))).unwrap();
+    assert_eq!((job.name.as_str(), job.tasks.len()), ("lighting v3", 0));
+    let tasks: Vec<_> = tasks.map(Result::unwrap).collect();
+    assert_eq!(tasks.len(), 1000);
+    for (index, task) in tasks.iter().enumerate() {
+        assert_eq!(task.name, format!("task {index}"));
+        assert_eq!(task.commands[0].parameters["args"], json!(["x"]), "a command that all tasks have");
+        assert_eq!(task.commands[1].parameters["i"], index);
+    }
+    assert_eq!(tasks[1].commands[2].parameters["i"], 0, "one that two tasks have");
+}
+
+#[test]
+fn a_mistake_in_a_late_task_comes_after_the_good_ones() {
+    let farm = Farm::new();
+    let many = "for (let i = 0; i < 1000; i++) job.addTask(author.Task('task ' + i, 'misc'));";
+    for (mistake, text) in [
+        ("job.tasks[990].name = '';", "task number 991 of the job has no name"),
+        (
+            "job.tasks[990].addDependency(job.tasks[991]); job.tasks[991].addDependency(job.tasks[990]);",
+            "\"task 990\" → \"task 991\"",
+        ),
+    ] {
+        farm.write("test.js", &script(&format!("{many} {mistake}")));
+        let submission = submission("test", json!({}));
+        let (_, tasks) = farm.scripts.compile_gradually(&submission).unwrap();
+        let (good, bad): (Vec<_>, Vec<_>) = tasks.partition(Result::is_ok);
+        assert!(good.len() < 1000, "the last ones are held back until all is well");
+        let [Err(error)] = bad.as_slice() else { panic!("one mistake: {bad:?}") };
+        assert!(error.to_string().contains(text), "{error}");
+        let whole: Result<_, Error> = farm.scripts.compile(&submission);
+        assert_eq!(whole.unwrap_err(), *error);
+    }
 }

@@ -1,13 +1,16 @@
 //! From a submission to a stored job: variables, the job type's script, and the checks that come before storing.
 
+use std::sync::Arc;
+
 use flamenco_crosspath::Platform;
 use flamenco_domain::ids::{JobId, TagId, TaskId};
 use flamenco_domain::job::{Job, JobStatus};
 use flamenco_domain::limits;
 use flamenco_domain::task::Command;
-use flamenco_jobscript::AuthoredJob;
-use flamenco_store::submit::{NewJob, NewTask, submit};
+use flamenco_jobscript::{AuthoredJob, AuthoredTask, Tasks};
+use flamenco_store::submit::{NewJob, NewTask, submit_as_made};
 use flamenco_store::tags;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::Farm;
 use crate::error::{Error, Result};
@@ -42,7 +45,12 @@ pub struct Submission {
 
 /// A submission that passed every check.
 struct Checked {
+    /// Without its tasks.
     job: AuthoredJob,
+    /// The last one may be an error.
+    tasks: Tasks,
+    /// The script may take its whole memory limit until it has made all of them.
+    permit: OwnedSemaphorePermit,
     tag: Option<TagId>,
     status: JobStatus,
     checkout: Option<String>,
@@ -54,7 +62,12 @@ impl Farm {
     /// # Errors
     /// As [`Farm::submit`].
     pub async fn check_submission(&self, submission: Submission) -> Result<()> {
-        self.compile(submission).await.map(drop)
+        let checked = self.compile(submission).await?;
+        let all = tokio::task::spawn_blocking(move || {
+            let Checked { mut tasks, permit: _permit, .. } = checked;
+            tasks.try_for_each(|task| task.map(drop).map_err(compile_error))
+        });
+        all.await.map_err(|error| Error::Internal(format!("compiling a job: {error}")))?
     }
 
     /// Compiles and stores a job. It is carried through even when the caller stops waiting.
@@ -66,8 +79,8 @@ impl Farm {
         let checked = self.compile(submission.clone()).await?;
         let farm = self.clone();
         let storing = tokio::spawn(async move {
-            let job = new_job(submission, checked, farm.now());
-            Ok(submit(&farm.store, job).await?)
+            let (job, tasks) = new_job(submission, checked, farm.now());
+            submit_as_made(&farm.store, job, tasks).await
         });
         storing.await.map_err(|error| match error.is_cancelled() {
             true => Error::Store(flamenco_store::Error::Closed),
@@ -108,14 +121,13 @@ impl Farm {
         submission.shaman_checkout_id = checkout.await?;
         let checkout = submission.shaman_checkout_id.clone();
 
-        let permit = self
-            .compilers
-            .acquire()
+        let permit = Arc::clone(&self.compilers)
+            .acquire_owned()
             .await
             .map_err(|_| Error::Internal("the manager is stopping".to_owned()))?;
         let (scripts, now) = (self.scripts.clone(), self.now());
         let job = tokio::task::spawn_blocking(move || {
-            scripts.compile(&flamenco_jobscript::Submission {
+            scripts.compile_gradually(&flamenco_jobscript::Submission {
                 name: submission.name,
                 job_type: submission.job_type,
                 type_etag: submission.type_etag,
@@ -129,8 +141,8 @@ impl Farm {
         })
         .await
         .map_err(|error| Error::Internal(format!("compiling a job: {error}")))?;
-        drop(permit);
-        Ok(Checked { job: job.map_err(compile_error)?, tag, status, checkout })
+        let (job, tasks) = job.map_err(compile_error)?;
+        Ok(Checked { job, tasks, permit, tag, status, checkout })
     }
 
     async fn existing_tag(&self, id: Option<&str>) -> Result<Option<TagId>> {
@@ -151,25 +163,14 @@ fn compile_error(error: flamenco_jobscript::Error) -> Error {
     }
 }
 
-fn new_job(submission: Submission, checked: Checked, now: chrono::DateTime<chrono::Utc>) -> NewJob {
-    let Checked { job, tag, status, checkout } = checked;
-    let tasks = job.tasks.into_iter().map(|task| NewTask {
-        id: TaskId(task.id),
-        name: task.name,
-        task_type: task.task_type,
-        priority: task.priority,
-        commands: task
-            .commands
-            .into_iter()
-            .map(|command| Command {
-                name: command.name,
-                parameters: command.parameters,
-                total_step_count: command.total_step_count,
-            })
-            .collect(),
-        dependencies: task.dependencies,
-    });
-    NewJob {
+/// The job to store, and its tasks while they are made.
+fn new_job(
+    submission: Submission,
+    checked: Checked,
+    now: chrono::DateTime<chrono::Utc>,
+) -> (NewJob, impl Iterator<Item = Result<NewTask>> + Send + 'static) {
+    let Checked { job, tasks, permit, tag, status, checkout } = checked;
+    let new = NewJob {
         id: JobId(job.id),
         name: job.name,
         job_type: submission.job_type,
@@ -179,7 +180,28 @@ fn new_job(submission: Submission, checked: Checked, now: chrono::DateTime<chron
         metadata: job.metadata.into_iter().map(|(key, value)| (key, value.into())).collect(),
         shaman_checkout_id: checkout.unwrap_or_default(),
         worker_tag: tag,
-        tasks: tasks.collect(),
+        tasks: Vec::new(),
         created: now,
+    };
+    let tasks = tasks.map(move |task| {
+        let _held = &permit;
+        task.map(new_task).map_err(compile_error)
+    });
+    (new, tasks)
+}
+
+fn new_task(task: AuthoredTask) -> NewTask {
+    let commands = task.commands.into_iter().map(|command| Command {
+        name: command.name,
+        parameters: command.parameters,
+        total_step_count: command.total_step_count,
+    });
+    NewTask {
+        id: TaskId(task.id),
+        name: task.name,
+        task_type: task.task_type,
+        priority: task.priority,
+        commands: commands.collect(),
+        dependencies: task.dependencies,
     }
 }

@@ -38,7 +38,7 @@ impl Farm {
         let (now, policy, reporter) = (self.now(), self.live().options.failures, worker.clone());
         let lines = self
             .store
-            .write_hot(move |tx| {
+            .write_hot_about(id, move |tx| {
                 let (report, reporter) = (report.clone(), reporter.clone());
                 Box::pin(async move { apply_report(tx, &reporter, id, report, policy, now).await })
             })
@@ -198,6 +198,7 @@ pub(super) async fn fail_task(
     policy: FailurePolicy,
     now: DateTime<Utc>,
 ) -> Result<Vec<LogLine>> {
+    tasks::settle(tx).await?;
     blocklist::add_failure(tx, task.seq, worker, now).await?;
     let left = blocklist::others_left(tx, job, task, worker).await?;
     let facts = FailureFacts {

@@ -12,6 +12,7 @@ mod m20261124_machines;
 mod m20261125_disabled_workers;
 mod m20261125_frame_pictures;
 mod m20261126_farm_tasks;
+mod m20261126_slim_dependencies;
 
 pub(crate) struct Migrator;
 
@@ -26,6 +27,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_disabled_workers::Migration),
             Box::new(m20261125_frame_pictures::Migration),
             Box::new(m20261126_farm_tasks::Migration),
+            Box::new(m20261126_slim_dependencies::Migration),
         ]
     }
 }

@@ -1,8 +1,9 @@
 //! Storing jobs, small and large.
 
 use flamenco_domain::job::JobStatus;
+use flamenco_store::submit::{submit, submit_as_made};
 use flamenco_store::testing::TestDatabase;
-use flamenco_store::{claim, jobs, recount, tasks};
+use flamenco_store::{Error, claim, jobs, recount, tasks};
 
 use crate::farm::{job, now, store_job, task, worker, write};
 
@@ -59,6 +60,28 @@ async fn a_large_job_is_complete_when_it_appears_and_invisible_before() {
         assert_eq!(recount::differences(store.read()).await.unwrap(), Vec::<String>::new());
         let next = claim::peek(store.read(), &node).await.unwrap().unwrap().task;
         assert_eq!(next.summary.index_in_job, 1);
+    }
+}
+
+#[tokio::test]
+async fn nothing_remains_of_a_job_whose_tasks_cannot_all_be_made() {
+    for database in TestDatabase::each().await {
+        let store = database.open_quietly().await;
+        let kept = store_job(&store, job(50, vec![task("misc", 50, &[])])).await;
+        for good in [0, 1, 3_500] {
+            let tasks = (0..good).map(|_| Ok(task("blender", 50, &[])));
+            let tasks = tasks.chain([Err(Error::Unstorable), Ok(task("blender", 50, &[]))]);
+            let refused = submit_as_made(&store, job(50, Vec::new()), tasks).await;
+            assert!(matches!(refused, Err(Error::Unstorable)), "after {good}: {refused:?}");
+        }
+        let waits_for_nobody = vec![task("misc", 50, &[7])];
+        assert!(submit(&store, job(50, waits_for_nobody)).await.is_err());
+        let left: Vec<_> =
+            jobs::all(store.read()).await.unwrap().into_iter().map(|job| job.summary.id).collect();
+        assert_eq!(left, [kept.summary.id]);
+        store.close().await;
+        let rows = database.rows().await;
+        assert_eq!((rows["jobs"], rows["tasks"]), (1, 1), "{}: {rows:?}", database.backend);
     }
 }
 
