@@ -21,7 +21,8 @@ mod signals;
 use arguments::{Arguments, LogFormat};
 use signals::Signals;
 
-/// A large job is a hundred million small pieces of memory, taken and given back on three threads.
+/// A large job is millions of small pieces of memory, taken on one thread and given back on another. That of the C library
+/// kept hundreds of megabytes of them.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -22,6 +22,7 @@ pub mod frames;
 pub mod jobs;
 pub mod last_rendered;
 pub mod list;
+mod looks;
 pub mod machines;
 mod migration;
 pub mod recount;

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flamenco_domain::ids::TaskId;
+use flamenco_domain::job::JobStatus;
+use flamenco_domain::task::TaskSummary;
 use futures_util::future::BoxFuture;
 use sea_orm::{ConnectOptions, Database};
 use sea_orm_migration::MigratorTrait;
@@ -13,12 +15,17 @@ use tokio::sync::{Mutex, oneshot};
 use crate::check::{self, Health};
 use crate::db::{Pool, Reader};
 use crate::error::Error;
+use crate::looks::Looks;
 use crate::migration::Migrator;
 use crate::sqlite::{BUSY_TIMEOUT, Connection, Readers};
+use crate::tasks;
 use crate::writer::{Kind, OnCommit, Tx, Writer, Writing};
 
 /// Connections that only read. They never wait for the writer.
 const READERS: u32 = 8;
+
+/// A connection to a server that was idle for longer is tested before it is used: the server may have been restarted.
+const TRUSTED: Duration = Duration::from_secs(1);
 
 /// Which database to open.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +46,8 @@ pub enum Location {
 pub struct Store {
     reader: Reader,
     writer: Writer,
+    /// Where that is worth it.
+    looks: Option<Looks>,
     pub(crate) location: Location,
     pub(crate) was_left_open: bool,
     /// The writer, which has the connection for writing.
@@ -77,9 +86,14 @@ impl Store {
         };
         let reader = Reader::open(location).await?;
         let (writer, writing) = Writer::spawn(writing, on_commit)?;
+        let looks = match location {
+            Location::Sqlite(_) => None,
+            Location::Postgres { .. } => Some(Looks::start(reader.clone())),
+        };
         Ok(Self {
             reader,
             writer,
+            looks,
             location: location.clone(),
             was_left_open,
             writing: Arc::new(Mutex::new(Some(writing))),
@@ -90,6 +104,17 @@ impl Store {
     #[must_use]
     pub const fn read(&self) -> &Reader {
         &self.reader
+    }
+
+    /// As [`tasks::look`], cheaper when many look at once.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn look_at_task(&self, id: TaskId) -> Result<Option<(TaskSummary, JobStatus)>, Error> {
+        match &self.looks {
+            Some(looks) => looks.at(id).await,
+            None => tasks::look(&self.reader, id).await,
+        }
     }
 
     /// Runs an operation in a transaction that is committed before this returns.
@@ -238,6 +263,10 @@ fn options(location: &Location) -> ConnectOptions {
         .min_connections(1)
         .acquire_timeout(Duration::from_secs(30))
         .sqlx_logging(false)
-        .test_before_acquire(matches!(location, Location::Postgres { .. }));
+        .test_before_acquire(false);
+    if let Location::Postgres { .. } = location {
+        // A test is a journey of its own. A connection that was of use a moment ago still is.
+        options.test_before_acquire_if_idle_for(TRUSTED);
+    }
     options
 }

@@ -9,8 +9,7 @@ use uuid::Uuid;
 
 use crate::batch::{flush_queues, flush_tasks};
 use crate::db::{
-    Db, Row, execute, execute_returning, is_postgres, json_text, micros, optional_micros, query_all,
-    query_one, storable,
+    Db, Row, execute, execute_returning, is_postgres, micros, optional_micros, query_all, query_one, storable,
 };
 use crate::error::Error;
 use crate::writer::Tx;
@@ -98,11 +97,15 @@ pub async fn lock(tx: &Tx, id: TaskId) -> Result<Option<TaskSummary>, Error> {
 pub(crate) async fn lock_all(tx: &Tx, ids: &[TaskId]) -> Result<Vec<TaskSummary>, Error> {
     let sql = select_task!(
         "",
-        "WHERE t.uuid IN (SELECT CAST(value AS UUID) FROM json_array_elements_text(CAST($1 AS JSON))) \
+        "WHERE t.uuid = ANY(CAST($1 AS UUID[])) \
          AND j.status <> 'under-construction' ORDER BY t.id FOR UPDATE OF j, t"
     );
-    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-    query_all(tx, sql, vec![json_text(&ids)?.into()]).await?.iter().map(summary).collect()
+    query_all(tx, sql, vec![array(ids).into()]).await?.iter().map(summary).collect()
+}
+
+/// Ids as PostgreSQL writes an array. Of an array it expects few, and looks for them by their index.
+fn array(ids: &[TaskId]) -> String {
+    format!("{{{}}}", ids.iter().map(TaskId::to_string).collect::<Vec<_>>().join(","))
 }
 
 /// Makes the database know what became of tasks so far, for a hot operation that looks at them by statements other than
@@ -123,6 +126,17 @@ pub async fn look(db: &impl Db, id: TaskId) -> Result<Option<(TaskSummary, JobSt
         select_task!(", j.status AS job_status", "WHERE t.uuid = $1 AND j.status <> 'under-construction'");
     let row = query_one(db, sql, vec![id.0.into()]).await?;
     row.map(|row| Ok((summary(&row)?, row.parse("job_status")?))).transpose()
+}
+
+/// As [`look`], many of them on PostgreSQL; those that do not exist are left out.
+pub(crate) async fn look_at(db: &impl Db, ids: &[TaskId]) -> Result<Vec<(TaskSummary, JobStatus)>, Error> {
+    let sql = select_task!(
+        ", j.status AS job_status",
+        "WHERE t.uuid = ANY(CAST($1 AS UUID[])) \
+         AND j.status <> 'under-construction'"
+    );
+    let rows = query_all(db, sql, vec![array(ids).into()]).await?;
+    rows.iter().map(|row| Ok((summary(row)?, row.parse("job_status")?))).collect()
 }
 
 /// The tasks of a job in the order in which its script added them.

@@ -519,11 +519,17 @@ impl Task {
     }
 }
 
+/// What the writer does is done by indexes. PostgreSQL keeps the plan that it made when there were few tasks, and would
+/// read all of them when there are many.
+const BY_INDEX: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; \
+                        SET LOCAL jit = off";
+
 async fn begin_postgres(
     connection: &DatabaseConnection,
     lasting: bool,
 ) -> Result<DatabaseTransaction, Error> {
     let transaction = connection.begin().await?;
+    transaction.execute_unprepared(BY_INDEX).await?;
     if !lasting {
         transaction.execute_unprepared("SET LOCAL synchronous_commit = off").await?;
     }

@@ -51,13 +51,13 @@ impl Farm {
     /// Checks a report and stores its text. True when nothing else is to be stored.
     async fn take_log(&self, worker: &Worker, id: TaskId, report: &TaskReport) -> Result<bool> {
         let erasures = self.erasures.load(Ordering::SeqCst);
-        let look = tasks::look(self.store.read(), id).await?;
+        let look = self.store.look_at_task(id).await?;
         let (task, job) = look.ok_or_else(|| Error::not_found("task", id))?;
         let change = on_report(&task, job, worker.id, report.status)?;
         if let Some(text) = report.log.as_ref().filter(|text| !text.is_empty()) {
             let known = self.write_text(worker, &task, text, report.log_position).await?;
             if self.erasures.load(Ordering::SeqCst) != erasures
-                && tasks::look(self.store.read(), id).await?.is_none()
+                && self.store.look_at_task(id).await?.is_none()
             {
                 // The job was erased meanwhile, and its files perhaps before the text was written.
                 let removed = self.logs.remove_job(task.job_id.0).await;
@@ -100,7 +100,7 @@ impl Farm {
     /// # Errors
     /// When the database cannot be used.
     pub async fn may_run(&self, worker: &Worker, id: TaskId) -> Result<MayRun> {
-        let Some((task, _)) = tasks::look(self.store.read(), id).await? else {
+        let Some((task, _)) = self.store.look_at_task(id).await? else {
             return Ok(MayRun::No { reason: format!("there is no task {id}"), status_change: false });
         };
         self.mark_seen(worker).await?;

@@ -1,5 +1,6 @@
 //! Storing jobs, small and large.
 
+use flamenco_domain::ids::TaskId;
 use flamenco_domain::job::JobStatus;
 use flamenco_store::submit::{submit, submit_as_made};
 use flamenco_store::testing::TestDatabase;
@@ -60,6 +61,29 @@ async fn a_large_job_is_complete_when_it_appears_and_invisible_before() {
         assert_eq!(recount::differences(store.read()).await.unwrap(), Vec::<String>::new());
         let next = claim::peek(store.read(), &node).await.unwrap().unwrap().task;
         assert_eq!(next.summary.index_in_job, 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn looks_at_many_tasks_at_once_see_each() {
+    for database in TestDatabase::each().await {
+        let store = database.open_quietly().await;
+        let new = job(50, (0..600).map(|_| task("misc", 50, &[])).collect());
+        let ids: Vec<_> = new.tasks.iter().map(|task| task.id).collect();
+        store_job(&store, new).await;
+        let looks = ids.iter().flat_map(|id| [*id, TaskId::random(), *id]).map(|id| {
+            let store = store.clone();
+            tokio::spawn(async move { (id, store.look_at_task(id).await.unwrap()) })
+        });
+        let looks: Vec<_> = looks.collect();
+        for (place, look) in looks.into_iter().enumerate() {
+            let (id, seen) = look.await.unwrap();
+            assert_eq!(seen.is_some(), ids.contains(&id), "{}: look {place}", database.backend);
+            if let Some((task, job)) = seen {
+                assert_eq!((task.id, job), (id, JobStatus::Queued));
+            }
+        }
+        store.close().await;
     }
 }
 
