@@ -418,6 +418,10 @@ class WorkerSummary(Model):
     disabled_reason: str | None = None
     #: Own addition. When it was disabled. Absent when it is enabled.
     disabled_at: datetime | None = None
+    #: Own addition. The address from which it was last heard of.
+    ip_address: str | None = None
+    #: Own addition. The operating system of the worker.
+    platform: str | None = None
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -2248,6 +2252,8 @@ WorkerSummary.WIRE = (
     Field("enabled", "enabled", wire.BOOLEAN),
     Field("disabled_reason", "disabled_reason", wire.TEXT),
     Field("disabled_at", "disabled_at", wire.TIME),
+    Field("ip_address", "ip_address", wire.TEXT),
+    Field("platform", "platform", wire.TEXT),
 )
 Worker.WIRE = (
     Field("id", "id", wire.TEXT, required=True),

@@ -12,12 +12,10 @@
 //!
 //! Low-priority operations, slices of something long, come at most one to a batch. Where only the last one makes what
 //! they write count, the others do not wait for the disk: they are a batch of their own, which is on the disk when the
-//! next batch is. Hot ones, which every task goes
-//! through several times, leave what they change together to the end of the batch, see `batch.rs`.
+//! next batch is. Hot ones, which every task goes through several times, leave what they change together to the end of
+//! the batch, see `batch.rs`.
 
-use std::any::Any;
 use std::collections::VecDeque;
-use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,13 +23,17 @@ use std::time::{Duration, Instant};
 
 use flamenco_domain::event::Event;
 use flamenco_domain::ids::TaskId;
-use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, TransactionTrait,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
+
+mod operation;
+
+pub(crate) use operation::Kind;
+use operation::{Operation, Typed};
 
 use crate::batch::{self, Batch};
 use crate::db::{Db, Link, Way};
@@ -158,96 +160,6 @@ impl Db for Tx {
     }
 }
 
-/// An operation with its type hidden.
-trait Operation: Send {
-    fn kind(&self) -> Kind;
-    /// The task that it begins with a look at, if it says so.
-    fn task(&self) -> Option<TaskId>;
-    /// Runs it; true when it succeeded.
-    fn run<'a>(&'a mut self, tx: &'a Tx) -> BoxFuture<'a, bool>;
-    /// Answers the caller: with the result of the last run, or with `error` when it could not be committed.
-    fn answer(self: Box<Self>, error: Option<Error>);
-}
-
-struct Typed<F, T, E> {
-    kind: Kind,
-    task: Option<TaskId>,
-    function: F,
-    result: Option<Result<T, E>>,
-    reply: oneshot::Sender<Result<T, E>>,
-}
-
-impl<F, T, E> Operation for Typed<F, T, E>
-where
-    F: for<'a> Fn(&'a Tx) -> BoxFuture<'a, Result<T, E>> + Send,
-    T: Send + 'static,
-    E: From<Error> + Send + 'static,
-{
-    fn kind(&self) -> Kind {
-        self.kind
-    }
-
-    fn task(&self) -> Option<TaskId> {
-        self.task
-    }
-
-    fn run<'a>(&'a mut self, tx: &'a Tx) -> BoxFuture<'a, bool> {
-        let future = AssertUnwindSafe((self.function)(tx)).catch_unwind();
-        Box::pin(async move {
-            let result = future.await.unwrap_or_else(|panic| {
-                // What it wrote before is unknown, so it counts as having written.
-                tx.note_write();
-                Err(E::from(Error::Database(format!("the operation panicked: {}", panic_text(&*panic)))))
-            });
-            let succeeded = result.is_ok();
-            self.result = Some(result);
-            succeeded
-        })
-    }
-
-    fn answer(self: Box<Self>, error: Option<Error>) {
-        let result = match (error, self.result) {
-            (Some(error), _) => Err(E::from(error)),
-            (None, Some(result)) => result,
-            (None, None) => Err(E::from(Error::Closed)),
-        };
-        // The caller may be gone; its operation counts all the same.
-        drop(self.reply.send(result));
-    }
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no reason given".to_owned())
-}
-
-/// How an operation is run.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// In its turn.
-    Normal,
-    /// In its turn, leaving what it can to the end of the batch.
-    Hot,
-    /// When nothing else waits, or one to a batch.
-    Low,
-    /// As a low one; and it need not be on the disk when it is answered.
-    Slice,
-}
-
-impl Kind {
-    const fn is_hot(self) -> bool {
-        matches!(self, Self::Hot)
-    }
-
-    const fn is_low(self) -> bool {
-        matches!(self, Self::Low | Self::Slice)
-    }
-
-    const fn is_lasting(self) -> bool {
-        !matches!(self, Self::Slice)
-    }
-}
-
 /// Hands operations to the writer. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Writer {
@@ -306,10 +218,9 @@ impl Writer {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        let (reply, answer) = oneshot::channel();
-        let operation = Box::new(Typed { kind, task, function, result: None, reply });
+        let (operation, answer) = Typed::new(kind, task, function);
         let queue = if kind.is_low() { &self.low } else { &self.normal };
-        queue.send(operation).await.map_err(|_| E::from(Error::Closed))?;
+        queue.send(Box::new(operation)).await.map_err(|_| E::from(Error::Closed))?;
         answer.await.unwrap_or_else(|_| Err(E::from(Error::Closed)))
     }
 }

@@ -214,6 +214,8 @@ pub(super) fn worker_summary(worker: Worker) -> types::WorkerSummary {
         enabled: Some(worker.disabled.is_none()),
         disabled_at: worker.disabled.as_ref().map(|disabled| disabled.at),
         disabled_reason: why_disabled(worker.disabled),
+        ip_address: Some(worker.address).filter(|address| !address.is_empty()),
+        platform: Some(worker.platform).filter(|platform| !platform.is_empty()),
     }
 }
 

@@ -3621,11 +3621,17 @@ pub struct WorkerSummary {
     pub enabled: ::std::option::Option<bool>,
     ///The worker.
     pub id: ::uuid::Uuid,
+    ///Own addition. The address from which it was last heard of.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub ip_address: ::std::option::Option<::std::string::String>,
     ///When the worker was last heard of. Absent when it never signed on.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub last_seen: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
     ///The name of the worker. Not necessarily unique.
     pub name: ::std::string::String,
+    ///Own addition. The operating system of the worker.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub platform: ::std::option::Option<::std::string::String>,
     pub status: WorkerStatus,
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub status_change: ::std::option::Option<WorkerStatusChangeRequest>,

@@ -2092,6 +2092,16 @@ export interface components {
              * @example 2026-02-03T14:05:06Z
              */
             disabled_at?: string;
+            /**
+             * @description Own addition. The address from which it was last heard of.
+             * @example 192.0.2.17
+             */
+            ip_address?: string;
+            /**
+             * @description Own addition. The operating system of the worker.
+             * @example linux
+             */
+            platform?: string;
         };
         /** @description Everything about a worker. */
         Worker: {

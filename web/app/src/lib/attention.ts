@@ -19,6 +19,8 @@ interface JobLike {
   readonly status: string;
   readonly updated: number;
   readonly frameFailures: number;
+  /** Id of the tag that its workers must have, or empty. */
+  readonly tag: string;
   readonly tasks: { readonly failed: number; readonly soft_failed: number } | null;
 }
 
@@ -36,8 +38,17 @@ const DAY = 86_400_000;
 const FULL = 90;
 const RUNNING = new Set(['active', 'queued']);
 
-/** What needs a person, the most pressing first, at most `most` entries; and how many there are in all. */
-export function attention(jobs: Iterable<JobLike>, workers: Iterable<WorkerLike>, now: number, most: number): { shown: Attention[]; total: number } {
+/**
+ * What needs a person, the most pressing first, at most `most` entries; and how many there are in all. `unmanned` has the
+ * names of the tags that no worker has.
+ */
+export function attention(
+  jobs: Iterable<JobLike>,
+  workers: Iterable<WorkerLike>,
+  unmanned: ReadonlyMap<string, string>,
+  now: number,
+  most: number,
+): { shown: Attention[]; total: number } {
   const found: (Attention & { readonly rank: number })[] = [];
   let [waiting, awake] = [0, 0];
   for (const worker of workers) {
@@ -54,7 +65,7 @@ export function attention(jobs: Iterable<JobLike>, workers: Iterable<WorkerLike>
   }
   for (const job of jobs) {
     if (RUNNING.has(job.status)) waiting++;
-    const entry = jobTrouble(job, now);
+    const entry = jobTrouble(job, unmanned, now);
     if (entry) found.push(entry);
   }
   if (waiting > 0 && awake === 0) {
@@ -66,7 +77,7 @@ export function attention(jobs: Iterable<JobLike>, workers: Iterable<WorkerLike>
   return { shown, total: found.length };
 }
 
-function jobTrouble(job: JobLike, now: number): (Attention & { readonly rank: number }) | undefined {
+function jobTrouble(job: JobLike, unmanned: ReadonlyMap<string, string>, now: number): (Attention & { readonly rank: number }) | undefined {
   const base = { id: job.id, what: job.name, at: job.updated };
   const failed = job.tasks?.failed ?? 0;
   const to = `/jobs/${job.id}?status=failed`;
@@ -75,6 +86,8 @@ function jobTrouble(job: JobLike, now: number): (Attention & { readonly rank: nu
     return { ...base, rank: 1, status: 'failed', why: failed > 0 ? `The job failed: ${counted(failed, 'task')} did.` : 'The job failed.', to };
   }
   if (!RUNNING.has(job.status)) return undefined;
+  const tag = unmanned.get(job.tag);
+  if (tag !== undefined) return { ...base, at: 0, rank: 1, status: 'queued', why: `No worker has its tag “${tag}”, so nobody can do it.`, to: '/tags' };
   if (failed > 0) return { ...base, rank: 2, status: 'failed', why: `${counted(failed, 'task')} failed.`, to };
   const soft = job.tasks?.soft_failed ?? 0;
   if (soft > 0) {

@@ -2,23 +2,29 @@
 import { describe, expect, it } from 'vitest';
 import { attention } from './attention';
 import { endWords, leftText } from './estimate';
-import { hourBars, loadBars, niceTop } from './hourChart';
+import { framesToday, hourBars, loadBars, niceTop } from './hourChart';
 import { jobProgress } from './jobProgress';
 import { shotsOf } from './shots';
 
 const NOW = Date.UTC(2026, 0, 2, 12);
 const HOUR = 3_600_000;
 const counts = (failed = 0, soft_failed = 0) => ({ failed, soft_failed });
-const job = (id: string, fields: object = {}) => ({ id, name: `job ${id}`, status: 'active', updated: NOW - HOUR, frameFailures: 0, tasks: counts(), ...fields });
+const job = (id: string, fields: object = {}) => ({ id, name: `job ${id}`, status: 'active', updated: NOW - HOUR, frameFailures: 0, tag: '', tasks: counts(), ...fields });
 const worker = (id: string, status: string, ago = HOUR) => ({ id, name: `worker ${id}`, status, lastSeen: NOW - ago, enabled: true, machine: null as { disk: number | undefined } | null });
 
 describe('what needs attention', () => {
   const awake = worker('w', 'awake');
-  const words = (jobs: ReturnType<typeof job>[], workers = [awake]) => attention(jobs, workers, NOW, 10).shown.map(({ id, why, to }) => [id, why, to]);
+  const words = (jobs: ReturnType<typeof job>[], workers = [awake]) => attention(jobs, workers, new Map([['t', 'gpu']]), NOW, 10).shown.map(({ id, why, to }) => [id, why, to]);
 
   it('is nothing when all is well', () => expect(words([job('a'), job('b', { status: 'completed' })])).toEqual([]));
   it('a job that failed leads to its failed tasks', () => {
     expect(words([job('a', { status: 'failed', tasks: counts(2) })])).toEqual([['a', 'The job failed: 2 tasks did.', '/jobs/a?status=failed']]);
+  });
+  it('a job whose tag nobody has waits in vain', () => {
+    const tagged = (status: string, tag: string) => job('a', { status, tag });
+    expect(words([tagged('queued', 't')])).toEqual([['a', 'No worker has its tag “gpu”, so nobody can do it.', '/tags']]);
+    expect(words([tagged('queued', 'u')])).toEqual([]);
+    expect(words([tagged('paused', 't')])).toEqual([]);
   });
   it('what failed the day before yesterday is over', () => expect(words([job('a', { status: 'failed', updated: NOW - 30 * HOUR })])).toEqual([]));
   it('frames that came out wrong lead to those frames', () => {
@@ -39,7 +45,7 @@ describe('what needs attention', () => {
   });
   it('tells how many there are beyond those shown', () => {
     const many = Array.from({ length: 5 }, (_, index) => job(`${index}`, { status: 'failed' }));
-    expect(attention(many, [awake], NOW, 3)).toMatchObject({ total: 5, shown: [{}, {}, {}] });
+    expect(attention(many, [awake], new Map(), NOW, 3)).toMatchObject({ total: 5, shown: [{}, {}, {}] });
   });
 });
 
@@ -52,6 +58,14 @@ describe('the estimate', () => {
   });
   it('is none without one', () => expect(endWords(undefined, NOW)).toBeUndefined());
   it('an end that has passed is due', () => expect(leftText(NOW - 1, NOW)).toBe('any moment'));
+});
+
+describe('frames today', () => {
+  it('are those since midnight', () => {
+    const midnight = new Date(NOW).setHours(0, 0, 0, 0);
+    const period = (at: number, frames: number) => ({ from: new Date(at).toISOString(), frames, failures: 9, render_ms: 0 });
+    expect(framesToday([period(midnight - HOUR, 5), period(midnight, 7), period(midnight + HOUR, 2)], NOW)).toBe(9);
+  });
 });
 
 describe('load by hour', () => {

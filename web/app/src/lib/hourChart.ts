@@ -69,3 +69,9 @@ export function niceTop(value: number): number {
   const power = 10 ** Math.floor(Math.log10(value));
   return ([1, 1.5, 2, 3, 4, 5, 6, 8, 10].find((one) => one * power >= value) ?? 10) * power;
 }
+
+/** How many frames came out since midnight, where the page is looked at. */
+export function framesToday(periods: readonly Period[], now: number): number {
+  const midnight = new Date(now).setHours(0, 0, 0, 0);
+  return periods.reduce((sum, one) => (parseTime(one.from) >= midnight ? sum + one.frames : sum), 0);
+}

@@ -30,6 +30,9 @@ export interface WorkerRow extends GridRow {
   version: string;
   canRestart: boolean;
   lastSeen: number;
+  /** From where it was last heard of, and its operating system; empty until a list said so, because no event does. */
+  address: string;
+  platform: string;
   /** Names of its tags, as they are shown; empty without any. */
   tags: string;
   /** What it renders now; null when it has no active task. */
@@ -43,11 +46,11 @@ export interface WorkerRow extends GridRow {
 type WorkerRef = Pick<WorkerRow, 'id' | 'name'>;
 
 /** What the table knows of a worker from elsewhere than its list and its events. */
-type Gathered = Pick<WorkerRow, 'tags' | 'task' | 'machine'>;
-const NOTHING_YET: Gathered = { tags: '', task: null, machine: null };
+type Gathered = Pick<WorkerRow, 'tags' | 'task' | 'machine' | 'address' | 'platform'>;
+const NOTHING_YET: Gathered = { tags: '', task: null, machine: null, address: '', platform: '' };
 
-function searchText(worker: Pick<WorkerRow, 'name' | 'version' | 'id'>, { tags, task }: Gathered): string {
-  return `${worker.name} ${worker.version} ${worker.id} ${tags} ${task?.jobName ?? ''} ${task?.taskName ?? ''}`.toLowerCase();
+function searchText(worker: Pick<WorkerRow, 'name' | 'version' | 'id'>, { tags, task, address, platform }: Gathered): string {
+  return `${worker.name} ${worker.version} ${worker.id} ${address} ${platform} ${tags} ${task?.jobName ?? ''} ${task?.taskName ?? ''}`.toLowerCase();
 }
 
 function rowOf(worker: WorkerSummary | WorkerUpdate, updated: number, gathered: Gathered = NOTHING_YET): WorkerRow {
@@ -66,6 +69,8 @@ function rowOf(worker: WorkerSummary | WorkerUpdate, updated: number, gathered: 
     version: worker.version,
     canRestart: worker.can_restart,
     lastSeen: parseTime(worker.last_seen),
+    address: ('ip_address' in worker && worker.ip_address) || gathered.address,
+    platform: ('platform' in worker && worker.platform) || gathered.platform,
     tags: gathered.tags,
     task: gathered.task,
     machine: gathered.machine,

@@ -71,6 +71,20 @@ export const WORKER_COLUMNS: readonly GridColumn<WorkerRow>[] = [
     order: { fields: ['version'], compare: (a, b) => compareKeys(a.version, b.version) },
   },
   {
+    key: 'address',
+    label: 'Address',
+    width: 130,
+    optional: true,
+    order: { fields: ['address'], compare: (a, b) => compareKeys(a.address, b.address) },
+  },
+  {
+    key: 'platform',
+    label: 'Platform',
+    width: 96,
+    optional: true,
+    order: { fields: ['platform'], compare: (a, b) => compareKeys(a.platform, b.platform) },
+  },
+  {
     key: 'lastSeen',
     label: 'Last seen',
     width: 104,
