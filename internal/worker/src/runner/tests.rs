@@ -17,12 +17,14 @@ struct Ran {
 }
 
 impl Ran {
+    /// The pieces of log, without the end of line that each of them has.
     fn logs(&self) -> Vec<&str> {
-        self.reports.iter().filter_map(|report| report.log.as_deref()).collect()
+        let pieces = self.reports.iter().filter_map(|report| report.log.as_deref());
+        pieces.map(|piece| piece.strip_suffix('\n').expect("a whole line")).collect()
     }
 
     fn log_text(&self) -> String {
-        self.logs().concat()
+        self.reports.iter().filter_map(|report| report.log.as_deref()).collect()
     }
 
     fn missing(&self) -> &str {
