@@ -22,7 +22,9 @@ use sea_orm::Value;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::db::{Db, execute, execute_returning, insert, json_text, micros, query_all, query_one, storable};
+use crate::db::{
+    Db, execute, execute_returning, insert, is_postgres, json_text, micros, query_all, query_one, storable,
+};
 use crate::error::Error;
 use crate::{Store, Tx, checkouts, deletion, jobs};
 
@@ -30,6 +32,8 @@ use crate::{Store, Tx, checkouts, deletion, jobs};
 const SLICE: usize = 1_000;
 /// Slices that are made before they can be written.
 const SLICES_AHEAD: usize = 2;
+/// A job of so many tasks changes what PostgreSQL should know of its tables.
+const COUNTED_ANEW: i64 = 5_000;
 /// Frames of a task that are noted.
 const MOST_FRAMES: u64 = 1_000_000;
 
@@ -131,7 +135,10 @@ where
     let seq = begin(store, &job, tag).await?;
     let written = write_slices(store, seq, [first, second], slices).await;
     let outcome = match (written, made(making).await) {
-        (Ok(()), Ok(totals)) => end(store, &job, seq, tag, totals).await.map_err(E::from),
+        (Ok(()), Ok(totals)) => {
+            count_anew(store, &totals).await;
+            end(store, &job, seq, tag, totals).await.map_err(E::from)
+        }
         (Ok(()), Err(error)) => Err(error),
         // Making them ended because nobody took them any more.
         (Err(error), _) => Err(E::from(error)),
@@ -178,6 +185,20 @@ async fn begin(store: &Store, job: &Arc<NewJob>, tag: i64) -> Result<i64, Error>
             Box::pin(async move { insert_job(tx, &job, tag).await })
         })
         .await
+}
+
+/// Has PostgreSQL count what is in its tables before workers ask for these tasks. By itself it does so only a minute
+/// later, and goes about a hundred thousand tasks until then as if there were a thousand: it reads all of them.
+async fn count_anew(store: &Store, totals: &Totals) {
+    if !is_postgres(store.read()) || totals.tasks < COUNTED_ANEW {
+        return;
+    }
+    let counted = store.write_low::<_, _, Error>(|tx| {
+        Box::pin(async move { execute(tx, "ANALYZE tasks, task_dependencies", Vec::new()).await.map(drop) })
+    });
+    if let Err(error) = counted.await {
+        tracing::warn!(%error, "the database could not count its tasks; it may be slow for a minute");
+    }
 }
 
 /// Writes slices until there are no more, and what the tasks wait for after them.
