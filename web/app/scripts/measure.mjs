@@ -57,6 +57,25 @@ function note(what, value) {
   console.error(`${what}: ${value}`);
 }
 
+/** A picture with as much in it as a render has: soft light, edges, and some grain. */
+const PAINT = async () => {
+  const canvas = new OffscreenCanvas(1920, 1080);
+  const paint = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext('2d'));
+  const sky = paint.createLinearGradient(0, 0, 0, 1080);
+  sky.addColorStop(0, '#27476b');
+  sky.addColorStop(1, '#d9a877');
+  paint.fillStyle = sky;
+  paint.fillRect(0, 0, 1920, 1080);
+  for (let shape = 0; shape < 6000; shape++) {
+    paint.fillStyle = `hsl(${Math.random() * 360} 45% ${20 + Math.random() * 60}% / 0.25)`;
+    paint.beginPath();
+    paint.ellipse(Math.random() * 1920, Math.random() * 1080, Math.random() * 40, Math.random() * 40, 0, 0, 7);
+    paint.fill();
+  }
+  const blob = await canvas.convertToBlob({ type: 'image/jpeg', quality: 0.85 });
+  return [...new Uint8Array(await blob.arrayBuffer())];
+};
+
 /** Records the time between frames until told to stop. */
 const RECORD = () => {
   /** @type {number[]} */
@@ -257,25 +276,6 @@ async function bigLog(/** @type {string} */ origin, /** @type {string} */ job) {
   await frames(page, `searching ${LOG_MB} MB of log, ${((performance.now() - started) / 1000).toFixed(1)} s`);
   await page.context().close();
 }
-
-/** A picture with as much in it as a render has: soft light, edges, and some grain. */
-const PAINT = async () => {
-  const canvas = new OffscreenCanvas(1920, 1080);
-  const paint = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext('2d'));
-  const sky = paint.createLinearGradient(0, 0, 0, 1080);
-  sky.addColorStop(0, '#27476b');
-  sky.addColorStop(1, '#d9a877');
-  paint.fillStyle = sky;
-  paint.fillRect(0, 0, 1920, 1080);
-  for (let shape = 0; shape < 6000; shape++) {
-    paint.fillStyle = `hsl(${Math.random() * 360} 45% ${20 + Math.random() * 60}% / 0.25)`;
-    paint.beginPath();
-    paint.ellipse(Math.random() * 1920, Math.random() * 1080, Math.random() * 40, Math.random() * 40, 0, 0, 7);
-    paint.fill();
-  }
-  const blob = await canvas.convertToBlob({ type: 'image/jpeg', quality: 0.85 });
-  return [...new Uint8Array(await blob.arrayBuffer())];
-};
 
 /** As a worker sends them: eight at a time, each answered when its thumbnails are on disk. */
 async function thumbnails() {
