@@ -64,9 +64,9 @@ impl TestDatabase {
     #[expect(clippy::expect_used, reason = "only for tests")]
     pub async fn postgres(url: String) -> Self {
         let schema = format!("t{}", uuid::Uuid::new_v4().simple());
-        let connection = Database::connect(&url).await.expect("the server of TEST_DATABASE_URL");
-        connection.execute_unprepared(&format!("CREATE SCHEMA {schema}")).await.expect("a fresh schema");
-        connection.close().await.expect("closing");
+        let connection = Database::connect(&url).await.expect("the server of TEST_DATABASE_URL"); // only for tests
+        connection.execute_unprepared(&format!("CREATE SCHEMA {schema}")).await.expect("a fresh schema"); // only for tests
+        connection.close().await.expect("closing"); // only for tests
         Self { location: Location::Postgres { url, schema: Some(schema) }, backend: "postgres", folder: None }
     }
 
@@ -76,7 +76,7 @@ impl TestDatabase {
     /// When it cannot be opened.
     #[expect(clippy::expect_used, reason = "only for tests")]
     pub async fn open(&self, on_commit: OnCommit) -> Store {
-        Store::open(&self.location, on_commit).await.expect("the database opens")
+        Store::open(&self.location, on_commit).await.expect("the database opens") // only for tests
     }
 
     /// Opens it with nobody listening to events.
@@ -113,12 +113,12 @@ impl TestDatabase {
             let row =
                 connection.query_one_raw(Statement::from_string(connection.get_database_backend(), sql));
             let count: i64 =
-                row.await.expect("counting").expect("one row").try_get("", "n").expect("a number");
+                row.await.expect("counting").expect("one row").try_get("", "n").expect("a number"); // only for tests
             if count > 0 {
                 rows.insert(*table, count);
             }
         }
-        connection.close().await.expect("closing");
+        connection.close().await.expect("closing"); // only for tests
         rows
     }
 
@@ -129,8 +129,8 @@ impl TestDatabase {
     #[expect(clippy::expect_used, reason = "only for tests")]
     pub async fn execute(&self, statements: &str) {
         let connection = self.connect().await;
-        connection.execute_unprepared(statements).await.expect("the statements run");
-        connection.close().await.expect("closing");
+        connection.execute_unprepared(statements).await.expect("the statements run"); // only for tests
+        connection.close().await.expect("closing"); // only for tests
     }
 
     #[expect(clippy::expect_used, reason = "only for tests")]
@@ -143,7 +143,7 @@ impl TestDatabase {
                 Database::connect(options).await
             }
         };
-        connection.expect("the database opens")
+        connection.expect("the database opens") // only for tests
     }
 
     /// Removes it; a schema does not go by itself.
@@ -153,10 +153,10 @@ impl TestDatabase {
     #[expect(clippy::expect_used, reason = "only for tests")]
     pub async fn remove(self) {
         if let Location::Postgres { url, schema: Some(schema) } = &self.location {
-            let connection = Database::connect(url).await.expect("the server of TEST_DATABASE_URL");
+            let connection = Database::connect(url).await.expect("the server of TEST_DATABASE_URL"); // only for tests
             let drop_schema = format!("DROP SCHEMA {schema} CASCADE");
-            connection.execute_unprepared(&drop_schema).await.expect("removing the schema");
-            connection.close().await.expect("closing");
+            connection.execute_unprepared(&drop_schema).await.expect("removing the schema"); // only for tests
+            connection.close().await.expect("closing"); // only for tests
         }
     }
 

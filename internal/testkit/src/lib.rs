@@ -20,6 +20,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "panicking is how a test reports")]
 #![allow(clippy::missing_panics_doc, reason = "everything here panics when it fails")]
 
+mod address;
 pub mod chaos;
 mod contract;
 mod farm;
@@ -31,6 +32,7 @@ mod socketio;
 mod storage;
 mod worker;
 
+pub use address::free_address;
 pub use farm::TestFarm;
 pub use jobs::{PLAN_FILE, PLAN_JOB_TYPE, PLAN_SCRIPT};
 pub use log::warnings;

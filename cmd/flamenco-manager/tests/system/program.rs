@@ -2,11 +2,12 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
+use flamenco_testkit::free_address;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -27,16 +28,6 @@ pub fn configure(folder: &Path, shaman: &str) -> SocketAddr {
     );
     fs::write(folder.join("flamenco-manager.yaml"), yaml).unwrap();
     address
-}
-
-/// An address that nobody listens at, and that no outgoing connection is given while the manager is between two runs.
-fn free_address() -> SocketAddr {
-    loop {
-        let port = rand::random_range(20_000..32_768_u16);
-        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
-            return listener.local_addr().unwrap();
-        }
-    }
 }
 
 /// A process that is killed when it is dropped.

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -19,6 +18,7 @@ use flamenco_client::api::types::{
 };
 use flamenco_store::check::Health;
 use flamenco_store::{Location, Store, recount};
+use flamenco_testkit::free_address;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -34,8 +34,6 @@ pub const RENDER: Duration = Duration::from_secs(300);
 pub const STOP: Duration = Duration::from_secs(60);
 /// Less than the time after which a manager that is to stop cuts off who is still connected.
 pub const PROMPT: Duration = Duration::from_secs(9);
-/// From here up, systems give ports to connections. A manager that starts again needs the port that it had.
-const FIRST_PORT_OF_CONNECTIONS: u16 = 32_768;
 
 /// The folder of a farm, and how to talk to its manager, running or not.
 pub struct Farm {
@@ -48,7 +46,7 @@ impl Farm {
     /// Prepares the folder. `settings` are further lines of the manager's configuration.
     pub fn new(settings: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("flamenco-system-").tempdir().unwrap();
-        let address = free_address();
+        let address = free_address().to_string();
         let client = Client::builder(format!("http://{address}/")).build().unwrap();
         let manager = folder.path().join("manager");
         fs::create_dir(&manager).unwrap();
@@ -285,17 +283,6 @@ impl Farm {
     /// Looks for anything in the database of a stopped manager that does not add up.
     pub async fn check_database(&self) {
         check_database(&Location::Sqlite(self.database())).await;
-    }
-}
-
-/// An address that nobody listens at, and that no connection is going to have.
-fn free_address() -> String {
-    loop {
-        let random = u16::from_be_bytes([Uuid::new_v4().as_bytes()[0], Uuid::new_v4().as_bytes()[1]]);
-        let port = 20_000 + random % (FIRST_PORT_OF_CONNECTIONS - 20_000);
-        if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-            return listener.local_addr().unwrap().to_string();
-        }
     }
 }
 

@@ -130,15 +130,27 @@ pub(super) fn jobs(query: FetchJobsQuery) -> Result<(JobFilter, Order<JobSort>),
     Ok((filter, Order::read((sort, word.to_string()), order, query.cursor, query.limit)?))
 }
 
+/// Which tasks, by the parameters that all lists of tasks have.
+fn task_filter(
+    statuses: Option<Vec<types::TaskStatus>>,
+    task_types: Option<Vec<String>>,
+    name: Option<String>,
+    workers: Option<Vec<uuid::Uuid>>,
+    updated: Span,
+) -> Result<TaskFilter, Problem> {
+    Ok(TaskFilter {
+        statuses: statuses.unwrap_or_default().into_iter().map(convert::from_task_status).collect(),
+        types: texts("task_type", task_types)?,
+        name: text("name", name.unwrap_or_default())?,
+        workers: ids(workers),
+        updated,
+    })
+}
+
 /// Which tasks of a job, in which order.
 pub(super) fn tasks(query: FetchJobTasksQuery) -> Result<(TaskFilter, Order<TaskSort>), Problem> {
-    let filter = TaskFilter {
-        statuses: query.status.unwrap_or_default().into_iter().map(convert::from_task_status).collect(),
-        types: texts("task_type", query.task_type)?,
-        name: text("name", query.name.unwrap_or_default())?,
-        workers: ids(query.worker),
-        updated: Span { since: query.updated_since, before: query.updated_before },
-    };
+    let updated = Span { since: query.updated_since, before: query.updated_before };
+    let filter = task_filter(query.status, query.task_type, query.name, query.worker, updated)?;
     let word = query.sort.unwrap_or(types::TaskSort::IndexInJob);
     let sort = match word {
         types::TaskSort::IndexInJob => TaskSort::Index,
@@ -157,13 +169,8 @@ const FARM_TASKS: i64 = 100;
 
 /// Which tasks of all jobs; what changed last comes first.
 pub(super) fn farm_tasks(query: FetchTasksQuery) -> Result<(TaskFilter, Order<LastChange>), Problem> {
-    let filter = TaskFilter {
-        statuses: query.status.unwrap_or_default().into_iter().map(convert::from_task_status).collect(),
-        types: texts("task_type", query.task_type)?,
-        name: text("name", query.name.unwrap_or_default())?,
-        workers: ids(query.worker),
-        updated: Span { since: query.updated_since, before: query.updated_before },
-    };
+    let updated = Span { since: query.updated_since, before: query.updated_before };
+    let filter = task_filter(query.status, query.task_type, query.name, query.worker, updated)?;
     let (order, limit) = (Some(types::SortOrder::Desc), query.limit.or(Some(FARM_TASKS)));
     Ok((filter, Order::read((LastChange, "updated".to_owned()), order, query.cursor, limit)?))
 }

@@ -1,5 +1,6 @@
 //! Nothing is lost when the manager is away, in trouble, or a stock one.
 
+use std::path::Path;
 use std::time::Duration;
 
 use flamenco_worker_core::{Error, ExitReason};
@@ -66,15 +67,22 @@ fn pieces(manager: &FakeManager, task: Uuid) -> Vec<(String, Value)> {
     updates.filter_map(piece).collect()
 }
 
-#[tokio::test]
-async fn a_piece_of_log_that_is_sent_again_says_so_to_a_manager_that_wants_to_know() {
+/// A worker that waits for a task, and a manager that wants to know the places of texts. It gets the first text of that
+/// task, but the worker cannot know.
+async fn with_a_lost_answer(home: &Path) -> (FakeManager, TestWorker) {
     let manager = FakeManager::start().await;
     manager.farm().features = Some(vec!["log-position"]);
-    let home = tempfile::tempdir().unwrap();
-    let worker = TestWorker::start(config(&manager, home.path()));
+    let worker = TestWorker::start(config(&manager, home));
     manager.until("awake", |farm| (farm.count("fetch") > 0).then_some(())).await;
     // The first one says that the task is active, the next one has text.
     manager.fail_next("task-update", [Fault::Slow(Duration::ZERO), Fault::LoseAnswer]);
+    (manager, worker)
+}
+
+#[tokio::test]
+async fn a_piece_of_log_that_is_sent_again_says_so_to_a_manager_that_wants_to_know() {
+    let home = tempfile::tempdir().unwrap();
+    let (manager, worker) = with_a_lost_answer(home.path()).await;
     let task = manager.add_script("echo one; sleep 0.3; echo two; sleep 0.3; echo three");
     manager.until_ended(task).await;
     worker.stop().await;
@@ -97,13 +105,8 @@ async fn a_piece_of_log_that_is_sent_again_says_so_to_a_manager_that_wants_to_kn
 
 #[tokio::test]
 async fn what_is_left_of_the_last_run_keeps_its_place() {
-    let manager = FakeManager::start().await;
-    manager.farm().features = Some(vec!["log-position"]);
     let home = tempfile::tempdir().unwrap();
-    let worker = TestWorker::start(config(&manager, home.path()));
-    manager.until("awake", |farm| (farm.count("fetch") > 0).then_some(())).await;
-    // It gets there, but the worker cannot know.
-    manager.fail_next("task-update", [Fault::Slow(Duration::ZERO), Fault::LoseAnswer]);
+    let (manager, worker) = with_a_lost_answer(home.path()).await;
     let task = manager.add_script("echo one; sleep 60");
     manager.until("some log", |farm| farm.task(task).log().contains("> one").then_some(())).await;
     // Without any chance to put something right.
