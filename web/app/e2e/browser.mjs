@@ -52,6 +52,16 @@ export async function openPage(browser, origin, viewport = DESKTOP) {
 }
 
 /**
+ * Goes to a page of the farm, and waits until the app is there: keys that are pressed before that are nobody's.
+ * @param {import('playwright-core').Page} page
+ * @param {string} address
+ */
+export async function visit(page, address) {
+  await page.goto(address);
+  await page.locator('[data-feed=connected]').waitFor({ state: 'attached' });
+}
+
+/**
  * Takes a picture of the page at both sizes, and puts the size back.
  * @param {import('playwright-core').Page} page
  * @param {string} folder

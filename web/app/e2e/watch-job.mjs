@@ -6,7 +6,7 @@
 //   FLAMENCO_TIMEOUT    seconds that the watched job may take, 120 if not given
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { launch, openPage, picture } from './browser.mjs';
+import { launch, openPage, picture, visit } from './browser.mjs';
 import { jobCount, jobStatus, sleepJob, submit, until, watchedJob, workers } from './manager.mjs';
 
 const origin = process.env.FLAMENCO_URL ?? 'http://localhost:8080';
@@ -39,7 +39,7 @@ const isSameDocument = () => page.evaluate(() => 'watched' in window);
 
 test('without jobs, the page says how to get one', async () => {
   assert.equal(await jobCount(origin), 0, 'this test needs a manager without jobs');
-  await page.goto(`${origin}/app/jobs`);
+  await visit(page, `${origin}/app/jobs`);
   await page.getByRole('heading', { name: 'No jobs yet' }).waitFor();
   assert.match(await page.locator('pre').innerText(), new RegExp(`curl ${origin}/api/v3/jobs`));
   await page.locator('[data-feed=connected]').waitFor({ state: 'attached' });
@@ -82,7 +82,7 @@ test('a job appears, runs and completes without a reload', async () => {
 });
 
 test('a finished task shows its log', async () => {
-  await page.goto(`${origin}/app/jobs/${job.id}`);
+  await visit(page, `${origin}/app/jobs/${job.id}`);
   await page.getByRole('heading', { level: 1, name: job.name }).waitFor();
   const tasks = page.getByRole('grid', { name: 'Tasks' });
   await tasks.locator('[data-index="0"]').click();
@@ -99,7 +99,7 @@ test('a finished task shows its log', async () => {
 
 test('a log moves while its task runs, and nothing is missing or doubled', async () => {
   const running = await submit(origin, sleepJob('Job with a live log', 8));
-  await page.goto(`${origin}/app/jobs/${running.id}`);
+  await visit(page, `${origin}/app/jobs/${running.id}`);
   const tasks = page.getByRole('grid', { name: 'Tasks' });
   // The last task in line: its log begins while it is being watched.
   const last = tasks.locator('[data-index]').last();
@@ -127,7 +127,7 @@ test('a log moves while its task runs, and nothing is missing or doubled', async
 
 test('a job is canceled and requeued from the page', async () => {
   const victim = await submit(origin, sleepJob('Job to cancel', 30));
-  await page.goto(`${origin}/app/jobs?job=${victim.id}`);
+  await visit(page, `${origin}/app/jobs?job=${victim.id}`);
   const pane = page.getByRole('region', { name: `Job ${victim.name}` });
   await pane.getByRole('button', { name: 'Cancel', exact: true }).click();
   await until('the job is canceled', async () => (await statusOf(victim.id)) === 'canceled');
@@ -142,7 +142,7 @@ test('a job is canceled and requeued from the page', async () => {
 });
 
 test('the filter lives in the address and can be cleared', async () => {
-  await page.goto(`${origin}/app/jobs`);
+  await visit(page, `${origin}/app/jobs`);
   await rowOf(job.id).waitFor();
   await page.keyboard.press('/');
   await page.keyboard.type('nothing is called this');
@@ -167,7 +167,7 @@ test('the workers page shows who works', async () => {
 });
 
 test('addresses that lead nowhere say so', async () => {
-  await page.goto(`${origin}/app/no/such/page`);
+  await visit(page, `${origin}/app/no/such/page`);
   await page.getByRole('heading', { name: 'There is no such page' }).waitFor();
 });
 

@@ -8,7 +8,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { DESKTOP, launch, openPage, PHONE } from './browser.mjs';
+import { DESKTOP, launch, openPage, PHONE, visit as go } from './browser.mjs';
 import { firstTask, jobStatus, sleepJob, submit, until, workers } from './manager.mjs';
 
 const origin = process.env.FLAMENCO_URL ?? 'http://localhost:8080';
@@ -72,8 +72,7 @@ after(async () => {
 
 /** @param {string} path */
 async function visit(path) {
-  await page.goto(origin + path);
-  await page.locator('[data-feed=connected]').waitFor({ state: 'attached' });
+  await go(page, origin + path);
   await page.waitForLoadState('networkidle').catch(() => {});
 }
 

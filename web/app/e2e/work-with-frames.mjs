@@ -9,7 +9,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
-import { launch, openPage, picture } from './browser.mjs';
+import { launch, openPage, picture, visit } from './browser.mjs';
 import { frameDetails, jobStatus, submit, until, watchedJob } from './manager.mjs';
 
 const origin = process.env.FLAMENCO_URL ?? 'http://localhost:8080';
@@ -53,7 +53,7 @@ const isLoaded = (image) =>
 const framePage = () => `${origin}/app/jobs/${job.id}/frames`;
 
 test('each frame has a place from the start, and its picture comes without a reload', async () => {
-  await page.goto(framePage());
+  await visit(page, framePage());
   await page.getByRole('listbox', { name: 'Frames' }).waitFor();
   await page.evaluate(() => Object.assign(window, { watched: true }));
   await until('there is a place for each frame', async () => (await page.locator('[role=option]').count()) === FRAMES);
@@ -94,7 +94,7 @@ test('a frame opens in the viewer, and the arrow keys lead to its neighbours', a
 });
 
 test('a frame is held against its neighbour', async () => {
-  await page.goto(`${framePage()}/2`);
+  await visit(page, `${framePage()}/2`);
   const viewer = page.getByRole('dialog', { name: 'Frame 2', exact: true });
   await viewer.getByRole('button', { name: 'Difference' }).click();
   await viewer.getByText(/^Frames 1 and 2 differ by \d+(?:\.\d)? %/).waitFor();
@@ -120,14 +120,14 @@ test('a frame leads to the line of the log that tells of it, and that line back 
 });
 
 test('the pictures are saved as an archive that others can read', async () => {
-  await page.goto(`${framePage()}?range=2-4`);
+  await visit(page, `${framePage()}?range=2-4`);
   await until('the frames of the range are shown', async () => (await page.locator('[role=option]').count()) === 3);
   const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Pictures' }).click()]);
   assert.equal(download.suggestedFilename(), 'Frames-to-look-at-frames.zip');
   const script = 'import sys, zipfile; z = zipfile.ZipFile(sys.argv[1]); print(z.testzip(), *z.namelist(), *{z.read(n)[:3].hex() for n in z.namelist()})';
   const told = execFileSync('python3', ['-c', script, await download.path()], { encoding: 'utf8' });
   assert.equal(told.trim(), 'None 0002.jpg 0003.jpg 0004.jpg ffd8ff');
-  await page.goto(framePage());
+  await visit(page, framePage());
 });
 
 test('the chart of render times leads to its frames', async () => {
@@ -156,9 +156,9 @@ test('the table can be saved', async () => {
 });
 
 test('the filter lives in the address', async () => {
-  await page.goto(`${framePage()}?range=2-4`);
+  await visit(page, `${framePage()}?range=2-4`);
   await until('the frames of the range are shown', async () => (await page.locator('[role=option]').count()) === 3);
-  await page.goto(`${framePage()}?status=broken`);
+  await visit(page, `${framePage()}?status=broken`);
   await page.getByRole('heading', { name: 'No frame matches the filter' }).waitFor();
   await page.getByRole('button', { name: 'Clear the filter' }).click();
   await until('all frames are shown', async () => (await page.locator('[role=option]').count()) === FRAMES);
@@ -250,13 +250,13 @@ test('the finished video is played in the place of the pictures', async () => {
 });
 
 test('a filter is saved under a name, and found again by it', async () => {
-  await page.goto(`${origin}/app/jobs?status=completed&sort=name`);
+  await visit(page, `${origin}/app/jobs?status=completed&sort=name`);
   await page.getByRole('button', { name: 'Saved views of the jobs' }).click();
   await page.getByLabel('Name of this view').fill('Done, by name');
   await page.getByRole('button', { name: 'Save', exact: true }).click();
   await page.getByRole('button', { name: 'Done, by name', exact: true }).waitFor();
   await picture(page, artifacts, 'frames-5-views');
-  await page.goto(`${origin}/app/tags`);
+  await visit(page, `${origin}/app/tags`);
   await page.keyboard.press('Control+k');
   await page.keyboard.type('by name');
   await page.getByRole('option', { name: /Done, by name/ }).click();
@@ -265,7 +265,7 @@ test('a filter is saved under a name, and found again by it', async () => {
   await page.getByRole('button', { name: 'Forget the view Done, by name' }).click();
   await page.getByText('No view is saved yet.').waitFor();
   await page.keyboard.press('Escape');
-  await page.goto(`${origin}/app/jobs/${job.id}/preview`);
+  await visit(page, `${origin}/app/jobs/${job.id}/preview`);
 });
 
 test('two jobs of a shot are held side by side, and wiped', async () => {
@@ -275,7 +275,7 @@ test('two jobs of a shot are held side by side, and wiped', async () => {
   await page.getByLabel('Compare with another job of the shot').selectOption('Frames, take two');
   await page.waitForURL((url) => url.searchParams.get('with') === later.id);
   await page.getByText('Frames, take two: no pictures').waitFor();
-  await page.goto(`${origin}/app/jobs/${later.id}/preview?with=${job.id}&as=wipe`);
+  await visit(page, `${origin}/app/jobs/${later.id}/preview?with=${job.id}&as=wipe`);
   await page.getByRole('slider', { name: 'Where one job ends' }).waitFor();
   await until('the other job shows the same frame', async () => {
     await page.keyboard.press('Home');
@@ -287,14 +287,14 @@ test('two jobs of a shot are held side by side, and wiped', async () => {
 
 test('the parts of the job page have addresses', async () => {
   for (const [part, text] of [['Workers', 'Blocked workers'], ['Details', job.id], ['History', 'Submitted']]) {
-    await page.goto(`${origin}/app/jobs/${job.id}/${String(part).toLowerCase()}`);
+    await visit(page, `${origin}/app/jobs/${job.id}/${String(part).toLowerCase()}`);
     await page.getByRole('region', { name: part, exact: true }).getByText(text ?? '').first().waitFor();
     await picture(page, artifacts, `frames-6-${String(part).toLowerCase()}`);
   }
 });
 
 test('the priority can be changed', async () => {
-  await page.goto(`${origin}/app/jobs/${job.id}/details`);
+  await visit(page, `${origin}/app/jobs/${job.id}/details`);
   await page.getByRole('button', { name: 'Change the priority' }).click();
   await page.getByLabel(/^Priority, from/).fill('101');
   await page.getByRole('button', { name: 'Set', exact: true }).click();
@@ -305,20 +305,20 @@ test('the priority can be changed', async () => {
 });
 
 test('home shows the last frame, and shots and jobs their pictures', async () => {
-  await page.goto(`${origin}/app/`);
+  await visit(page, `${origin}/app/`);
   const last = page.locator('figure img').first();
   await until('the last frame is there', () => isLoaded(last));
   await page.getByRole('img', { name: /^Frames: / }).waitFor();
   await page.getByRole('heading', { name: 'Workers' }).waitFor();
   await picture(page, artifacts, 'frames-7-home');
-  await page.goto(`${origin}/app/?wall=1`);
+  await visit(page, `${origin}/app/?wall=1`);
   await until('the last frame is there', () => isLoaded(page.locator('figure img').first()));
   assert.equal(await page.getByRole('navigation').count(), 0, 'nothing to press on a wall');
   await picture(page, artifacts, 'frames-8-wall');
-  await page.goto(`${origin}/app/shots`);
+  await visit(page, `${origin}/app/shots`);
   await until('the shot has a picture', () => isLoaded(page.getByRole('link', { name: 'Preview of sh010' }).locator('img')));
   await picture(page, artifacts, 'frames-9-shots');
-  await page.goto(`${origin}/app/jobs`);
+  await visit(page, `${origin}/app/jobs`);
   await until('the job has a picture', () => isLoaded(page.locator(`[role=row][data-id="${job.id}"] img`)));
 });
 

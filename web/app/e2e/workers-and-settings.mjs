@@ -4,7 +4,7 @@
 //   FLAMENCO_ARTIFACTS  folder for screenshots
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { launch, openPage, picture } from './browser.mjs';
+import { launch, openPage, picture, visit } from './browser.mjs';
 import { configuration, putConfiguration, sleepSchedule, tagsOf, until, workers } from './manager.mjs';
 
 const origin = process.env.FLAMENCO_URL ?? 'http://localhost:8080';
@@ -40,7 +40,7 @@ after(async () => {
 const toast = (/** @type {string | RegExp} */ text) => page.getByRole('region', { name: 'New messages' }).getByText(text).first();
 
 test('a tag is created, refused a second time, and given to a worker', async () => {
-  await page.goto(`${origin}/app/tags`);
+  await visit(page, `${origin}/app/tags`);
   await page.getByLabel('Name of a new tag').fill(TAG);
   await page.getByLabel('Description of the new tag').fill('For the test');
   await page.keyboard.press('Enter');
@@ -53,11 +53,11 @@ test('a tag is created, refused a second time, and given to a worker', async () 
   assert.ok(problems.splice(expected).every((problem) => problem.includes('409')));
   await picture(page, artifacts, 'tags');
 
-  await page.goto(`${origin}/app/workers/${worker.id}`);
+  await visit(page, `${origin}/app/workers/${worker.id}`);
   await page.getByRole('switch', { name: TAG }).click();
   await until('the worker has the tag', async () => (await tagsOf(origin, worker.id)).includes(TAG));
   await page.getByText('Takes jobs with one of its tags').waitFor();
-  await page.goto(`${origin}/app/tags`);
+  await visit(page, `${origin}/app/tags`);
   await row.getByText('1 worker').waitFor();
   await row.getByRole('button', { name: /^Delete/ }).click();
   await page.getByRole('alertdialog').getByText('1 worker will lose it. No job has it.').waitFor();
@@ -67,7 +67,7 @@ test('a tag is created, refused a second time, and given to a worker', async () 
 });
 
 test('the page of a worker shows its machine', async () => {
-  await page.goto(`${origin}/app/workers/${worker.id}`);
+  await visit(page, `${origin}/app/workers/${worker.id}`);
   await page.getByRole('heading', { level: 1, name: worker.name }).waitFor();
   await page.getByRole('img', { name: /^Shares of the machine of .* CPU: \d+ % at last/ }).locator('canvas').waitFor();
   await page.getByRole('button', { name: '24 hours' }).click();
@@ -77,7 +77,7 @@ test('the page of a worker shows its machine', async () => {
 });
 
 test('a sleep schedule says what is wrong at its field, and when the next change comes', async () => {
-  await page.goto(`${origin}/app/workers/${worker.id}`);
+  await visit(page, `${origin}/app/workers/${worker.id}`);
   await page.getByRole('button', { name: 'Make one' }).click();
   const form = page.getByRole('form', { name: /^Sleep schedule/ });
   // Nothing that would send the worker to sleep while others test.
@@ -95,7 +95,7 @@ test('a sleep schedule says what is wrong at its field, and when the next change
 });
 
 test('a request to a worker is made, seen, and withdrawn', async () => {
-  await page.goto(`${origin}/app/workers?worker=${worker.id}`);
+  await visit(page, `${origin}/app/workers?worker=${worker.id}`);
   const pane = page.getByRole('region', { name: `Worker ${worker.name}` });
   await pane.getByRole('button', { name: 'Change status' }).click();
   await page.getByRole('menuitem', { name: /^Send to sleep.*after its current task/ }).click();
@@ -110,7 +110,7 @@ test('a request to a worker is made, seen, and withdrawn', async () => {
 });
 
 test('the switch of a worker disables it, and the message takes that back', async () => {
-  await page.goto(`${origin}/app/workers`);
+  await visit(page, `${origin}/app/workers`);
   const turn = page.getByRole('grid', { name: 'Workers' }).getByRole('switch').first();
   await turn.click();
   await page.locator('[role=switch][aria-checked=false]').waitFor();
@@ -121,7 +121,7 @@ test('the switch of a worker disables it, and the message takes that back', asyn
 });
 
 test('removing a worker asks first, and says that it is not offline', async () => {
-  await page.goto(`${origin}/app/workers/${worker.id}`);
+  await visit(page, `${origin}/app/workers/${worker.id}`);
   await page.getByRole('button', { name: 'Change status' }).click();
   await page.getByRole('menuitem', { name: /^Remove/ }).click();
   await page.getByRole('alertdialog').getByText('This worker is not offline').waitFor();
@@ -130,7 +130,7 @@ test('removing a worker asks first, and says that it is not offline', async () =
 });
 
 test('a setting is refused at its field, saved, and in force', async () => {
-  await page.goto(`${origin}/app/settings#failures`);
+  await visit(page, `${origin}/app/settings#failures`);
   await page.getByLabel('Task timeout').fill('soon');
   await page.getByText('Write numbers with units').waitFor();
   await page.getByRole('button', { name: 'Save' }).click();
@@ -144,7 +144,7 @@ test('a setting is refused at its field, saved, and in force', async () => {
 });
 
 test('what the manager alone can check is shown at its field, too', async () => {
-  await page.goto(`${origin}/app/settings#mqtt`);
+  await visit(page, `${origin}/app/settings#mqtt`);
   const expected = problems.length;
   await page.getByLabel('Send events to an MQTT server').check();
   await page.getByLabel('Server', { exact: true }).fill('nonsense');
@@ -164,7 +164,7 @@ test('leaving with edits asks, and staying keeps them', async () => {
 });
 
 test('what somebody else saves meanwhile is kept, and the same field is asked about', async () => {
-  await page.goto(`${origin}/app/settings#failures`);
+  await visit(page, `${origin}/app/settings#failures`);
   await page.getByLabel('Block a worker after').fill('7');
   await putConfiguration(origin, { ...(await configuration(origin)), task_fail_after_softfail_count: 5 });
   await page.getByRole('button', { name: 'Save' }).click();
