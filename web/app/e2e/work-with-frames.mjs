@@ -311,7 +311,7 @@ test('home shows the last frame, and shots and jobs their pictures', async () =>
   await page.getByRole('img', { name: /^Frames: / }).waitFor();
   await page.getByRole('heading', { name: 'Workers' }).waitFor();
   await picture(page, artifacts, 'frames-7-home');
-  await visit(page, `${origin}/app/?wall=1`);
+  await page.goto(`${origin}/app/?wall=1`);
   await until('the last frame is there', () => isLoaded(page.locator('figure img').first()));
   assert.equal(await page.getByRole('navigation').count(), 0, 'nothing to press on a wall');
   await picture(page, artifacts, 'frames-8-wall');

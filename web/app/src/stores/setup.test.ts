@@ -104,6 +104,21 @@ describe('Blender', () => {
     expect(setup.draft.blender?.source).toBe('default');
   });
 
+  it('is not chosen by a search that ends after a person began to enter another one', async () => {
+    manager.answer(`GET ${BLENDER}`, { body: [blender] });
+    const setup = useSetup();
+    const search = setup.finding.read();
+    setup.choose(null);
+    await search;
+    expect(setup.draft.blender).toBeNull();
+    expect(setup.found).toHaveLength(1);
+
+    // Nor after a reload, with the path of another one in its field.
+    setup.draft.ownBlender = '/opt/blender';
+    await setup.finding.read();
+    expect(setup.draft.blender).toBeNull();
+  });
+
   it('can be one of your own, when it runs', async () => {
     const setup = useSetup();
     manager.answer(`POST ${BLENDER}`, { body: { ...blender, source: 'input_path', is_usable: false, cause: 'not Blender' } });

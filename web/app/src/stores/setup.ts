@@ -58,11 +58,12 @@ export const useSetup = defineStore('setup', () => {
   /** Every Blender that the manager finds; null as long as it searches. */
   const found = shallowRef<BlenderCheck[] | null>(null);
   const finding = useReading(async (isWanted) => {
+    const turn = blenderTurn;
     const list = await takeBody(api.GET('/api/v3/configuration/check/blender'));
     if (!isWanted()) return;
     found.value = list;
-    // The first that runs is what nearly everybody wants.
-    draft.blender ??= list.find((blender) => blender.is_usable) ?? null;
+    // The first that runs is what nearly everybody wants, but not who has begun to enter another one.
+    if (turn === blenderTurn && draft.ownBlender === '') draft.blender ??= list.find((blender) => blender.is_usable) ?? null;
   });
 
   const blenderCheck = shallowRef<BlenderCheck | null>(null);
