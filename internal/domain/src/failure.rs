@@ -43,10 +43,13 @@ pub struct FailureOutcome {
 #[must_use]
 pub fn on_failure(facts: FailureFacts, policy: FailurePolicy) -> FailureOutcome {
     let block = policy.blocklist_threshold > 0 && facts.failures_of_worker >= policy.blocklist_threshold;
-    if facts.others_left <= 0 {
+    let for_good = facts.workers_failed >= policy.fail_after.max(1);
+    // A task that everybody has failed often enough is at fault itself, and the others of its job go on. Only where its
+    // last worker is blocked just now, or it would wait for another that does not exist, nobody is left for the rest.
+    if facts.others_left <= 0 && (block || !for_good) {
         return FailureOutcome { block, retry_failed: false, task: TaskStatus::Failed, fail_job: true };
     }
-    let task = if facts.workers_failed >= policy.fail_after.max(1) {
+    let task = if for_good {
         TaskStatus::Failed
     } else if facts.job == JobStatus::PauseRequested {
         TaskStatus::Paused
@@ -71,6 +74,8 @@ mod tests {
             ((1, 1, 1, JobStatus::Active), (false, false, T::SoftFailed, false)),
             ((1, 1, 0, JobStatus::Active), (false, false, T::Failed, true)),
             ((3, 1, 2, JobStatus::Active), (false, false, T::Failed, false)),
+            ((3, 1, 0, JobStatus::Active), (false, false, T::Failed, false)),
+            ((3, 3, 2, JobStatus::Active), (true, true, T::Failed, false)),
             ((1, 2, 2, JobStatus::Active), (false, false, T::SoftFailed, false)),
             ((1, 3, 2, JobStatus::Active), (true, true, T::SoftFailed, false)),
             ((1, 4, 2, JobStatus::Active), (true, true, T::SoftFailed, false)),
@@ -96,5 +101,7 @@ mod tests {
         };
         let got = on_failure(facts, policy);
         assert_eq!((got.block, got.task, got.fail_job), (false, T::Failed, false));
+        let alone = on_failure(FailureFacts { others_left: 0, ..facts }, policy);
+        assert_eq!((alone.task, alone.fail_job), (T::Failed, false), "the other tasks go on");
     }
 }

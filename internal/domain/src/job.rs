@@ -389,7 +389,7 @@ fn on_task_end(job: JobState, task: TaskStatus) -> Vec<Step> {
     }
     let can_go_on = counts.active > 0 || job.runnable > 0 || counts.paused > 0;
     if !can_go_on {
-        let end = if task != TaskStatus::Canceled && counts.failed > 0 { J::Failed } else { J::Canceled };
+        let end = if counts.failed > 0 { J::Failed } else { J::Canceled };
         return enter_end(job, end);
     }
     if job.status == J::Queued && task != TaskStatus::Canceled {

@@ -139,6 +139,7 @@ fn a_task_change_moves_its_job() {
         (J::Queued, T::Failed, &[(T::Failed, 1), (T::Queued, 99)], &[J::Active]),
         (J::Active, T::Canceled, &[(T::Canceled, 1), (T::Queued, 1)], &[]),
         (J::Active, T::Canceled, &[(T::Canceled, 1), (T::Completed, 5)], &[J::Canceled]),
+        (J::Active, T::Canceled, &[(T::Canceled, 1), (T::Completed, 18), (T::Failed, 1)], &[J::Failed]),
         (J::Queued, T::Canceled, &[(T::Canceled, 1), (T::Queued, 1)], &[]),
         // what is left has failed or was canceled: the job ends all the same
         (J::Active, T::Completed, &[(T::Completed, 19), (T::Failed, 1)], &[J::Failed]),

@@ -73,10 +73,14 @@ pub struct Command {
     pub total_step_count: i64,
 }
 
-/// Steps of a task: each command counts at least one.
+/// Most steps that a task counts, so that those of the largest job add up to a number.
+pub const MAX_STEPS: i64 = 1_000_000_000;
+
+/// Steps of a task: each command counts at least one, and all of them together at most [`MAX_STEPS`].
 #[must_use]
 pub fn steps_total(commands: &[Command]) -> i64 {
-    commands.iter().map(|command| command.total_step_count.max(1)).sum()
+    let steps = commands.iter().map(|command| command.total_step_count.clamp(1, MAX_STEPS));
+    steps.fold(0_i64, i64::saturating_add).min(MAX_STEPS)
 }
 
 /// Names a worker where a task refers to it.

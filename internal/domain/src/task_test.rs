@@ -174,4 +174,5 @@ fn a_command_counts_at_least_one_step() {
     };
     assert_eq!(steps_total(&[]), 0);
     assert_eq!(steps_total(&[command(0), command(3), command(-2)]), 5);
+    assert_eq!(steps_total(&[command(i64::MAX), command(i64::MAX)]), MAX_STEPS);
 }

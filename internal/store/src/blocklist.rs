@@ -89,7 +89,7 @@ pub async fn others_left(
     failed: i64,
 ) -> Result<OthersLeft, Error> {
     let sql = "SELECT COUNT(*) AS n, COUNT(w.disabled_at) AS disabled FROM workers w WHERE w.deleted_at IS NULL AND w.id <> $1 AND \
-               ',' || w.task_types || ',' LIKE '%,' || $2 || ',%' \
+               REPLACE(',' || w.task_types || ',', ',' || $2 || ',', '') <> ',' || w.task_types || ',' \
                AND NOT EXISTS (SELECT 1 FROM job_blocks b WHERE b.job_id = $3 AND b.worker_id = w.id AND b.task_type = $2) \
                AND NOT EXISTS (SELECT 1 FROM task_failures f WHERE f.task_id = $4 AND f.worker_id = w.id) \
                AND (NOT EXISTS (SELECT 1 FROM jobs j WHERE j.id = $3 AND j.worker_tag_id IS NOT NULL) \
@@ -101,15 +101,18 @@ pub async fn others_left(
     Ok(OthersLeft { workers: row.get("n")?, disabled: row.get("disabled")? })
 }
 
+// Whether a worker supports a type is told by what is left of its types without it: names are compared as they are, and
+// both databases know how. With LIKE, `my_type` would be supported by whoever has `my-type`.
+
 /// A condition that no worker is left for tasks of a type in a job `j`: they do not exist, do not support the type
 /// (`$type`), lack the job's tag, are blocked, or meet what `$unless` adds about worker `w`.
 macro_rules! nobody_left {
     ($type:literal, $unless:literal) => {
         concat!(
             "NOT EXISTS (SELECT 1 FROM workers w WHERE w.deleted_at IS NULL AND ",
-            "',' || w.task_types || ',' LIKE '%,' || ",
+            "REPLACE(',' || w.task_types || ',', ',' || ",
             $type,
-            " || ',%' AND NOT EXISTS (SELECT 1 FROM job_blocks x WHERE x.job_id = j.id AND x.worker_id = w.id AND ",
+            " || ',', '') <> ',' || w.task_types || ',' AND NOT EXISTS (SELECT 1 FROM job_blocks x WHERE x.job_id = j.id AND x.worker_id = w.id AND ",
             "x.task_type = ",
             $type,
             ") AND (j.worker_tag_id IS NULL OR EXISTS (SELECT 1 FROM worker_tag_membership m WHERE m.worker_tag_id ",

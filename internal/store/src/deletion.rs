@@ -14,25 +14,53 @@ use crate::{Db, Store, Tx, jobs};
 /// Jobs that are taken up in one go.
 const BATCH: i64 = 100;
 
-/// Jobs that are marked, the oldest request first.
-///
-/// # Errors
-/// When the database cannot be read.
-pub async fn marked(db: &impl Db) -> Result<Vec<JobId>, Error> {
-    // Also those whose rows are half gone already, when something was in the way of the rest.
-    let sql = "SELECT uuid FROM jobs WHERE delete_requested_at IS NOT NULL ORDER BY delete_requested_at, id LIMIT $1";
-    let rows = query_all(db, sql, vec![BATCH.into()]).await?;
-    rows.iter().map(|row| row.get("uuid").map(JobId)).collect()
+/// A job that was marked for deletion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Marked {
+    /// The job.
+    pub id: JobId,
+    /// Its database key.
+    pub seq: i64,
+    /// When its deletion was requested, in microseconds since 1970.
+    pub requested: i64,
 }
 
-/// Jobs that were last changed at or before a moment, oldest first.
+/// Jobs that are marked, the oldest request first, at most a hundred, after the one of this request and key.
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn unchanged_since(db: &impl Db, moment: DateTime<Utc>) -> Result<Vec<JobId>, Error> {
-    let sql = "SELECT uuid FROM jobs WHERE updated_at <= $1 AND status <> 'under-construction' ORDER BY id";
-    let rows = query_all(db, sql, vec![micros(moment)]).await?;
-    rows.iter().map(|row| row.get("uuid").map(JobId)).collect()
+pub async fn marked(db: &impl Db, after: Option<(i64, i64)>) -> Result<Vec<Marked>, Error> {
+    // Also those whose rows are half gone already, when something was in the way of the rest.
+    let sql = "SELECT uuid, id, delete_requested_at FROM jobs WHERE delete_requested_at IS NOT NULL \
+               AND (delete_requested_at, id) > ($2, $3) ORDER BY delete_requested_at, id LIMIT $1";
+    let (requested, seq) = after.unwrap_or((i64::MIN, i64::MIN));
+    let rows = query_all(db, sql, vec![BATCH.into(), requested.into(), seq.into()]).await?;
+    let marked = |row: &crate::db::Row| {
+        Ok(Marked {
+            id: JobId(row.get("uuid")?),
+            seq: row.get("id")?,
+            requested: row.get("delete_requested_at")?,
+        })
+    };
+    rows.iter().map(marked).collect()
+}
+
+/// Jobs that were last changed at or before a moment, in the order of their database keys, which come with them: at most
+/// `limit` of those after a key.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn unchanged_since(
+    db: &impl Db,
+    moment: DateTime<Utc>,
+    after: Option<i64>,
+    limit: i64,
+) -> Result<Vec<(i64, JobId)>, Error> {
+    let sql = "SELECT id, uuid FROM jobs WHERE updated_at <= $1 AND status <> 'under-construction' AND id > $2 \
+               ORDER BY id LIMIT $3";
+    let values = vec![micros(moment), after.unwrap_or(i64::MIN).into(), limit.into()];
+    let rows = query_all(db, sql, values).await?;
+    rows.iter().map(|row| Ok((row.get("id")?, JobId(row.get("uuid")?)))).collect()
 }
 
 /// Erases a job and everything that belongs to it from the database, and announces that it is gone. False when it was

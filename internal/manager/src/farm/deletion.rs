@@ -12,6 +12,9 @@ use super::Farm;
 use super::changes::{announce_job, apply_steps};
 use crate::error::{Error, Result};
 
+/// Jobs that are marked in one go, with others' work before and after.
+const SLICE: i64 = 50;
+
 impl Farm {
     /// Marks a job for deletion; a job that has not ended is canceled first.
     ///
@@ -31,23 +34,33 @@ impl Farm {
     /// When the database cannot be used.
     pub async fn delete_jobs_unchanged_since(&self, moment: DateTime<Utc>) -> Result<usize> {
         let now = self.now();
-        let moment = match moment.trunc_subsecs(0) {
-            whole if whole == moment => whole,
-            whole => whole + TimeDelta::seconds(1),
+        let whole = moment.trunc_subsecs(0);
+        // The last second that there is has none after it.
+        let moment = if whole == moment {
+            whole
+        } else {
+            whole.checked_add_signed(TimeDelta::seconds(1)).unwrap_or(moment)
         };
-        let marked = self
-            .store
-            .write::<_, _, Error>(move |tx| {
-                Box::pin(async move {
-                    let ids = deletion::unchanged_since(tx, moment).await?;
-                    for id in &ids {
-                        mark(tx, *id, now).await?;
-                    }
-                    Ok(ids.len())
+        let mut marked = 0;
+        let mut last = None;
+        loop {
+            let slice = self
+                .store
+                .write_low::<_, _, Error>(move |tx| {
+                    Box::pin(async move {
+                        let slice = deletion::unchanged_since(tx, moment, last, SLICE).await?;
+                        for (_, id) in &slice {
+                            mark(tx, *id, now).await?;
+                        }
+                        Ok(slice)
+                    })
                 })
-            })
-            .await?;
-        self.deletions.notify_one();
+                .await?;
+            let Some((seq, _)) = slice.last() else { break };
+            last = Some(*seq);
+            marked += slice.len();
+            self.deletions.notify_one();
+        }
         Ok(marked)
     }
 
@@ -58,15 +71,21 @@ impl Farm {
     /// When the database cannot be read.
     pub async fn erase_marked_jobs(&self) -> Result<usize> {
         let mut erased = 0;
-        for id in deletion::marked(self.store.read()).await? {
-            match self.erase_job(id).await {
-                Ok(()) => erased += 1,
-                Err(error) => {
-                    tracing::error!(job.id = %id, %error, "cannot erase the job; trying again later")
+        let mut last = None;
+        loop {
+            // Those that cannot be erased are not in the way of the others.
+            let marked = deletion::marked(self.store.read(), last).await?;
+            let Some(end) = marked.last() else { return Ok(erased) };
+            last = Some((end.requested, end.seq));
+            for id in marked.iter().map(|marked| marked.id) {
+                match self.erase_job(id).await {
+                    Ok(()) => erased += 1,
+                    Err(error) => {
+                        tracing::error!(job.id = %id, %error, "cannot erase the job; trying again later")
+                    }
                 }
             }
         }
-        Ok(erased)
     }
 
     async fn erase_job(&self, id: JobId) -> Result<()> {
@@ -77,8 +96,10 @@ impl Farm {
         // A worker may have written to a log until the job could no longer be found; one that is still at it sees that
         // the number has changed.
         self.erasures.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-        let removed = self.logs.remove_job(id.0).await;
-        removed.map_err(Error::io(format!("cannot remove what was written meanwhile for job {id}")))?;
+        if let Err(error) = self.logs.remove_job(id.0).await {
+            // Nothing tells later that there was such a job.
+            tracing::error!(job.id = %id, %error, "cannot remove what was written while the job was erased; remove its folder");
+        }
         if erased {
             tracing::info!(job.id = %id, "job erased");
         }

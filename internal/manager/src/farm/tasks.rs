@@ -240,9 +240,10 @@ pub(super) async fn fail_task(
             continue;
         }
         let reason = format!("worker {name} was blocked from {} tasks of this job", task.task_type);
-        other.activity = format!("Queued again: {reason}");
-        lines.extend(change_task(tx, job, &mut other, TaskStatus::Queued, &reason, now).await?);
-        lines.push(LogLine { job: other.job_id, task: other.id, text: format!("queued again: {reason}") });
+        let to = flamenco_domain::task::on_give_back(job.status);
+        other.activity = format!("Became {to} again: {reason}");
+        lines.extend(change_task(tx, job, &mut other, to, &reason, now).await?);
+        lines.push(LogLine { job: other.job_id, task: other.id, text: format!("{to} again: {reason}") });
     }
     if outcome.fail_job && job.status != JobStatus::Failed {
         let steps = enter(JobState::from(&*job), JobStatus::Failed);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::farm::Farm;
@@ -19,12 +20,31 @@ fn pace(shortest: Option<Duration>) -> Option<(Duration, Duration)> {
 }
 
 pub(super) async fn run(farm: Farm, cancel: CancellationToken) {
-    let options = &farm.live().options;
-    let shortest = [options.worker_timeout, options.task_timeout].into_iter().flatten().min();
-    let Some((grace, interval)) = pace(shortest) else { return };
-    let mut wait = grace;
-    while cancel.run_until_cancelled(tokio::time::sleep(wait)).await.is_some() {
-        wait = interval;
+    let started = Instant::now();
+    let mut changes = farm.changes();
+    let mut looked = None;
+    loop {
+        let shortest = {
+            let options = &changes.borrow_and_update().options;
+            [options.worker_timeout, options.task_timeout].into_iter().flatten().min()
+        };
+        let next = pace(shortest).map(|(grace, interval)| match looked {
+            Some(last) => last + interval,
+            None => started + grace,
+        });
+        let due = async {
+            match next {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = cancel.cancelled() => return,
+            // Shorter ones take effect at once, and so do the first ones.
+            Ok(()) = changes.changed() => continue,
+            () = due => {}
+        }
+        looked = Some(Instant::now());
         match farm.time_out().await {
             Ok(found) if found.workers + found.tasks > 0 => {
                 tracing::info!(workers = found.workers, tasks = found.tasks, "timed out");

@@ -11,6 +11,8 @@ use crate::{UNKNOWN, eventually, tasks};
 on_each_database!(
     a_deleted_job_is_gone_with_its_files,
     many_jobs_are_deleted_by_age,
+    more_jobs_are_deleted_than_go_in_one_slice,
+    jobs_that_cannot_be_erased_are_not_in_the_way,
     deletions_that_are_refused,
     logs_that_are_written_while_a_job_is_erased_go_with_it,
     a_job_that_is_deleted_twice_is_announced_once,
@@ -88,6 +90,41 @@ async fn many_jobs_are_deleted_by_age(farm: Builder) {
         is_gone(&farm, job).await;
     }
     assert_eq!(farm.job_status(&young).await, "queued");
+    farm.stop().await;
+}
+
+async fn more_jobs_are_deleted_than_go_in_one_slice(farm: Builder) {
+    let farm = farm.start().await;
+    for number in 0..120 {
+        farm.submit(&format!("job {number}"), tasks(1)).await;
+    }
+    // The last moment that there is, which has no second after it.
+    let body = json!({ "last_updated_max": "+262142-12-31T23:59:59.5Z" });
+    farm.request(Method::DELETE, "/api/v3/jobs/mass-delete").json(&body).send().await.no_content();
+    eventually("all jobs are erased", Duration::from_secs(20), async || {
+        farm.get("/api/v3/jobs").await.expect(200).json()["jobs"] == json!([])
+    })
+    .await;
+    farm.stop().await;
+}
+
+/// A hundred are looked at together; more than these have a file where their folder should be.
+async fn jobs_that_cannot_be_erased_are_not_in_the_way(farm: Builder) {
+    let farm = farm.start().await;
+    let mut stuck = Vec::new();
+    for number in 0..101 {
+        let job = farm.submit(&format!("stuck {number}"), tasks(1)).await;
+        let folder = farm.local_storage().join(format!("job-{}", &job[..4]));
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join(&job), "in the way").unwrap();
+        stuck.push(job);
+    }
+    let free = farm.submit("free", tasks(1)).await;
+    for job in stuck.iter().chain([&free]) {
+        farm.delete(&format!("/api/v3/jobs/{job}")).await.no_content();
+    }
+    is_gone(&farm, &free).await;
+    assert_eq!(farm.job_status(&stuck[0]).await, "canceled", "it waits for its files to go");
     farm.stop().await;
 }
 

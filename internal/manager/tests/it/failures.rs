@@ -13,6 +13,9 @@ on_each_database!(
     requeueing_the_job_clears_the_blocklist,
     a_job_fails_when_nobody_is_left,
     workers_that_cannot_run_it_do_not_count,
+    a_frame_that_fails_everywhere_fails_alone,
+    a_type_that_looks_like_another_is_not_that,
+    a_pausing_job_keeps_what_a_blocked_worker_gives_back,
     a_blocked_worker_s_failures_go_to_others,
     a_job_fails_when_the_last_candidate_goes,
     a_job_whose_type_is_blocked_for_all_who_are_left_fails,
@@ -144,6 +147,53 @@ async fn a_job_fails_when_nobody_is_left(farm: Builder) {
     assert_eq!(farm.task_statuses(&job).await, format!("failed{}", " canceled".repeat(29)));
     let activity = farm.job(&job).await["activity"].to_string();
     assert!(activity.contains("blender"), "names the task type: {activity}");
+    farm.stop().await;
+}
+
+async fn a_frame_that_fails_everywhere_fails_alone(farm: Builder) {
+    let farm = farm.start().await;
+    let job = farm.submit("job", tasks(30)).await;
+    let workers = [farm.worker("w1").await, farm.worker("w2").await, farm.worker("w3").await];
+    let mut broken = None;
+    for worker in &workers {
+        let task = worker.take().await;
+        assert_eq!(*broken.get_or_insert(task.uuid), task.uuid, "every worker tries the first one");
+        worker.fail(&task).await;
+    }
+    assert_eq!(farm.task_statuses(&job).await, format!("failed{}", " queued".repeat(29)));
+    assert_eq!(farm.job_status(&job).await, "active", "only that task is at fault");
+    workers[0].complete(&workers[0].take().await).await;
+    farm.stop().await;
+}
+
+async fn a_type_that_looks_like_another_is_not_that(farm: Builder) {
+    let farm = farm.start().await;
+    let [plain, other] = [("plain", "my_type"), ("other", "my-type")];
+    let plain = FakeWorker::register(&farm, plain.0, &[plain.1]).await;
+    let other = FakeWorker::register(&farm, other.0, &[other.1]).await;
+    for worker in [&plain, &other] {
+        worker.wake_up().await;
+    }
+    let mut plan = tasks(30);
+    for task in plan.as_array_mut().unwrap() {
+        task["type"] = json!("my_type");
+    }
+    let job = farm.submit("job", plan).await;
+    plain.fail(&plain.take().await).await;
+    assert_eq!(farm.job_status(&job).await, "failed", "the other worker could never do it");
+    farm.stop().await;
+}
+
+async fn a_pausing_job_keeps_what_a_blocked_worker_gives_back(farm: Builder) {
+    let farm = farm.with_yaml("blocklist_threshold: 2\ntask_fail_after_softfail_count: 1").start().await;
+    let job = farm.submit("job", tasks(40)).await;
+    let [bad, _good] = [farm.worker("bad").await, farm.worker("good").await];
+    bad.fail(&bad.take().await).await;
+    let second = bad.take().await;
+    farm.set_job_status(&job, "pause-requested").await.no_content();
+    bad.fail(&second).await;
+    assert_eq!(farm.task_statuses(&job).await, format!("paused failed{}", " paused".repeat(38)));
+    assert_eq!(farm.job_status(&job).await, "paused");
     farm.stop().await;
 }
 

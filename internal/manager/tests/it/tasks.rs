@@ -14,6 +14,7 @@ on_each_database!(
     a_worker_that_will_not_go_on_gives_its_task_back,
     a_report_is_applied_in_all_its_parts,
     steps_are_kept_within_bounds,
+    more_steps_than_there_are_numbers,
     the_same_report_again_changes_nothing,
     reports_that_a_worker_may_not_make,
     a_task_that_was_given_to_another_worker_is_no_longer_ours,
@@ -58,6 +59,22 @@ async fn a_report_is_applied_in_all_its_parts(farm: Builder) {
     worker.complete(&task).await;
     assert_eq!(farm.task(&id).await["steps_completed"], 5);
     assert_eq!(farm.job(&job).await["steps_completed"], 5);
+    farm.stop().await;
+}
+
+async fn more_steps_than_there_are_numbers(farm: Builder) {
+    let farm = farm.start().await;
+    let command = json!({ "name": "c", "steps": 1e300 });
+    let job = farm.submit("job", json!([{ "name": "t", "commands": [command, command] }])).await;
+    let worker = farm.worker("w").await;
+    let task = worker.take().await;
+    let update = TaskUpdate { steps_completed: Some(7), ..TaskUpdate::default() };
+    assert_eq!(worker.report(task.uuid, &update).await, 204);
+    assert_eq!(farm.job(&job).await["steps_completed"], 7);
+    worker.complete(&task).await;
+    assert_eq!(farm.job_status(&job).await, "completed");
+    farm.set_job_status(&job, "requeueing").await.no_content();
+    assert_eq!(farm.job(&job).await["steps_completed"], 0);
     farm.stop().await;
 }
 

@@ -13,7 +13,8 @@ use crate::{eventually, tasks};
 
 on_each_database!(
     another_worker_completes_what_a_vanished_one_had,
-    a_task_that_nobody_hears_of_goes_to_another_worker
+    a_task_that_nobody_hears_of_goes_to_another_worker,
+    a_timeout_that_is_set_later_counts_at_once
 );
 
 /// Longer than the first look and the one after it.
@@ -91,5 +92,21 @@ async fn a_task_that_nobody_hears_of_goes_to_another_worker(farm: Builder) {
     assert_eq!(again.uuid, task.uuid);
     other.complete(&again).await;
     assert_eq!(farm.job_status(&job).await, "completed");
+    farm.stop().await;
+}
+
+async fn a_timeout_that_is_set_later_counts_at_once(farm: Builder) {
+    let farm = farm.with_yaml("worker_timeout: 0s\ntask_timeout: 0s").start().await;
+    let vanished = farm.worker("vanished").await;
+    farm.clock().advance(TimeDelta::seconds(60));
+    let file = "/api/v3/configuration/file";
+    let mut settings = farm.get(file).await.expect(200).json();
+    for timeout in ["worker_timeout", "task_timeout"] {
+        settings[timeout] = json!("4h");
+        farm.put(file, &settings).await.no_content();
+    }
+    settings["worker_timeout"] = json!("1s");
+    farm.put(file, &settings).await.no_content();
+    eventually("the worker is in error", PATIENCE, async || status(&farm, &vanished).await == "error").await;
     farm.stop().await;
 }

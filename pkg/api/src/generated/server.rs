@@ -157,7 +157,7 @@ pub trait MetaApi: Backend {
     ///
     /// Replace the configuration.
     ///
-    /// Checks the whole configuration and writes it to the configuration file, by way of a temporary file. Every problem found is named in the 400 answer, and nothing is written then. A masked password that comes back unchanged keeps its value. The manager's name, the failure thresholds and the variables take effect at once; the other settings at the next start.
+    /// Checks the whole configuration and writes it to the configuration file, by way of a temporary file. Every problem found is named in the 400 answer, and nothing is written then. A masked password that comes back unchanged keeps its value. The manager's name, the failure thresholds, the timeouts, the variables, the tokens and the MQTT broker take effect at once; the other settings at the next start.
     fn update_configuration_file(
         &self,
         caller: Self::Caller,

@@ -150,7 +150,7 @@ export interface paths {
         get: operations["getConfigurationFile"];
         /**
          * Replace the configuration.
-         * @description Checks the whole configuration and writes it to the configuration file, by way of a temporary file. Every problem found is named in the 400 answer, and nothing is written then. A masked password that comes back unchanged keeps its value. The manager's name, the failure thresholds and the variables take effect at once; the other settings at the next start.
+         * @description Checks the whole configuration and writes it to the configuration file, by way of a temporary file. Every problem found is named in the 400 answer, and nothing is written then. A masked password that comes back unchanged keeps its value. The manager's name, the failure thresholds, the timeouts, the variables, the tokens and the MQTT broker take effect at once; the other settings at the next start.
          */
         put: operations["updateConfigurationFile"];
         post?: never;
