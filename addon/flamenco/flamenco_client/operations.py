@@ -1006,6 +1006,7 @@ class Operations(Transport):
         type: list[str] | None = None,
         name: str | None = None,
         tag: list[str] | None = None,
+        worker: list[str] | None = None,
         created_since: datetime | None = None,
         created_before: datetime | None = None,
         updated_since: datetime | None = None,
@@ -1032,6 +1033,7 @@ class Operations(Transport):
         call.query("type", type, ListOf(wire.TEXT))
         call.query("name", name, wire.TEXT)
         call.query("tag", tag, ListOf(wire.TEXT))
+        call.query("worker", worker, ListOf(wire.TEXT))
         call.query("created_since", created_since, wire.TIME)
         call.query("created_before", created_before, wire.TIME)
         call.query("updated_since", updated_since, wire.TIME)
@@ -1605,6 +1607,7 @@ class Operations(Transport):
         task_type: list[str] | None = None,
         name: str | None = None,
         worker: list[str] | None = None,
+        tag: list[str] | None = None,
         updated_since: datetime | None = None,
         updated_before: datetime | None = None,
         timeout: float | None = None,
@@ -1626,6 +1629,7 @@ class Operations(Transport):
         call.query("task_type", task_type, ListOf(wire.TEXT))
         call.query("name", name, wire.TEXT)
         call.query("worker", worker, ListOf(wire.TEXT))
+        call.query("tag", tag, ListOf(wire.TEXT))
         call.query("updated_since", updated_since, wire.TIME)
         call.query("updated_before", updated_before, wire.TIME)
         answer: FarmTasks = self._send(call, {200: Of(FarmTasks)}, timeout)

@@ -1700,6 +1700,11 @@ impl Client {
                 call.query("tag", &item.to_string());
             }
         }
+        if let Some(value) = &query.worker {
+            for item in value {
+                call.query("worker", &item.to_string());
+            }
+        }
         if let Some(value) = &query.created_since {
             call.query(
                 "created_since",
@@ -2729,6 +2734,11 @@ impl Client {
         if let Some(value) = &query.worker {
             for item in value {
                 call.query("worker", &item.to_string());
+            }
+        }
+        if let Some(value) = &query.tag {
+            for item in value {
+                call.query("tag", &item.to_string());
             }
         }
         if let Some(value) = &query.updated_since {

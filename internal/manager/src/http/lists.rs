@@ -112,6 +112,7 @@ pub(super) fn jobs(query: FetchJobsQuery) -> Result<(JobFilter, Order<JobSort>),
         types: texts("type", query.type_)?,
         name: text("name", query.name.unwrap_or_default())?,
         tags: ids(query.tag),
+        workers: ids(query.worker),
         created: Span { since: query.created_since, before: query.created_before },
         updated: Span { since: query.updated_since, before: query.updated_before },
     };
@@ -143,6 +144,7 @@ fn task_filter(
         types: texts("task_type", task_types)?,
         name: text("name", name.unwrap_or_default())?,
         workers: ids(workers),
+        tags: Vec::new(),
         updated,
     })
 }
@@ -171,6 +173,7 @@ const FARM_TASKS: i64 = 100;
 pub(super) fn farm_tasks(query: FetchTasksQuery) -> Result<(TaskFilter, Order<LastChange>), Problem> {
     let updated = Span { since: query.updated_since, before: query.updated_before };
     let filter = task_filter(query.status, query.task_type, query.name, query.worker, updated)?;
+    let filter = TaskFilter { tags: ids(query.tag), ..filter };
     let (order, limit) = (Some(types::SortOrder::Desc), query.limit.or(Some(FARM_TASKS)));
     Ok((filter, Order::read((LastChange, "updated".to_owned()), order, query.cursor, limit)?))
 }

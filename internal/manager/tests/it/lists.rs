@@ -115,6 +115,8 @@ async fn parameters_select_and_sort(farm: Builder) {
         ("jobs?name=%25".to_owned(), vec!["shot 20%"]),
         ("jobs?name=_".to_owned(), vec![]),
         (format!("jobs?tag={tag}"), vec!["Shot 3"]),
+        (format!("jobs?worker={worker}"), vec!["shot 20%"]),
+        (format!("jobs?worker={}", crate::UNKNOWN), vec![]),
         ("jobs?status=active".to_owned(), vec!["shot 20%"]),
         ("jobs?status=active,queued&sort=status".to_owned(), vec!["shot 20%", "Shot 3"]),
         ("jobs?status=active&status=queued&sort=status".to_owned(), vec!["shot 20%", "Shot 3"]),
@@ -238,7 +240,13 @@ async fn tasks_of_all_jobs(farm: Builder) {
     assert_eq!(page, named(&all[..2]));
     let (page, _, end) = list(&format!("limit=2&cursor={}", cursor.unwrap())).await;
     assert_eq!((page, end), (named(&all[2..]), None));
-    for bad in ["status=done", "limit=0", "limit=1001", "worker=x", "cursor=x", "updated_since=now"] {
+    let tag = farm.post("/api/v3/worker-mgt/tags", &json!({ "name": "gpu" })).await.expect(200).json();
+    let mut tagged = TestManager::submission("third", &tasks(1));
+    tagged["worker_tag"] = tag["id"].clone();
+    farm.submit_as(tagged).await;
+    assert_eq!(list(&format!("tag={}", tag["id"].as_str().unwrap())).await.0, named(&[("third", "task-1")]));
+    for bad in ["status=done", "limit=0", "limit=1001", "worker=x", "tag=x", "cursor=x", "updated_since=now"]
+    {
         let message = farm.get(&format!("/api/v3/tasks?{bad}")).await.problem(400);
         assert!(message.contains(bad.split_once('=').unwrap().0), "{message}");
     }

@@ -36,6 +36,11 @@ fn select(db: &Reader, filter: &JobFilter) -> Select {
     select.one_of("j.job_type", filter.types.iter().map(String::as_str));
     select.contains("j.name", &filter.name);
     select.one_of("g.uuid", filter.tags.iter().map(|tag| tag.0));
+    select.one_of_those(
+        "j.id",
+        "SELECT t.job_id FROM tasks t JOIN workers w ON w.id = t.worker_id WHERE w.uuid",
+        filter.workers.iter().map(|worker| worker.0),
+    );
     select.within("j.created_at", filter.created);
     select.within("j.updated_at", filter.updated);
     select

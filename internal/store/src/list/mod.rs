@@ -171,6 +171,8 @@ pub struct JobFilter {
     pub name: String,
     /// Restricted to one of these tags.
     pub tags: Vec<TagId>,
+    /// With a task that is assigned to one of these workers, now or last.
+    pub workers: Vec<WorkerId>,
     /// Submitted then.
     pub created: Span,
     /// Changed last then.
@@ -188,6 +190,8 @@ pub struct TaskFilter {
     pub name: String,
     /// Assigned to one of these workers now or last.
     pub workers: Vec<WorkerId>,
+    /// Of a job that is restricted to one of these tags.
+    pub tags: Vec<TagId>,
     /// Changed last then.
     pub updated: Span,
 }

@@ -56,6 +56,20 @@ impl Select {
         }
     }
 
+    /// One of the keys that `select` finds, which ends with the column that is one of some values; any when there are no
+    /// values.
+    pub(super) fn one_of_those<V: Into<Value>>(
+        &mut self,
+        column: &str,
+        select: &str,
+        values: impl Iterator<Item = V>,
+    ) {
+        let places: Vec<String> = values.map(|value| self.bind(value)).collect();
+        if !places.is_empty() {
+            self.and(&format!("{column} IN ({select} IN ({}))", places.join(", ")));
+        }
+    }
+
     pub(super) fn contains(&mut self, column: &str, part: &str) {
         if !part.is_empty() {
             let place = format!("${}", self.values.len() + 1);

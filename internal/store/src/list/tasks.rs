@@ -76,6 +76,11 @@ fn restricted(mut select: Select, filter: &TaskFilter) -> Select {
     select.one_of("t.task_type", filter.types.iter().map(String::as_str));
     select.contains("t.name", &filter.name);
     select.one_of("w.uuid", filter.workers.iter().map(|worker| worker.0));
+    select.one_of_those(
+        "j.worker_tag_id",
+        "SELECT g.id FROM worker_tags g WHERE g.uuid",
+        filter.tags.iter().map(|tag| tag.0),
+    );
     select.within("t.updated_at", filter.updated);
     select
 }

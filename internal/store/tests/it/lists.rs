@@ -173,6 +173,7 @@ fn job_filter(tag_ids: &[TagId], random: &RandomJobFilter) -> JobFilter {
         types: types.iter().map(|&name| name.to_owned()).collect(),
         name: (*name).to_owned(),
         tags: tag_ids[..*tags].to_vec(),
+        workers: Vec::new(),
         created: *created,
         updated: *updated,
     }
@@ -406,6 +407,7 @@ proptest! {
                     types: types.iter().map(|&name| name.to_owned()).collect(),
                     name: (*name).to_owned(),
                     workers: nodes[..*workers].iter().map(|node| node.id).collect(),
+                    tags: Vec::new(),
                     updated: *updated,
                 };
                 let want = wanted_tasks(&all, &filter, paging);

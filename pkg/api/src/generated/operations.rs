@@ -2831,6 +2831,9 @@ pub struct FetchJobsQuery {
     /// Own addition. Only what has one of these worker tags.
     #[serde(rename = "tag", default, skip_serializing_if = "Option::is_none")]
     pub tag: Option<Vec<::uuid::Uuid>>,
+    /// Own addition. Only jobs with a task that is, or was last, assigned to one of these workers.
+    #[serde(rename = "worker", default, skip_serializing_if = "Option::is_none")]
+    pub worker: Option<Vec<::uuid::Uuid>>,
     /// Own addition. Only jobs that were submitted at this moment or later.
     #[serde(rename = "created_since", default, skip_serializing_if = "Option::is_none")]
     pub created_since: Option<::chrono::DateTime<::chrono::Utc>>,
@@ -4137,6 +4140,9 @@ pub struct FetchTasksQuery {
     /// Only tasks that are, or were last, assigned to one of these workers.
     #[serde(rename = "worker", default, skip_serializing_if = "Option::is_none")]
     pub worker: Option<Vec<::uuid::Uuid>>,
+    /// Only tasks of jobs that are restricted to one of these worker tags.
+    #[serde(rename = "tag", default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<Vec<::uuid::Uuid>>,
     /// Own addition. Only what changed last at this moment or later.
     #[serde(rename = "updated_since", default, skip_serializing_if = "Option::is_none")]
     pub updated_since: Option<::chrono::DateTime<::chrono::Utc>>,

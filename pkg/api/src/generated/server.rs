@@ -2184,6 +2184,7 @@ async fn fetch_jobs<B: JobsApi>(State(backend): State<B>, request: Request) -> R
                 type_: call.query_list("type", |text| parse::text(text, None, None))?,
                 name: call.query("name", |text| parse::text(text, None, Some(255u64)))?,
                 tag: call.query_list("tag", parse::uuid)?,
+                worker: call.query_list("worker", parse::uuid)?,
                 created_since: call.query("created_since", parse::time)?,
                 created_before: call.query("created_before", parse::time)?,
                 updated_since: call.query("updated_since", parse::time)?,
@@ -2756,6 +2757,7 @@ async fn fetch_tasks<B: JobsApi>(
                     .query_list("task_type", |text| parse::text(text, None, None))?,
                 name: call.query("name", |text| parse::text(text, None, Some(255u64)))?,
                 worker: call.query_list("worker", parse::uuid)?,
+                tag: call.query_list("tag", parse::uuid)?,
                 updated_since: call.query("updated_since", parse::time)?,
                 updated_before: call.query("updated_before", parse::time)?,
             };

@@ -6741,6 +6741,13 @@ export interface operations {
                  */
                 tag?: components["parameters"]["tags"];
                 /**
+                 * @description Own addition. Only jobs with a task that is, or was last, assigned to one of these workers.
+                 * @example [
+                 *       "7b9e4f0a-2f6d-4c0e-8f7a-0d5b6a1c9e33"
+                 *     ]
+                 */
+                worker?: string[];
+                /**
                  * @description Own addition. Only jobs that were submitted at this moment or later.
                  * @example 2026-02-01T00:00:00Z
                  */
@@ -8143,6 +8150,13 @@ export interface operations {
                  *     ]
                  */
                 worker?: string[];
+                /**
+                 * @description Only tasks of jobs that are restricted to one of these worker tags.
+                 * @example [
+                 *       "4d1f8a52-64c5-4b0e-9a0d-2f0c1a7c9e55"
+                 *     ]
+                 */
+                tag?: string[];
                 /**
                  * @description Own addition. Only what changed last at this moment or later.
                  * @example 2026-02-03T14:00:00Z
