@@ -58,6 +58,8 @@ const MOST_NAMED = 20;
 const SHORT = 1000;
 /** How much later than others a change may come to be stored, in milliseconds. */
 const MARGIN = 5000;
+/** So long after a page has opened it has time to read a long list once more, in milliseconds. */
+const SETTLED = 8000;
 
 const REASON = 'requested from web interface';
 
@@ -152,6 +154,7 @@ export const useJobs = defineStore('jobs', () => {
 
   // The first list is asked for before the subscription holds: it is the largest thing that a page waits for.
   let early: Promise<void> | undefined;
+  let settling: ReturnType<typeof setTimeout> | undefined;
   /** Asks for the list at once. What changes until {@link follow} is not told by events, and is read by that. */
   function readEarly(): void {
     early ??= reading.read();
@@ -160,6 +163,7 @@ export const useJobs = defineStore('jobs', () => {
   /** Brings the list up to date now that events come: with what changed since it was read, or else with all of it. */
   async function follow(): Promise<void> {
     const first = early;
+    clearTimeout(settling);
     // The second time, the connection was lost in between: then only all of it will do.
     early = undefined;
     if (!first) return reading.read();
@@ -168,6 +172,8 @@ export const useJobs = defineStore('jobs', () => {
     if (!reading.ready.value || reading.error.value || table.size <= SHORT) return reading.read();
     try {
       await readChanges();
+      // What was deleted in between is not among the changes. It is looked for when nobody waits for the page any more.
+      settling = setTimeout(() => void reading.read(), SETTLED);
     } catch {
       await reading.read();
     }
