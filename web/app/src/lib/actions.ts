@@ -35,6 +35,11 @@ export function mayJob(action: JobAction, status: JobStatus): boolean {
   return JOB_ACTIONS[action].from.includes(status);
 }
 
+/** Whether no worker will get a task of such a job unless somebody requeues it. */
+export function isOver(status: JobStatus): boolean {
+  return status === 'completed' || status === 'canceled';
+}
+
 const DELETABLE: readonly JobStatus[] = ['canceled', 'completed', 'failed', 'paused', 'queued'];
 
 export function mayDelete(status: JobStatus): boolean {
