@@ -6,6 +6,7 @@ import type { Job, JobStatus, JobTaskCounts, JobUpdate } from '@/api/types';
 import { JOB_ACTIONS, mayDelete, mayJob, undoOf, type JobAction } from '@/lib/actions';
 import { describeOutcome, runBulk } from '@/lib/bulk';
 import { RowTable, type GridRow } from '@/lib/grid/rowTable';
+import { quoted } from '@/lib/names';
 import { naturalKey } from '@/lib/naturalSort';
 import { statusLabel } from '@/lib/status';
 import { parseTime } from '@/lib/times';
@@ -195,7 +196,7 @@ export const useJobs = defineStore('jobs', () => {
     if (update.was_deleted) {
       interim.gone.add(update.id);
       table.remove(update.id);
-      if (known) notifications.note({ level: 'info', text: `Job "${known.name}" was deleted.` });
+      if (known) notifications.note({ level: 'info', text: `Job ${quoted(known.name)} was deleted.` });
       return;
     }
     const row = rowOf(update, update.name ?? known?.name ?? '');
@@ -230,10 +231,10 @@ export const useJobs = defineStore('jobs', () => {
   function announce(update: JobUpdate, name: string): void {
     const { previous_status: before, status } = update;
     if (!before || before === status) return;
-    const text = `Job "${name}": ${statusLabel(before).toLowerCase()} → ${statusLabel(status).toLowerCase()}.`;
+    const text = `Job ${quoted(name)}: ${statusLabel(before).toLowerCase()} → ${statusLabel(status).toLowerCase()}.`;
     const to = { name: 'job', params: { jobID: update.id } };
-    if (status === 'completed') notifications.show({ level: 'success', text: `Job "${name}" is complete.`, to });
-    else if (status === 'failed') notifications.show({ level: 'warning', text: `Job "${name}" has failed.`, to });
+    if (status === 'completed') notifications.show({ level: 'success', text: `Job ${quoted(name)} is complete.`, to });
+    else if (status === 'failed') notifications.show({ level: 'warning', text: `Job ${quoted(name)} has failed.`, to });
     else notifications.note({ level: 'info', text, to });
   }
 
@@ -295,7 +296,7 @@ export const useJobs = defineStore('jobs', () => {
       await take(api.POST('/api/v3/jobs/{job_id}/settag', { params: { path: { job_id: id } }, body: tag ? { id: tag.id } : {} }));
       table.patch(id, { tag: tag?.id ?? '' });
     });
-    const done = tag ? `Only workers with the tag "${tag.name}" now take` : 'Every worker may now take';
+    const done = tag ? `Only workers with the tag ${quoted(tag.name)} now take` : 'Every worker may now take';
     notifications.show(describeOutcome(outcome, 'job', (subject) => `${done} ${subject}`));
   }
 

@@ -5,6 +5,7 @@ import { api, take, takeBody } from '@/api/client';
 import type { TagUpdate, WorkerTag, WorkerUpdate } from '@/api/types';
 import { isOver } from '@/lib/actions';
 import { describeOutcome, runBulk } from '@/lib/bulk';
+import { quoted } from '@/lib/names';
 import { compareKeys, naturalKey } from '@/lib/naturalSort';
 import { useJobs } from './jobs';
 import { useNotifications } from './notifications';
@@ -118,7 +119,7 @@ export const useTags = defineStore('tags', () => {
       ofWorker.value = new Map(ofWorker.value).set(id, ids);
     });
     tellWorkers();
-    const done = has ? `Gave the tag "${tag.name}" to` : `Took the tag "${tag.name}" from`;
+    const done = has ? `Gave the tag ${quoted(tag.name)} to` : `Took the tag ${quoted(tag.name)} from`;
     notifications.show(describeOutcome(outcome, 'worker', (subject) => `${done} ${subject}`));
   }
 
