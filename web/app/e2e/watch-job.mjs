@@ -41,7 +41,9 @@ test('without jobs, the page says how to get one', async () => {
   assert.equal(await jobCount(origin), 0, 'this test needs a manager without jobs');
   await visit(page, `${origin}/app/jobs`);
   await page.getByRole('heading', { name: 'No jobs yet' }).waitFor();
-  assert.match(await page.locator('pre').innerText(), new RegExp(`curl ${origin}/api/v3/jobs`));
+  assert.equal(await page.getByLabel('Address of this manager').innerText(), `${origin}/`);
+  assert.equal(await page.getByRole('link', { name: 'Get the Blender add-on' }).getAttribute('href'), '/flamenco-addon.zip');
+  assert.match(await page.getByLabel('Command that submits a test job').innerText(), new RegExp(`curl ${origin}/api/v3/jobs`));
   await page.locator('[data-feed=connected]').waitFor({ state: 'attached' });
   await picture(page, artifacts, '1-no-jobs');
   // Gone after a reload; so its presence proves that there was none.
@@ -90,6 +92,8 @@ test('a finished task shows its log', async () => {
   await page.getByRole('log').waitFor();
   await until('the log has lines', async () => (await page.getByRole('log').innerText()).trim() !== '');
   await picture(page, artifacts, '4-job-page');
+  const detail = page.getByRole('region', { name: /^Task / });
+  for (const field of ['Priority', 'Created', 'Updated']) await detail.getByText(field, { exact: true }).waitFor();
   for (const tab of ['Settings', 'Details']) {
     await page.getByRole('navigation', { name: 'Parts of the job' }).getByRole('link', { name: tab, exact: true }).click();
     await page.getByRole('region', { name: tab, exact: true }).getByText(tab === 'Settings' ? /./ : job.id).first().waitFor();
@@ -166,7 +170,23 @@ test('the workers page shows who works', async () => {
   await picture(page, artifacts, '8-workers');
 });
 
+test('the last image has its job, its frame and its worker beside it', async () => {
+  await visit(page, `${origin}/app/last-rendered`);
+  const figure = page.getByRole('figure');
+  // Without Blender, nothing was rendered.
+  if (!process.env.FLAMENCO_JOB) return page.getByRole('heading', { name: 'Nothing rendered yet' }).waitFor();
+  await figure.getByRole('link', { name: job.name, exact: true }).waitFor();
+  await figure.getByRole('link', { name: 'Frame 6 of 6' }).click();
+  await page.waitForURL(`${origin}/app/jobs/${job.id}/frames/6`);
+});
+
 test('addresses that lead nowhere say so', async () => {
+  await visit(page, `${origin}/app/jobs/${job.id}/6a7b5c0e-2f4d-4f43-9d0a-0c2f1f6f7b11`);
+  await page.getByRole('heading', { name: 'There is no such task' }).waitFor();
+  assert.match(page.url(), /6a7b5c0e/, 'the address stays, so that it can be looked at');
+  // The tasks beside it are still there to go on with.
+  await page.getByRole('grid', { name: 'Tasks' }).locator('[data-index="0"]').click();
+  await page.getByRole('log').waitFor();
   await visit(page, `${origin}/app/no/such/page`);
   await page.getByRole('heading', { name: 'There is no such page' }).waitFor();
 });
