@@ -146,6 +146,19 @@ test('a job is canceled and requeued from the page', async () => {
   await until('the job is canceled again', async () => (await jobStatus(origin, victim.id)) === 'canceled');
 });
 
+test('a pause is taken back while the job is still pausing, and its task goes on', async () => {
+  const worked = await submit(origin, { ...sleepJob('Job to pause', 6), settings: { message: 'pause', sleep_duration_seconds: 3, sleep_repeats: 6 } });
+  await until('the job runs', async () => (await jobStatus(origin, worked.id)) === 'active');
+  await visit(page, `${origin}/app/jobs?job=${worked.id}`);
+  const pane = page.getByRole('region', { name: `Job ${worked.name}` });
+  await pane.getByRole('button', { name: 'Pause', exact: true }).click();
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await page.getByText('Put job "Job to pause" back in the queue.').first().waitFor();
+  await until('the job runs on', async () => (await jobStatus(origin, worked.id)) === 'active');
+  await pane.getByRole('button', { name: 'Cancel', exact: true }).click();
+  await until('the job is canceled', async () => (await jobStatus(origin, worked.id)) === 'canceled');
+});
+
 test('the filter lives in the address and can be cleared', async () => {
   await visit(page, `${origin}/app/jobs`);
   await rowOf(job.id).waitFor();
