@@ -6,7 +6,7 @@
 //   FLAMENCO_TIMEOUT    seconds that the watched job may take, 120 if not given
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { launch, openPage, picture, visit } from './browser.mjs';
+import { launch, openPage, PHONE, picture, visit } from './browser.mjs';
 import { jobCount, jobStatus, sleepJob, submit, until, watchedJob, workers } from './manager.mjs';
 
 const origin = process.env.FLAMENCO_URL ?? 'http://localhost:8080';
@@ -169,6 +169,26 @@ test('the filter lives in the address and can be cleared', async () => {
   await picture(page, artifacts, '7-no-match');
   await page.getByRole('button', { name: 'Clear the filter' }).click();
   await rowOf(job.id).waitFor();
+});
+
+test('a finger that rests on a row picks it, and each tap after that another one', async () => {
+  const context = await browser.newContext({ viewport: PHONE, hasTouch: true, isMobile: true });
+  const phone = await context.newPage();
+  await visit(phone, `${origin}/app/jobs`);
+  const touch = await context.newCDPSession(phone);
+  const box = await phone.locator('[data-index="0"]').boundingBox();
+  await touch.send('Input.dispatchTouchEvent', { type: 'touchStart', touchPoints: [{ x: (box?.x ?? 0) + 60, y: (box?.y ?? 0) + 15 }] });
+  await phone.locator('[data-index="0"][aria-selected=true]').waitFor();
+  await touch.send('Input.dispatchTouchEvent', { type: 'touchEnd', touchPoints: [] });
+  await phone.locator('[data-index="2"]').tap();
+  await phone.getByText('2 selected').waitFor();
+  await phone.getByRole('toolbar', { name: 'Actions on the selected jobs' }).getByRole('button', { name: /^Requeue/ }).waitFor();
+  await phone.locator('[data-index="0"]').tap();
+  await phone.locator('[data-index="2"]').tap();
+  // Nothing is picked any more, so that a tap opens again.
+  await phone.locator('[data-index="1"]').tap();
+  await phone.waitForURL(/[?&]job=/);
+  await context.close();
 });
 
 test('the workers page shows who works', async () => {
