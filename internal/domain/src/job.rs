@@ -275,8 +275,9 @@ pub enum JobDenied {
 
 /// Decides what a person's request does; no steps means that it is so already.
 ///
-/// The table is the one of the reference's web interface, with one addition: an active job can be requeued, which
-/// queues its failed and canceled tasks again and leaves the others alone.
+/// The table is the one of the reference's web interface, with two additions: an active job can be requeued, which
+/// queues its failed and canceled tasks again and leaves the others alone; and so can one that waits to be paused, which
+/// takes the pause back.
 ///
 /// # Errors
 /// [`JobDenied`] says what is in the way.
@@ -285,7 +286,7 @@ pub fn on_request(job: JobState, wanted: JobStatus) -> Result<Vec<Step>, JobDeni
     let allowed: &[J] = match wanted {
         J::CancelRequested => &[J::Active, J::Failed, J::Paused, J::PauseRequested, J::Queued],
         J::PauseRequested => &[J::Active, J::Canceled, J::Queued],
-        J::Requeueing => &[J::Active, J::Canceled, J::Completed, J::Failed, J::Paused],
+        J::Requeueing => &[J::Active, J::Canceled, J::Completed, J::Failed, J::Paused, J::PauseRequested],
         other => return Err(JobDenied::NotRequestable(other)),
     };
     let fulfilled = match wanted {

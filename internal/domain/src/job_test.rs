@@ -25,7 +25,7 @@ fn requests_follow_the_table_for_every_pair() {
     let table: &[(J, &[J])] = &[
         (J::CancelRequested, &[J::Active, J::Failed, J::Paused, J::PauseRequested, J::Queued]),
         (J::PauseRequested, &[J::Active, J::Canceled, J::Queued]),
-        (J::Requeueing, &[J::Active, J::Canceled, J::Completed, J::Failed, J::Paused]),
+        (J::Requeueing, &[J::Active, J::Canceled, J::Completed, J::Failed, J::Paused, J::PauseRequested]),
     ];
     for from in J::ALL {
         for wanted in J::ALL {
@@ -102,6 +102,12 @@ fn requeueing_keeps_completed_tasks_unless_the_job_was_completed() {
             J::Active,
             &[(T::Failed, 1), (T::Active, 1), (T::Completed, 9)],
             &[(T::Queued, 1), (T::Active, 1), (T::Completed, 9)],
+            &[J::Requeueing, J::Queued, J::Active],
+        ),
+        (
+            J::PauseRequested,
+            &[(T::Active, 1), (T::Paused, 2), (T::Completed, 3)],
+            &[(T::Active, 1), (T::Queued, 2), (T::Completed, 3)],
             &[J::Requeueing, J::Queued, J::Active],
         ),
         (J::Canceled, &[(T::Completed, 2)], &[(T::Completed, 2)], &[J::Requeueing, J::Queued, J::Completed]),

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
  * @param {string} path
  * @param {RequestInit} [init]
  */
-async function ask(origin, path, init) {
+export async function ask(origin, path, init) {
   const response = await fetch(new URL(path, origin), init);
   const text = await response.text();
   if (!response.ok) throw new Error(`${init?.method ?? 'GET'} ${path} answered ${response.status}: ${text}`);

@@ -6,7 +6,7 @@
 //   FLAMENCO_TIMEOUT    seconds that the watched job may take, 120 if not given
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { launch, openPage, picture, visit } from './browser.mjs';
+import { launch, openPage, PHONE, picture, visit } from './browser.mjs';
 import { jobCount, jobStatus, sleepJob, submit, until, watchedJob, workers } from './manager.mjs';
 
 const origin = process.env.FLAMENCO_URL ?? 'http://localhost:8080';
@@ -41,7 +41,9 @@ test('without jobs, the page says how to get one', async () => {
   assert.equal(await jobCount(origin), 0, 'this test needs a manager without jobs');
   await visit(page, `${origin}/app/jobs`);
   await page.getByRole('heading', { name: 'No jobs yet' }).waitFor();
-  assert.match(await page.locator('pre').innerText(), new RegExp(`curl ${origin}/api/v3/jobs`));
+  assert.equal(await page.getByLabel('Address of this manager').innerText(), `${origin}/`);
+  assert.equal(await page.getByRole('link', { name: 'Get the Blender add-on' }).getAttribute('href'), '/flamenco-addon.zip');
+  assert.match(await page.getByLabel('Command that submits a test job').innerText(), new RegExp(`curl ${origin}/api/v3/jobs`));
   await page.locator('[data-feed=connected]').waitFor({ state: 'attached' });
   await picture(page, artifacts, '1-no-jobs');
   // Gone after a reload; so its presence proves that there was none.
@@ -90,6 +92,9 @@ test('a finished task shows its log', async () => {
   await page.getByRole('log').waitFor();
   await until('the log has lines', async () => (await page.getByRole('log').innerText()).trim() !== '');
   await picture(page, artifacts, '4-job-page');
+  const detail = page.getByRole('region', { name: /^Task / });
+  await detail.locator('summary').click();
+  for (const field of ['Updated', 'Id', 'Priority', 'Created']) await detail.getByText(field, { exact: true }).waitFor();
   for (const tab of ['Settings', 'Details']) {
     await page.getByRole('navigation', { name: 'Parts of the job' }).getByRole('link', { name: tab, exact: true }).click();
     await page.getByRole('region', { name: tab, exact: true }).getByText(tab === 'Settings' ? /./ : job.id).first().waitFor();
@@ -141,6 +146,19 @@ test('a job is canceled and requeued from the page', async () => {
   await until('the job is canceled again', async () => (await jobStatus(origin, victim.id)) === 'canceled');
 });
 
+test('a pause is taken back while the job is still pausing, and its task goes on', async () => {
+  const worked = await submit(origin, { ...sleepJob('Job to pause', 6), settings: { message: 'pause', sleep_duration_seconds: 3, sleep_repeats: 6 } });
+  await until('the job runs', async () => (await jobStatus(origin, worked.id)) === 'active');
+  await visit(page, `${origin}/app/jobs?job=${worked.id}`);
+  const pane = page.getByRole('region', { name: `Job ${worked.name}` });
+  await pane.getByRole('button', { name: 'Pause', exact: true }).click();
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await page.getByText('Put job "Job to pause" back in the queue.').first().waitFor();
+  await until('the job runs on', async () => (await jobStatus(origin, worked.id)) === 'active');
+  await pane.getByRole('button', { name: 'Cancel', exact: true }).click();
+  await until('the job is canceled', async () => (await jobStatus(origin, worked.id)) === 'canceled');
+});
+
 test('the filter lives in the address and can be cleared', async () => {
   await visit(page, `${origin}/app/jobs`);
   await rowOf(job.id).waitFor();
@@ -151,6 +169,26 @@ test('the filter lives in the address and can be cleared', async () => {
   await picture(page, artifacts, '7-no-match');
   await page.getByRole('button', { name: 'Clear the filter' }).click();
   await rowOf(job.id).waitFor();
+});
+
+test('a finger that rests on a row picks it, and each tap after that another one', async () => {
+  const context = await browser.newContext({ viewport: PHONE, hasTouch: true, isMobile: true });
+  const phone = await context.newPage();
+  await visit(phone, `${origin}/app/jobs`);
+  const touch = await context.newCDPSession(phone);
+  const box = await phone.locator('[data-index="0"]').boundingBox();
+  await touch.send('Input.dispatchTouchEvent', { type: 'touchStart', touchPoints: [{ x: (box?.x ?? 0) + 60, y: (box?.y ?? 0) + 15 }] });
+  await phone.locator('[data-index="0"][aria-selected=true]').waitFor();
+  await touch.send('Input.dispatchTouchEvent', { type: 'touchEnd', touchPoints: [] });
+  await phone.locator('[data-index="2"]').tap();
+  await phone.getByText('2 selected').waitFor();
+  await phone.getByRole('toolbar', { name: 'Actions on the selected jobs' }).getByRole('button', { name: /^Requeue/ }).waitFor();
+  await phone.locator('[data-index="0"]').tap();
+  await phone.locator('[data-index="2"]').tap();
+  // Nothing is picked any more, so that a tap opens again.
+  await phone.locator('[data-index="1"]').tap();
+  await phone.waitForURL(/[?&]job=/);
+  await context.close();
 });
 
 test('the workers page shows who works', async () => {
@@ -166,7 +204,23 @@ test('the workers page shows who works', async () => {
   await picture(page, artifacts, '8-workers');
 });
 
+test('the last image has its job, its frame and its worker beside it', async () => {
+  await visit(page, `${origin}/app/last-rendered`);
+  const figure = page.getByRole('figure');
+  // Without Blender, nothing was rendered.
+  if (!process.env.FLAMENCO_JOB) return page.getByRole('heading', { name: 'Nothing rendered yet' }).waitFor();
+  await figure.getByRole('link', { name: job.name, exact: true }).waitFor();
+  await figure.getByRole('link', { name: 'Frame 6 of 6' }).click();
+  await page.waitForURL(`${origin}/app/jobs/${job.id}/frames/6`);
+});
+
 test('addresses that lead nowhere say so', async () => {
+  await visit(page, `${origin}/app/jobs/${job.id}/6a7b5c0e-2f4d-4f43-9d0a-0c2f1f6f7b11`);
+  await page.getByRole('heading', { name: 'There is no such task' }).waitFor();
+  assert.match(page.url(), /6a7b5c0e/, 'the address stays, so that it can be looked at');
+  // The tasks beside it are still there to go on with.
+  await page.getByRole('grid', { name: 'Tasks' }).locator('[data-index="0"]').click();
+  await page.getByRole('log').waitFor();
   await visit(page, `${origin}/app/no/such/page`);
   await page.getByRole('heading', { name: 'There is no such page' }).waitFor();
 });

@@ -68,6 +68,10 @@ test('what happened while the connection was lost is caught up with', async () =
   assert.equal(await row.count(), 0);
   await comeBack();
   await row.locator('[data-status=completed]').waitFor();
+  await page.getByRole('button', { name: /^Messages/ }).click();
+  const messages = page.getByRole('list', { name: 'Messages, newest first' });
+  for (const text of ['was lost.', 'is back.']) await messages.getByText(`The connection to the manager ${text}`).waitFor();
+  await page.keyboard.press('Escape');
   assert.equal(await page.getByRole('button', { name: 'Reload the page' }).count(), 0);
   assert.ok(await page.evaluate(() => 'watched' in window), 'the page was reloaded');
 });

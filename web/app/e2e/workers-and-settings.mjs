@@ -46,6 +46,7 @@ test('a tag is created, refused a second time, and given to a worker', async () 
   await page.keyboard.press('Enter');
   const row = page.getByRole('listitem').filter({ hasText: TAG });
   await row.getByText('0 workers').waitFor();
+  await row.getByText('0 open jobs').waitFor();
   const expected = problems.length;
   await page.getByLabel('Name of a new tag').fill(TAG);
   await page.keyboard.press('Enter');
@@ -127,6 +128,28 @@ test('removing a worker asks first, and says that it is not offline', async () =
   await page.getByRole('alertdialog').getByText('This worker is not offline').waitFor();
   await page.getByRole('button', { name: 'Keep as it is' }).click();
   assert.equal((await workers(origin)).filter(({ id }) => id === worker.id).length, 1);
+});
+
+test('the settings try out a path, say what variables become, and list the job types', async () => {
+  await visit(page, `${origin}/app/settings#storage`);
+  await page.getByRole('button', { name: 'Try this path' }).click();
+  await page.getByText('The manager can read and write there.').waitFor();
+  await page.getByLabel('Shared storage').fill('/no/such/folder');
+  assert.equal(await page.getByText('The manager can read and write there.').count(), 0, 'that was about another path');
+  await page.getByRole('button', { name: 'Try this path' }).click();
+  await page.getByText('/no/such/folder does not exist').waitFor();
+  await page.getByRole('button', { name: 'Undo edits' }).click();
+
+  await page.goto(`${origin}/app/settings#variables`);
+  const variable = page.getByRole('article', { name: 'Variable blenderArgs' });
+  await variable.getByText('Everybody everywhere').waitFor();
+  await variable.getByLabel('Platform of value 1').selectOption('windows');
+  await variable.getByText('Everybody on Linux and macOS').waitFor();
+  await variable.getByText('no value: the word {blenderArgs} stays as it is').waitFor();
+  await page.getByRole('button', { name: 'Undo edits' }).click();
+
+  await page.goto(`${origin}/app/settings#jobtypes`);
+  await page.getByRole('region', { name: 'Job types that there are' }).getByText('simple-blender-render').waitFor();
 });
 
 test('a setting is refused at its field, saved, and in force', async () => {

@@ -11,6 +11,7 @@ on_each_database!(
     canceling_takes_paused_tasks_and_leaves_failed_ones,
     pausing_a_job_without_active_tasks_is_immediate,
     pausing_waits_for_the_active_task,
+    a_pause_is_taken_back_while_a_task_still_runs,
     a_worker_that_signs_off_ends_the_pause,
     a_task_that_fails_while_pausing_is_paused,
     a_paused_job_is_canceled_or_goes_on,
@@ -129,6 +130,24 @@ async fn pausing_waits_for_the_active_task(farm: Builder) {
     assert_eq!(farm.job_status(&job).await, "paused");
     assert_eq!(farm.task_statuses(&job).await, "completed completed paused");
     assert_eq!(worker.take_if_any().await, None);
+    farm.stop().await;
+}
+
+async fn a_pause_is_taken_back_while_a_task_still_runs(farm: Builder) {
+    let farm = farm.start().await;
+    let job = farm.submit("job", tasks(3)).await;
+    let worker = farm.worker("w").await;
+    let first = worker.take().await;
+    worker.complete(&first).await;
+    let active = worker.take().await;
+    farm.set_job_status(&job, "pause-requested").await.no_content();
+    farm.set_job_status(&job, "requeueing").await.no_content();
+    assert_eq!(farm.job_status(&job).await, "active");
+    assert_eq!(farm.task_statuses(&job).await, "completed active queued");
+    assert!(worker.may_run(active.uuid).await.may_keep_running);
+    worker.complete(&active).await;
+    worker.complete(&worker.take().await).await;
+    assert_eq!(farm.job_status(&job).await, "completed");
     farm.stop().await;
 }
 

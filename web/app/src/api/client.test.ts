@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { RequestError, api, errorMessage, take, takeBody, toRequestError } from './client';
+import { RequestError, api, errorMessage, pending, take, takeBody, toRequestError } from './client';
 
 function answerWith(status: number, body?: string): void {
   const type = { 'content-type': 'application/json' };
@@ -19,6 +19,20 @@ describe('errorMessage', () => {
   ])('status %i, body %j', (status, body, expected) => {
     expect(errorMessage(status, body)).toBe(expected);
   });
+});
+
+it('counts the requests that have no answer yet, also when there never is one', async () => {
+  let answer: (response: Response) => void = () => {};
+  vi.stubGlobal('fetch', () => new Promise<Response>((resolve) => (answer = resolve)));
+  const [one, two] = [api.GET('/api/v3/status'), api.GET('/api/v3/version')];
+  await vi.waitFor(() => expect(pending.value).toBe(2));
+  answer(new Response('{}', { headers: { 'content-type': 'application/json' } }));
+  await two;
+  expect(pending.value).toBe(1);
+  vi.stubGlobal('fetch', () => Promise.reject(new TypeError('network')));
+  await expect(take(api.GET('/api/v3/status'))).rejects.toThrow('cannot be reached');
+  expect(pending.value).toBe(1);
+  void one;
 });
 
 describe('take', () => {

@@ -1,5 +1,6 @@
 // The typed HTTP client, and the only place where a failed call becomes a message for a person.
 import createClient from 'openapi-fetch';
+import { shallowRef } from 'vue';
 import type { paths } from './schema.gen';
 
 /** A request that did not succeed, in words that can be shown as they are. */
@@ -18,10 +19,22 @@ export class RequestError extends Error {
   }
 }
 
+/** How many requests have no answer yet. */
+export const pending = shallowRef(0);
+
+async function counted(request: Request): Promise<Response> {
+  pending.value++;
+  try {
+    // Looked up at call time, so that a test can put its own fetch in place.
+    return await globalThis.fetch(request);
+  } finally {
+    pending.value--;
+  }
+}
+
 export const api = createClient<paths>({
   baseUrl: globalThis.location?.origin ?? '',
-  // Looked up at call time, so that a test can put its own fetch in place.
-  fetch: (request) => globalThis.fetch(request),
+  fetch: counted,
 });
 
 const refused = new Set<() => void>();

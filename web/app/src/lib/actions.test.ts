@@ -9,7 +9,7 @@ const JOBS: [JobStatus, string][] = [
   ['cancel-requested', ''],
   ['completed', 'requeue'],
   ['failed', 'cancel requeue'],
-  ['pause-requested', 'cancel'],
+  ['pause-requested', 'cancel requeue'],
   ['paused', 'cancel requeue'],
   ['queued', 'cancel pause'],
   ['requeueing', ''],
@@ -21,9 +21,9 @@ const TASKS: [TaskStatus, string][] = [
   ['canceled', 'requeue'],
   ['completed', 'requeue'],
   ['failed', 'requeue'],
-  ['paused', ''],
+  ['paused', 'cancel'],
   ['queued', 'cancel'],
-  ['soft-failed', 'cancel'],
+  ['soft-failed', 'cancel requeue'],
 ];
 
 describe('actions', () => {
@@ -37,9 +37,14 @@ describe('actions', () => {
     expect(offered.join(' ')).toBe(expected);
   });
 
-  it('no task is cancelled while its job waits to be paused', () => {
-    expect(mayTask('cancel', 'active', 'pause-requested')).toBe(false);
-    expect(mayTask('requeue', 'failed', 'pause-requested')).toBe(true);
+  it.each([
+    ['pause-requested', 'cancel', 'active', false],
+    ['pause-requested', 'requeue', 'failed', false],
+    ['paused', 'cancel', 'paused', true],
+    ['paused', 'requeue', 'failed', false],
+    ['failed', 'requeue', 'failed', true],
+  ] as const)('of a job that is %s, to %s a task that is %s is offered: %s', (job, action, task, expected) => {
+    expect(mayTask(action, task, job)).toBe(expected);
   });
 
   it.each([

@@ -17,7 +17,7 @@ export const JOB_ACTIONS: Record<JobAction, JobRule> = {
     asks: 'cancel-requested',
     from: ['active', 'failed', 'paused', 'pause-requested', 'queued'],
   },
-  requeue: { label: 'Requeue', asks: 'requeueing', from: ['canceled', 'completed', 'failed', 'paused'] },
+  requeue: { label: 'Requeue', asks: 'requeueing', from: ['canceled', 'completed', 'failed', 'paused', 'pause-requested'] },
 };
 
 interface TaskRule {
@@ -27,12 +27,17 @@ interface TaskRule {
 }
 
 export const TASK_ACTIONS: Record<TaskAction, TaskRule> = {
-  cancel: { label: 'Cancel', asks: 'canceled', from: ['active', 'queued', 'soft-failed'] },
-  requeue: { label: 'Requeue', asks: 'queued', from: ['canceled', 'completed', 'failed'] },
+  cancel: { label: 'Cancel', asks: 'canceled', from: ['active', 'queued', 'soft-failed', 'paused'] },
+  requeue: { label: 'Requeue', asks: 'queued', from: ['canceled', 'completed', 'failed', 'soft-failed'] },
 };
 
 export function mayJob(action: JobAction, status: JobStatus): boolean {
   return JOB_ACTIONS[action].from.includes(status);
+}
+
+/** Whether no worker will get a task of such a job unless somebody requeues it. */
+export function isOver(status: JobStatus): boolean {
+  return status === 'completed' || status === 'canceled';
 }
 
 const DELETABLE: readonly JobStatus[] = ['canceled', 'completed', 'failed', 'paused', 'queued'];
@@ -41,9 +46,9 @@ export function mayDelete(status: JobStatus): boolean {
   return DELETABLE.includes(status);
 }
 
-/** A job that waits to be paused is already stopping its tasks, so they cannot be cancelled one by one. */
+/** A job that waits to be paused is stopping its tasks, so that they are left alone; one that is paused runs none again. */
 export function mayTask(action: TaskAction, status: TaskStatus, jobStatus: JobStatus | undefined): boolean {
-  if (action === 'cancel' && jobStatus === 'pause-requested') return false;
+  if (jobStatus === 'pause-requested' || (jobStatus === 'paused' && action === 'requeue')) return false;
   return TASK_ACTIONS[action].from.includes(status);
 }
 

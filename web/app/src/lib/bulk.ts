@@ -1,5 +1,6 @@
 // One request per object, and a truthful account of what came of it.
 import { toRequestError } from '@/api/client';
+import { quoted } from './names';
 
 export interface Outcome<T> {
   readonly done: T[];
@@ -41,9 +42,9 @@ export function describeOutcome<T extends { readonly name: string }>(
   sentence: (subject: string) => string,
 ): { level: 'success' | 'error'; text: string } {
   const { done, failed } = outcome;
-  const success = sentence(done.length === 1 ? `${noun} "${done[0]?.name}"` : counted(done.length, noun));
+  const success = sentence(done.length === 1 ? `${noun} ${quoted(done[0]?.name ?? '')}` : counted(done.length, noun));
   if (failed.length === 0) return { level: 'success', text: `${success}.` };
-  const named = failed.slice(0, NAMES_SHOWN).map(({ item, reason }) => `"${item.name}": ${withStop(reason)}`);
+  const named = failed.slice(0, NAMES_SHOWN).map(({ item, reason }) => `${quoted(item.name)}: ${withStop(reason)}`);
   if (failed.length > NAMES_SHOWN) named.push(`And ${failed.length - NAMES_SHOWN} more.`);
   const failure = `Refused for ${counted(failed.length, noun)}. ${named.join(' ')}`;
   return { level: 'error', text: done.length === 0 ? failure : `${success}. ${failure}` };

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { desktopState, tellOnDesktop, wantDesktopNotices } from './desktopNotice';
+import { desktopState, isJobWatched, tellOnDesktop, wantDesktopNotices, watchJob } from './desktopNotice';
 
 afterEach(() => void vi.unstubAllGlobals());
 
@@ -41,5 +41,29 @@ describe('a message', () => {
     await wantDesktopNotices(false);
     tellOnDesktop('too late', open);
     expect(shown).toHaveBeenCalledOnce();
+  });
+
+  it('comes of the one job that was asked for, and only of its end', async () => {
+    shown.mockClear();
+    FakeNotification.permission = 'default';
+    vi.stubGlobal('Notification', FakeNotification);
+    vi.stubGlobal('isSecureContext', true);
+    vi.spyOn(document, 'hidden', 'get').mockReturnValue(true);
+    await watchJob('a', true);
+    await watchJob('b', true);
+    await watchJob('b', false);
+    expect([isJobWatched('a'), isJobWatched('b')]).toEqual([true, false]);
+    tellOnDesktop('Job "b" is complete.', () => {}, 'b');
+    tellOnDesktop('Job "a" is complete.', () => {}, 'a');
+    tellOnDesktop('Job "a" is complete, again.', () => {}, 'a');
+    expect(shown.mock.calls.map(([body]) => body)).toEqual(['Job "a" is complete.']);
+  });
+
+  it('of a job is not promised when the browser refuses', async () => {
+    FakeNotification.requestPermission.mockResolvedValueOnce('denied');
+    vi.stubGlobal('Notification', FakeNotification);
+    vi.stubGlobal('isSecureContext', true);
+    await watchJob('c', true);
+    expect(isJobWatched('c')).toBe(false);
   });
 });

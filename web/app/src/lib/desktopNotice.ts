@@ -14,6 +14,11 @@ export function desktopState(permission: NotificationPermission | undefined, wan
 const wanted = remembered('desktop-notices', 'off');
 const permission = (): NotificationPermission | undefined => (globalThis.isSecureContext && 'Notification' in globalThis ? Notification.permission : undefined);
 
+const MOST_JOBS = 200;
+const stored = remembered('desktop-jobs', '');
+/** Ids of the jobs that somebody wants to hear of, whatever is wanted of the others. */
+const jobs = computed(() => new Set(stored.value.split(' ').filter(Boolean)));
+
 /** Raised when the answer of the browser may be another one. */
 const asked = shallowRef(0);
 
@@ -26,9 +31,27 @@ export async function wantDesktopNotices(on: boolean): Promise<void> {
   asked.value++;
 }
 
-/** Shows a message, unless the page is looked at anyway. `open` runs when it is clicked. */
-export function tellOnDesktop(text: string, open: () => void): void {
-  if (!document.hidden || wanted.value !== 'on' || desktopState(permission(), true) !== 'on') return;
+export function isJobWatched(id: string): boolean {
+  return jobs.value.has(id);
+}
+
+/** Tells on the desktop how a job ends, after asking the person who sits there; or no more. */
+export async function watchJob(id: string, on: boolean): Promise<void> {
+  const others = [...jobs.value].filter((one) => one !== id);
+  const granted = on && permission() !== undefined && (await Notification.requestPermission()) === 'granted';
+  stored.value = (granted ? [...others, id] : others).slice(-MOST_JOBS).join(' ');
+  asked.value++;
+}
+
+/**
+ * Shows a message, unless the page is looked at anyway. `open` runs when it is clicked. `about` is the job that has ended;
+ * what was wanted of it is done then.
+ */
+export function tellOnDesktop(text: string, open: () => void, about: string | readonly string[] = ''): void {
+  const job = String(about);
+  const isWatched = jobs.value.has(job);
+  if (isWatched) stored.value = [...jobs.value].filter((one) => one !== job).join(' ');
+  if (!document.hidden || !(wanted.value === 'on' || isWatched) || desktopState(permission(), true) !== 'on') return;
   const notice = new Notification(document.title, { body: text, icon: '/app/favicon.png' });
   notice.onclick = () => {
     window.focus();

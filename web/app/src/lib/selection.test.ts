@@ -1,3 +1,4 @@
+import { isPicking, pickRow } from './selection';
 import { describe, expect, it } from 'vitest';
 import { NOTHING, clickRow, selectOnly, withoutGone, type Selection } from './selection';
 
@@ -57,4 +58,15 @@ describe('withoutGone', () => {
     const now = withoutGone(play('a', '^b'), (id) => id !== 'b');
     expect(now).toEqual({ ids: new Set(['a']), active: null, anchor: null });
   });
+});
+
+it('picking takes rows in and out, and opens none', () => {
+  const one = pickRow(selectOnly('a'), 'b');
+  expect([...one.ids]).toEqual(['a', 'b']);
+  expect(one.active).toBeNull();
+  expect(isPicking(one)).toBe(true);
+  const none = pickRow(pickRow(one, 'a'), 'b');
+  expect([...none.ids]).toEqual([]);
+  expect(isPicking(none)).toBe(false);
+  expect(isPicking(selectOnly('a'))).toBe(false);
 });

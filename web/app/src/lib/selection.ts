@@ -37,6 +37,18 @@ export function clickRow(now: Selection, id: string, modifiers: Modifiers, range
   return { ids, active: id, anchor: id };
 }
 
+/** Takes a row in or out, and shows the details of none: on a small screen these would cover the rows. */
+export function pickRow(now: Selection, id: string): Selection {
+  const ids = new Set(now.ids);
+  if (!ids.delete(id)) ids.add(id);
+  return { ids, active: null, anchor: id };
+}
+
+/** Whether rows are being picked one by one, so that a tap on another one means that, too. */
+export function isPicking(now: Selection): boolean {
+  return now.active === null && now.ids.size > 0;
+}
+
 /** The selection without rows that no longer exist. The same object if nothing changes. */
 export function withoutGone(now: Selection, exists: (id: string) => boolean): Selection {
   const gone = [...now.ids].some((id) => !exists(id)) || (now.active !== null && !exists(now.active));

@@ -218,6 +218,44 @@ describe('the first list', () => {
     expect(store.table.size).toBe(1201);
   });
 
+  it('loses what was deleted before events came, however long it is, and keeps what came since', async () => {
+    vi.useFakeTimers();
+    try {
+      manager.answer(LIST, { body: { jobs: many } });
+      const store = useJobs();
+      store.readEarly();
+      await store.reading.read();
+      manager.answer(LIST, { body: { jobs: [] } });
+      await store.follow();
+      const quick = listed(manager);
+      store.applyUpdate(update('7', { status: 'completed', updated: T(9) }));
+      manager.answer(LIST, { body: { jobs: many.slice(1) } });
+      await vi.advanceTimersByTimeAsync(10_000);
+      expect(listed(manager)).toBe(quick + 1);
+      expect(store.table.get('0')).toBeUndefined();
+      expect(store.table.get('7')?.status).toBe('completed');
+      expect(store.table.size).toBe(1199);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it('is not read twice for that when the connection was lost in between', async () => {
+    vi.useFakeTimers();
+    try {
+      manager.answer(LIST, { body: { jobs: many } });
+      const store = useJobs();
+      store.readEarly();
+      await store.follow();
+      await store.follow();
+      const before = listed(manager);
+      await vi.advanceTimersByTimeAsync(10_000);
+      expect(listed(manager)).toBe(before);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   it('is read again as a whole when it is short: something may have been deleted meanwhile', async () => {
     manager.answer(LIST, { body: { jobs: [job('a'), job('b')] } });
     const store = useJobs();

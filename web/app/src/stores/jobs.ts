@@ -6,6 +6,7 @@ import type { Job, JobStatus, JobTaskCounts, JobUpdate } from '@/api/types';
 import { JOB_ACTIONS, mayDelete, mayJob, undoOf, type JobAction } from '@/lib/actions';
 import { describeOutcome, runBulk } from '@/lib/bulk';
 import { RowTable, type GridRow } from '@/lib/grid/rowTable';
+import { quoted } from '@/lib/names';
 import { naturalKey } from '@/lib/naturalSort';
 import { statusLabel } from '@/lib/status';
 import { parseTime } from '@/lib/times';
@@ -58,6 +59,8 @@ const MOST_NAMED = 20;
 const SHORT = 1000;
 /** How much later than others a change may come to be stored, in milliseconds. */
 const MARGIN = 5000;
+/** So long after a page has opened it has time to read a long list once more, in milliseconds. */
+const SETTLED = 8000;
 
 const REASON = 'requested from web interface';
 
@@ -152,6 +155,7 @@ export const useJobs = defineStore('jobs', () => {
 
   // The first list is asked for before the subscription holds: it is the largest thing that a page waits for.
   let early: Promise<void> | undefined;
+  let settling: ReturnType<typeof setTimeout> | undefined;
   /** Asks for the list at once. What changes until {@link follow} is not told by events, and is read by that. */
   function readEarly(): void {
     early ??= reading.read();
@@ -160,6 +164,7 @@ export const useJobs = defineStore('jobs', () => {
   /** Brings the list up to date now that events come: with what changed since it was read, or else with all of it. */
   async function follow(): Promise<void> {
     const first = early;
+    clearTimeout(settling);
     // The second time, the connection was lost in between: then only all of it will do.
     early = undefined;
     if (!first) return reading.read();
@@ -168,6 +173,8 @@ export const useJobs = defineStore('jobs', () => {
     if (!reading.ready.value || reading.error.value || table.size <= SHORT) return reading.read();
     try {
       await readChanges();
+      // What was deleted in between is not among the changes. It is looked for when nobody waits for the page any more.
+      settling = setTimeout(() => void reading.read(), SETTLED);
     } catch {
       await reading.read();
     }
@@ -189,7 +196,7 @@ export const useJobs = defineStore('jobs', () => {
     if (update.was_deleted) {
       interim.gone.add(update.id);
       table.remove(update.id);
-      if (known) notifications.note({ level: 'info', text: `Job "${known.name}" was deleted.` });
+      if (known) notifications.note({ level: 'info', text: `Job ${quoted(known.name)} was deleted.` });
       return;
     }
     const row = rowOf(update, update.name ?? known?.name ?? '');
@@ -224,10 +231,10 @@ export const useJobs = defineStore('jobs', () => {
   function announce(update: JobUpdate, name: string): void {
     const { previous_status: before, status } = update;
     if (!before || before === status) return;
-    const text = `Job "${name}": ${statusLabel(before).toLowerCase()} → ${statusLabel(status).toLowerCase()}.`;
+    const text = `Job ${quoted(name)}: ${statusLabel(before).toLowerCase()} → ${statusLabel(status).toLowerCase()}.`;
     const to = { name: 'job', params: { jobID: update.id } };
-    if (status === 'completed') notifications.show({ level: 'success', text: `Job "${name}" is complete.`, to });
-    else if (status === 'failed') notifications.show({ level: 'warning', text: `Job "${name}" has failed.`, to });
+    if (status === 'completed') notifications.show({ level: 'success', text: `Job ${quoted(name)} is complete.`, to });
+    else if (status === 'failed') notifications.show({ level: 'warning', text: `Job ${quoted(name)} has failed.`, to });
     else notifications.note({ level: 'info', text, to });
   }
 
@@ -289,7 +296,7 @@ export const useJobs = defineStore('jobs', () => {
       await take(api.POST('/api/v3/jobs/{job_id}/settag', { params: { path: { job_id: id } }, body: tag ? { id: tag.id } : {} }));
       table.patch(id, { tag: tag?.id ?? '' });
     });
-    const done = tag ? `Only workers with the tag "${tag.name}" now take` : 'Every worker may now take';
+    const done = tag ? `Only workers with the tag ${quoted(tag.name)} now take` : 'Every worker may now take';
     notifications.show(describeOutcome(outcome, 'job', (subject) => `${done} ${subject}`));
   }
 

@@ -3,8 +3,11 @@ import { defineStore } from 'pinia';
 import { computed, shallowRef } from 'vue';
 import { api, take, takeBody } from '@/api/client';
 import type { TagUpdate, WorkerTag, WorkerUpdate } from '@/api/types';
+import { isOver } from '@/lib/actions';
 import { describeOutcome, runBulk } from '@/lib/bulk';
+import { quoted } from '@/lib/names';
 import { compareKeys, naturalKey } from '@/lib/naturalSort';
+import { useJobs } from './jobs';
 import { useNotifications } from './notifications';
 import { useReading } from './reading';
 import { useWorkers, type WorkerRow } from './workers';
@@ -25,6 +28,7 @@ function byName(tags: readonly Tag[]): Tag[] {
 
 export const useTags = defineStore('tags', () => {
   const workers = useWorkers();
+  const jobs = useJobs();
   const notifications = useNotifications();
   const list = shallowRef<readonly Tag[]>([]);
   /** The tags of each worker that has any. */
@@ -33,6 +37,14 @@ export const useTags = defineStore('tags', () => {
   const members = computed(() => {
     const counts = new Map<string, number>();
     for (const ids of ofWorker.value.values()) for (const id of ids) counts.set(id, (counts.get(id) ?? 0) + 1);
+    return counts;
+  });
+
+  /** How many jobs that are not over yet only go to workers with the tag. */
+  const openJobs = computed(() => {
+    void jobs.table.pulse.value;
+    const counts = new Map<string, number>();
+    for (const { tag, status } of jobs.table.values()) if (tag !== '' && !isOver(status)) counts.set(tag, (counts.get(tag) ?? 0) + 1);
     return counts;
   });
 
@@ -107,9 +119,9 @@ export const useTags = defineStore('tags', () => {
       ofWorker.value = new Map(ofWorker.value).set(id, ids);
     });
     tellWorkers();
-    const done = has ? `Gave the tag "${tag.name}" to` : `Took the tag "${tag.name}" from`;
+    const done = has ? `Gave the tag ${quoted(tag.name)} to` : `Took the tag ${quoted(tag.name)} from`;
     notifications.show(describeOutcome(outcome, 'worker', (subject) => `${done} ${subject}`));
   }
 
-  return { list, ofWorker, members, reading, applyTag, applyWorker, tellWorkers, create, update, remove, assign };
+  return { list, ofWorker, members, openJobs, reading, applyTag, applyWorker, tellWorkers, create, update, remove, assign };
 });

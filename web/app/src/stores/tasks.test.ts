@@ -63,6 +63,20 @@ describe('tasks', () => {
     expect(store.table.get('a')).toMatchObject({ workerId: 'w', status: 'completed' });
   });
 
+  it('what fails in the job that is looked at is noted, once, and leads to the task', async () => {
+    const store = await open('j', task('a', { status: 'active' }), task('b', { status: 'active' }));
+    store.applyUpdate(update('a', { status: 'soft-failed', previous_status: 'active' }));
+    store.applyUpdate(update('a', { status: 'failed', previous_status: 'soft-failed', updated: T(3) }));
+    store.applyUpdate(update('a', { status: 'failed', previous_status: 'failed', updated: T(4) }));
+    store.applyUpdate(update('b', { status: 'completed', previous_status: 'active' }));
+    const notes = useNotifications().list;
+    expect(notes.map(({ level, text }) => `${level}: ${text}`)).toEqual([
+      'warning: Task "render-a" failed on node-1; another worker tries.',
+      'warning: Task "render-a" failed on node-1.',
+    ]);
+    expect(notes[0]?.to).toEqual({ name: 'job', params: { jobID: 'j', taskID: 'a' } });
+  });
+
   it('reads a task that it does not know', async () => {
     const store = await open('j', task('a'));
     manager.answer('GET /api/v3/tasks/b', { body: task('b', { status: 'active' }) });

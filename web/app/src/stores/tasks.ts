@@ -6,6 +6,7 @@ import type { JobStatus, TaskStatus, TaskSummary, TaskUpdate } from '@/api/types
 import { TASK_ACTIONS, mayTask, type TaskAction } from '@/lib/actions';
 import { describeOutcome, runBulk } from '@/lib/bulk';
 import { RowTable, type GridRow } from '@/lib/grid/rowTable';
+import { isolated, quoted } from '@/lib/names';
 import { naturalKey } from '@/lib/naturalSort';
 import { parseTime } from '@/lib/times';
 import { useNotifications } from './notifications';
@@ -102,6 +103,15 @@ export const useTasks = defineStore('tasks', () => {
       stepsCompleted: update.steps_completed,
       stepsTotal: update.steps_total,
     });
+    announce(update, workerName);
+  }
+
+  /** Of the job that is looked at, what went wrong is worth knowing. */
+  function announce({ id, name, status, previous_status: before, job_id: jobID }: TaskUpdate, workerName: string): void {
+    if (before === status || (status !== 'failed' && status !== 'soft-failed')) return;
+    const where = workerName === '' ? '' : ` on ${isolated(workerName)}`;
+    const text = `Task ${quoted(name)} failed${where}${status === 'failed' ? '.' : '; another worker tries.'}`;
+    notifications.note({ level: 'warning', text, to: { name: 'job', params: { jobID, taskID: id } } });
   }
 
   async function fetchUnknown(id: string): Promise<void> {

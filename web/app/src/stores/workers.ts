@@ -8,6 +8,7 @@ import type { Assignment } from '@/lib/assignments';
 import { describeOutcome, runBulk } from '@/lib/bulk';
 import { RowTable, type GridRow } from '@/lib/grid/rowTable';
 import type { Reading } from '@/lib/machines';
+import { quoted } from '@/lib/names';
 import { naturalKey } from '@/lib/naturalSort';
 import { parseTime } from '@/lib/times';
 import { useNotifications } from './notifications';
@@ -107,7 +108,7 @@ export const useWorkers = defineStore('workers', () => {
     if (update.deleted_at) {
       interim.gone.add(update.id);
       table.remove(update.id);
-      if (known) notifications.note({ level: 'info', text: `Worker "${known.name}" was removed.` });
+      if (known) notifications.note({ level: 'info', text: `Worker ${quoted(known.name)} was removed.` });
       return;
     }
     const row = rowOf(update, parseTime(update.updated), known);
@@ -119,7 +120,7 @@ export const useWorkers = defineStore('workers', () => {
     table.put(row);
     if (update.previous_status && update.previous_status !== update.status) {
       const level = update.status === 'error' ? 'warning' : 'info';
-      const text = `Worker "${update.name}": ${update.previous_status} → ${update.status}.`;
+      const text = `Worker ${quoted(update.name)}: ${update.previous_status} → ${update.status}.`;
       notifications.note({ level, text, to: { name: 'worker', params: { workerID: update.id } } });
     }
   }

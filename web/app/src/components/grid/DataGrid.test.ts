@@ -1,5 +1,5 @@
 import { mount, type VueWrapper } from '@vue/test-utils';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { h, nextTick, shallowRef } from 'vue';
 import { GridView } from '@/lib/grid/gridView';
 import { RowTable, type GridRow } from '@/lib/grid/rowTable';
@@ -97,5 +97,35 @@ describe('DataGrid', () => {
     dispatchEvent(new KeyboardEvent('keyup', { key: 'Shift' }));
     await nextTick();
     expect(order()).toBe('r1 r2 r0');
+  });
+
+  it('a finger that rests on a row picks it, then each tap picks, and a tap after that opens again', async () => {
+    vi.useFakeTimers();
+    try {
+      const { wrapper, chosen } = grid(10);
+      const row = (index: number) => wrapper.get(`[data-index="${index}"]`);
+      const touch = { pointerType: 'touch', clientX: 5, clientY: 5 };
+      const tap = async (index: number, rest = 0, slip = 0): Promise<void> => {
+        await row(index).trigger('pointerdown', touch);
+        if (slip > 0) await row(index).trigger('pointermove', { ...touch, clientY: 5 + slip });
+        vi.advanceTimersByTime(rest);
+        await row(index).trigger('pointerup', touch);
+        if (slip === 0) await row(index).trigger('click');
+      };
+      await tap(1, 1000, 40);
+      expect(chosen()).toBe('');
+      await tap(2, 1000);
+      await tap(4);
+      expect(chosen()).toBe('r2 r4');
+      expect(wrapper.find('.row.active').exists()).toBe(false);
+      await tap(2);
+      await tap(4);
+      expect(chosen()).toBe('');
+      await tap(3);
+      expect(chosen()).toBe('r3');
+      expect(wrapper.get('.row.active').attributes('data-id')).toBe('r3');
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });

@@ -34,6 +34,8 @@ export interface Table<R extends TableRow> {
   readonly shownCount: ComputedRef<number>;
   /** The rows that are selected and shown: what a bulk action acts on. */
   readonly selected: ComputedRef<R[]>;
+  /** Whether these are more, or others, than the row whose details are shown. */
+  readonly several: ComputedRef<boolean>;
   select(selection: Selection): void;
   sortBy(key: string): void;
   showColumn(key: string, shown: boolean): void;
@@ -101,6 +103,8 @@ export function useTable<R extends TableRow>(
     return rows;
   });
 
+  const several = computed(() => selected.value.length > (selection.value.active === null ? 0 : 1));
+
   function sortBy(key: string): void {
     const column = columns.find((candidate) => candidate.key === key);
     const same = state.value.sort === key;
@@ -122,6 +126,7 @@ export function useTable<R extends TableRow>(
     total,
     shownCount,
     selected,
+    several,
     select: (now) => (selection.value = now),
     sortBy,
     showColumn: (key, shown) => (stored.value = withColumn(columns, stored.value, key, shown)),
