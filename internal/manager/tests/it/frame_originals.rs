@@ -13,6 +13,7 @@ on_each_database!(
     what_lies_elsewhere_is_not_handed_out,
     names_that_were_made_up_lead_nowhere,
     two_way_variables_are_storage_too,
+    a_file_that_is_gone_is_missing_until_it_is_back,
 );
 
 /// A farm with a task that a worker has, and its shared storage.
@@ -135,7 +136,6 @@ async fn names_that_were_made_up_lead_nowhere(farm: Builder) {
         format!("{base}original-{hash}"),
         format!("{base}original-"),
         format!("{base}..%2F{name}"),
-        format!("{base}../{job}/{name}"),
         address.replace(&job, &other),
     ] {
         let _ = farm.get(&made_up).await.problem(404);
@@ -158,5 +158,32 @@ async fn two_way_variables_are_storage_too(farm: Builder) {
     report(&farm, &worker, &task, rendered(path.to_str().unwrap())).await;
     let address = originals(&farm, &job).await[0].clone().unwrap();
     assert_eq!(farm.get(&address).await.expect(200).header("content-type"), "image/png");
+    farm.stop().await;
+}
+
+async fn a_file_that_is_gone_is_missing_until_it_is_back(farm: Builder) {
+    let (farm, job, worker, task, storage) = started(farm).await;
+    let folder = storage.join("shot");
+    std::fs::create_dir(&folder).unwrap();
+    let path = folder.join("0001.png");
+    std::fs::write(&path, png([200, 100, 50, 255])).unwrap();
+    report(&farm, &worker, &task, rendered(path.to_str().unwrap())).await;
+    let look = async || {
+        let details = farm.get(&format!("/api/v3/jobs/{job}/frames/1")).await.expect(200).json();
+        let job = farm.get(&format!("/api/v3/jobs/{job}")).await.expect(200).json();
+        json!([details["state"], details["files"][0]["state"], job["frames"]["done"]])
+    };
+    assert_eq!(look().await, json!(["ok", "ok", 1]));
+    std::fs::remove_file(&path).unwrap();
+    let listed = farm.get(&format!("/api/v3/jobs/{job}/frames")).await.expect(200).json();
+    assert_eq!(listed["frames"][0]["state"], "ok", "nobody has looked");
+    assert_eq!(look().await, json!(["missing", "missing", 0]));
+    let listed = farm.get(&format!("/api/v3/jobs/{job}/frames")).await.expect(200).json();
+    assert_eq!(listed["frames"][0]["state"], "missing");
+    std::fs::write(&path, png([200, 100, 50, 255])).unwrap();
+    assert_eq!(look().await, json!(["ok", "ok", 1]));
+    // A storage that is away has lost nothing.
+    std::fs::rename(&folder, storage.join("away")).unwrap();
+    assert_eq!(look().await, json!(["ok", "ok", 1]));
     farm.stop().await;
 }

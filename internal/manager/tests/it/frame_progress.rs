@@ -91,7 +91,7 @@ async fn progress_that_is_refused_or_of_no_use(farm: Builder) {
     assert_eq!(places(&farm, &job).await[0], json!([1, "rendering", null]));
 
     tell(&farm, &worker, &task, good.clone()).await.no_content();
-    farm.set_task_status(&task, "queued").await.no_content();
+    farm.set_task_status(&task, "canceled").await.no_content();
     assert_eq!(places(&farm, &job).await[0], json!([1, "expected", null]));
     farm.stop().await;
 }

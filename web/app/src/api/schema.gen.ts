@@ -1228,7 +1228,7 @@ export interface paths {
         };
         /**
          * Fetch one frame of a job with all its attempts.
-         * @description Own addition. All files of the frame, each with how it was rendered before, the newest attempt first. A frame that is expected or being rendered has no files yet.
+         * @description Own addition. All files of the frame, each with how it was rendered before, the newest attempt first. A frame that is expected or being rendered has no files yet. Where the manager can read the storage, it looks whether the files are still there; one that is gone is `missing` from then on, until it is there again.
          */
         get: operations["fetchJobFrame"];
         put?: never;
