@@ -1471,7 +1471,9 @@ class Operations(Transport):
         """Fetch one frame of a job with all its attempts.
 
         Own addition. All files of the frame, each with how it was rendered before, the newest attempt
-        first. A frame that is expected or being rendered has no files yet.
+        first. A frame that is expected or being rendered has no files yet. Where the manager can read the
+        storage, it looks whether the files are still there; one that is gone is `missing` from then on,
+        until it is there again.
 
         `GET /api/v3/jobs/{job_id}/frames/{frame}`
 

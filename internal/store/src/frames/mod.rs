@@ -20,7 +20,7 @@ use sea_orm::Value;
 pub use counters::{FrameHour, hours, of_jobs, rendered_since};
 pub use pictures::{
     LargeThumbnail, NotedThumbnail, PictureOf, SeenFile, SetThumbnail, Unchecked, forget_large,
-    large_thumbnails, see, set_thumbnail, thumbnail_bytes, unchecked, without_thumbnail,
+    large_thumbnails, see, set_present, set_thumbnail, thumbnail_bytes, unchecked, without_thumbnail,
 };
 pub use read::{Usual, attempts, by_keys, latest, of_job, poster, set_poster, tasks_of_job};
 pub use requeue::{HeldFrames, mark_stale, not_done, set_only, tasks_holding};

@@ -907,7 +907,7 @@ pub trait JobsApi: Backend {
     ///
     /// Fetch one frame of a job with all its attempts.
     ///
-    /// Own addition. All files of the frame, each with how it was rendered before, the newest attempt first. A frame that is expected or being rendered has no files yet.
+    /// Own addition. All files of the frame, each with how it was rendered before, the newest attempt first. A frame that is expected or being rendered has no files yet. Where the manager can read the storage, it looks whether the files are still there; one that is gone is `missing` from then on, until it is there again.
     fn fetch_job_frame(
         &self,
         caller: Self::Caller,

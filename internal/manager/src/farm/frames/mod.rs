@@ -149,11 +149,14 @@ impl Farm {
     /// # Errors
     /// [`Error::NotFound`] when the job neither has such a frame nor is going to.
     pub async fn frame_details(&self, job: JobId, number: i64) -> Result<FrameDetails> {
+        let filter = FrameFilter { from: number, to: number, ..FrameFilter::default() };
+        let mut files = frames::of_job(self.store.read(), job, &filter).await?;
+        if self.note_lost_files(job, &files).await? {
+            files = frames::of_job(self.store.read(), job, &filter).await?;
+        }
         let (mut places, _) = self.frame_places(job, (number, number), &[], 1).await?;
         let place =
             places.pop().ok_or_else(|| Error::not_found("frame", format!("{number} in job {job}")))?;
-        let filter = FrameFilter { from: number, to: number, ..FrameFilter::default() };
-        let mut files = frames::of_job(self.store.read(), job, &filter).await?;
         files.sort_by_key(|file| std::cmp::Reverse((file.report.rendered, file.seq)));
         let current = files.iter().map(|file| FrameAttempt {
             frame: file.seq,

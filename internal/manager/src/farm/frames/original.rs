@@ -9,7 +9,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use flamenco_crosspath::Platform;
-use flamenco_domain::frame::Frame;
+use flamenco_domain::frame::{Frame, FrameState};
 use flamenco_domain::ids::JobId;
 use flamenco_store::frames;
 
@@ -55,18 +55,54 @@ impl Farm {
         Ok(found.into_iter().map(|(_, original)| original).find(|original| original.name == name))
     }
 
-    async fn originals(&self, files: &[Frame]) -> Result<Vec<(i64, Original)>> {
-        let paths: Vec<(i64, PathBuf)> = files
-            .iter()
+    /// Looks whether files that came out are still there, and those that were missing are back. True when that has
+    /// changed what is stored.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub(super) async fn note_lost_files(&self, job: JobId, files: &[Frame]) -> Result<bool> {
+        let looked_at = files.iter().filter(|file| {
+            matches!(file.report.state, FrameState::Ok | FrameState::Black | FrameState::Missing)
+        });
+        let known: Vec<(i64, PathBuf, bool)> = looked_at
             .filter_map(|file| {
-                let platform = if file.platform.is_empty() {
-                    Platform::current()
-                } else {
-                    Platform::new(&file.platform)
-                };
-                Some((file.seq, self.readable(&file.report.path, &platform)?))
+                Some((file.seq, self.path_of(file)?, file.report.state != FrameState::Missing))
             })
             .collect();
+        if known.is_empty() {
+            return Ok(false);
+        }
+        let look = tokio::task::spawn_blocking(move || {
+            let changed = known.into_iter().filter_map(|(key, path, was_there)| {
+                is_there(&path).filter(|is_there| *is_there != was_there).map(|is_there| (key, is_there))
+            });
+            changed.collect::<Vec<_>>()
+        });
+        let changed = look
+            .await
+            .map_err(|error| Error::Internal(format!("looking for the file of a frame: {error}")))?;
+        let now = self.now();
+        for (key, is_there) in &changed {
+            let (key, is_there) = (*key, *is_there);
+            self.store
+                .write::<_, _, Error>(move |tx| {
+                    Box::pin(async move { Ok(frames::set_present(tx, key, is_there, now).await?) })
+                })
+                .await?;
+            self.frame_changes.note(job, [key]);
+        }
+        Ok(!changed.is_empty())
+    }
+
+    fn path_of(&self, file: &Frame) -> Option<PathBuf> {
+        let platform =
+            if file.platform.is_empty() { Platform::current() } else { Platform::new(&file.platform) };
+        self.readable(&file.report.path, &platform)
+    }
+
+    async fn originals(&self, files: &[Frame]) -> Result<Vec<(i64, Original)>> {
+        let paths: Vec<(i64, PathBuf)> =
+            files.iter().filter_map(|file| Some((file.seq, self.path_of(file)?))).collect();
         if paths.is_empty() {
             return Ok(Vec::new());
         }
@@ -85,6 +121,17 @@ impl Farm {
             live.variables.twoway_values(&Platform::current()).into_iter().map(PathBuf::from).collect();
         roots.push(live.config.shared_storage.clone());
         roots
+    }
+}
+
+/// Whether there is a file; unknown when the storage is away, which has lost nothing. Blocks.
+fn is_there(path: &Path) -> Option<bool> {
+    match path.metadata() {
+        Ok(metadata) => Some(metadata.is_file() && metadata.len() > 0),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            path.parent().filter(|parent| parent.is_dir()).map(|_| false)
+        }
+        Err(_) => None,
     }
 }
 
