@@ -39,9 +39,9 @@ export const FRAME_COLUMNS: readonly GridColumn<FrameRow>[] = [
   byNumber('peakMemory', 'Memory', 90, { hideBelow: 900 }),
   byNumber('fileSize', 'Size', 80, { hideBelow: 760 }),
   byNumber('width', 'Pixels', 100, { hideBelow: 980 }),
-  { key: 'engine', label: 'Renderer', width: 100, hideBelow: 1240, order: { fields: ['engine'], compare: (a, b) => compareKeys(engineName(a.engine), engineName(b.engine)) } },
+  { key: 'engine', label: 'Renderer', width: 92, hideBelow: 1160, order: { fields: ['engine'], compare: (a, b) => compareKeys(engineName(a.engine), engineName(b.engine)) } },
   byNumber('samples', 'Samples', 84, { hideBelow: 1320 }),
-  byNumber('attempt', 'Attempt', 80, { hideBelow: 1080 }),
+  byNumber('attempt', 'Attempt', 80, { hideBelow: 1240 }),
   byNumber('updated', 'Rendered', 104, { line: 2, hideBelow: 560 }),
 ];
 
