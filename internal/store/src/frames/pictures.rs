@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use flamenco_domain::frame::{FrameFacts, FrameReport, FrameSource, FrameState, Thumbnail};
 use flamenco_domain::ids::JobId;
 use flamenco_domain::task::TaskSummary;
+use sea_orm::Value;
 
 use super::read::thumbnail;
 use super::{counters, insert};
