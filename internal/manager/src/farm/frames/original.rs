@@ -127,7 +127,9 @@ impl Farm {
 /// Whether there is a file; unknown when the storage is away, which has lost nothing. Blocks.
 fn is_there(path: &Path) -> Option<bool> {
     match path.metadata() {
-        Ok(metadata) => Some(metadata.is_file() && metadata.len() > 0),
+        // One without content is something else than one that is gone.
+        Ok(metadata) if metadata.len() == 0 => None,
+        Ok(metadata) => Some(metadata.is_file()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             path.parent().filter(|parent| parent.is_dir()).map(|_| false)
         }
