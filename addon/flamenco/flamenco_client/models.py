@@ -69,6 +69,7 @@ class FlamencoVersion(Model):
     #: nothing to it.
     #:
     #: * `frames`: workers may report every frame with `reportFrames`.
+    #: * `frame-progress`: workers may report how far a frame is with `reportFrameProgress`.
     #: * `machine`: workers may report how their machine is doing with `reportMachine`.
     #: * `thumbnails`: workers may say which frame a picture is of when they send it with
     #: `taskOutputProduced`.
@@ -1227,6 +1228,22 @@ class FrameReport(Model):
     width: int | None = None
     #: Height of the picture in pixels.
     height: int | None = None
+    #: The renderer, such as `CYCLES`, as the log or the command line of the worker tells.
+    engine: str | None = None
+    #: Samples for each pixel that it was to be rendered with, as the log of the worker tells.
+    samples: int | None = None
+    #: The last line of the worker's log that says why it failed. Only for a frame that did.
+    message: str | None = None
+
+
+@dataclasses.dataclass(kw_only=True)
+class FrameProgress(Model):
+    """How far a frame is that is being rendered."""
+
+    #: Frame number; it may be negative.
+    frame: int
+    #: How much of it is done.
+    percent: int
 
 
 class JobFrameState(wire.OpenEnum):
@@ -1322,6 +1339,12 @@ class JobFrame(Model):
     width: int | None = None
     #: Height of the picture in pixels.
     height: int | None = None
+    #: The renderer, such as `CYCLES`, as the log or the command line of the worker tells.
+    engine: str | None = None
+    #: Samples for each pixel that it was to be rendered with, as the log of the worker tells.
+    samples: int | None = None
+    #: The last line of the worker's log that says why it failed. Only for a frame that did.
+    message: str | None = None
     #: Which output of the job it belongs to, that is, its path with the frame number replaced by `#`. Empty
     #: for a frame that failed.
     output: str | None = None
@@ -1329,6 +1352,10 @@ class JobFrame(Model):
     #: cover the path.
     platform_path: str | None = None
     thumbnail: FrameThumbnail | None = None
+    #: The file itself, relative to the address of the manager. Only in the answer of `fetchJobFrame`, for a
+    #: file on the shared storage that the manager can read and that browsers can show: PNG, JPEG, WebP, GIF
+    #: or AVIF. What an address shows never changes: another file has another address.
+    original: str | None = None
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -1362,6 +1389,14 @@ class FramePlace(Model):
     rendered_at: datetime | None = None
     #: How often it was rendered.
     attempt: int | None = None
+    #: The renderer, if known.
+    engine: str | None = None
+    #: Samples for each pixel, if known.
+    samples: int | None = None
+    #: How much of it is done, 0 to 100. Only there while it is being rendered, and its worker tells.
+    progress: int | None = None
+    #: The last line of the log that says why it failed. Only for a frame that did, if its worker told.
+    message: str | None = None
     thumbnail: FrameThumbnail | None = None
 
 
@@ -1407,6 +1442,12 @@ class FrameAttempt(Model):
     width: int | None = None
     #: Height of the picture in pixels.
     height: int | None = None
+    #: The renderer, if known.
+    engine: str | None = None
+    #: Samples for each pixel, if known.
+    samples: int | None = None
+    #: The last line of the log that says why it failed. Only for an attempt that did.
+    message: str | None = None
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -1651,6 +1692,8 @@ class EventFrameUpdate(Model):
     frames: list[JobFrame]
     #: Whether more changed than is listed here. Fetch the frames again.
     refresh: bool
+    #: How far frames are that are being rendered. Absent when no worker has told since the last event.
+    progress: list[FrameProgress] | None = None
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -2509,6 +2552,13 @@ FrameReport.WIRE = (
     Field("file_size", "file_size", wire.INTEGER),
     Field("width", "width", wire.INTEGER),
     Field("height", "height", wire.INTEGER),
+    Field("engine", "engine", wire.TEXT),
+    Field("samples", "samples", wire.INTEGER),
+    Field("message", "message", wire.TEXT),
+)
+FrameProgress.WIRE = (
+    Field("frame", "frame", wire.INTEGER, required=True),
+    Field("percent", "percent", wire.INTEGER, required=True),
 )
 FrameThumbnail.WIRE = (Field("small", "small", wire.TEXT, required=True), Field("large", "large", wire.TEXT))
 JobFrames.WIRE = (
@@ -2532,9 +2582,13 @@ JobFrame.WIRE = (
     Field("file_size", "file_size", wire.INTEGER),
     Field("width", "width", wire.INTEGER),
     Field("height", "height", wire.INTEGER),
+    Field("engine", "engine", wire.TEXT),
+    Field("samples", "samples", wire.INTEGER),
+    Field("message", "message", wire.TEXT),
     Field("output", "output", wire.TEXT),
     Field("platform_path", "platform_path", wire.TEXT),
     Field("thumbnail", "thumbnail", Of(FrameThumbnail)),
+    Field("original", "original", wire.TEXT),
 )
 JobFrameGrid.WIRE = (
     Field("places", "places", ListOf(Of(FramePlace)), required=True),
@@ -2550,6 +2604,10 @@ FramePlace.WIRE = (
     Field("render_ms", "render_ms", wire.INTEGER),
     Field("rendered_at", "rendered_at", wire.TIME),
     Field("attempt", "attempt", wire.INTEGER),
+    Field("engine", "engine", wire.TEXT),
+    Field("samples", "samples", wire.INTEGER),
+    Field("progress", "progress", wire.INTEGER),
+    Field("message", "message", wire.TEXT),
     Field("thumbnail", "thumbnail", Of(FrameThumbnail)),
 )
 JobFrameDetails.WIRE = (
@@ -2572,6 +2630,9 @@ FrameAttempt.WIRE = (
     Field("file_size", "file_size", wire.INTEGER),
     Field("width", "width", wire.INTEGER),
     Field("height", "height", wire.INTEGER),
+    Field("engine", "engine", wire.TEXT),
+    Field("samples", "samples", wire.INTEGER),
+    Field("message", "message", wire.TEXT),
 )
 JobFrameSummary.WIRE = (
     Field("frames_total", "frames_total", wire.INTEGER),
@@ -2666,6 +2727,7 @@ EventFrameUpdate.WIRE = (
     Field("job", "job", wire.TEXT, required=True),
     Field("frames", "frames", ListOf(Of(JobFrame)), required=True),
     Field("refresh", "refresh", wire.BOOLEAN, required=True),
+    Field("progress", "progress", ListOf(Of(FrameProgress))),
 )
 MachineReport.WIRE = (
     Field("now", "now", wire.TIME, required=True),

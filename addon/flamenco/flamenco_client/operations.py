@@ -17,6 +17,7 @@ from .models import (
     FarmStatusReport,
     FarmTasks,
     FlamencoVersion,
+    FrameProgress,
     FrameReports,
     FrameRequeue,
     FrameRequeueResult,
@@ -586,6 +587,36 @@ class Operations(Transport):
         call = Call("POST", "/api/v3/worker/task/{task_id}/frames")
         call.path("task_id", task_id, wire.TEXT)
         call.json(body, Of(FrameReports))
+        self._send(call, {204: None}, timeout)
+
+    def report_frame_progress(
+        self,
+        task_id: str,
+        body: FrameProgress,
+        *,
+        timeout: float | None = None,
+    ) -> None:
+        """Report how far the frame is that the task is rendering.
+
+        Own addition; offered when `getVersion` lists the feature `frame-progress`. Now and then, for a
+        frame that takes its time. It is for those who watch and kept for a minute only; one that got lost
+        is not repeated.
+
+        `POST /api/v3/worker/task/{task_id}/frame-progress`
+
+        * 204: Taken note of.
+        * 400: Something about the request is wrong. The message says what and what was expected.
+        * 403: The credentials are missing or wrong, or the worker was deleted. Register again.
+        * 404: What the path names does not exist.
+        * 409: The task is not active, or not assigned to this worker.
+        * 413: The body is larger than this operation accepts.
+        * 415: The body has a `Content-Type` that this operation does not accept.
+        * 503: The manager cannot do this at the moment, for example because the disk is full. Nothing was
+        changed, try again later.
+        """
+        call = Call("POST", "/api/v3/worker/task/{task_id}/frame-progress")
+        call.path("task_id", task_id, wire.TEXT)
+        call.json(body, Of(FrameProgress))
         self._send(call, {204: None}, timeout)
 
     def report_machine(self, body: MachineReport, *, timeout: float | None = None) -> None:
@@ -1442,7 +1473,9 @@ class Operations(Transport):
         """Fetch one frame of a job with all its attempts.
 
         Own addition. All files of the frame, each with how it was rendered before, the newest attempt
-        first. A frame that is expected or being rendered has no files yet.
+        first. A frame that is expected or being rendered has no files yet. Where the manager can read the
+        storage, it looks whether the files are still there; one that is gone is `missing` from then on,
+        until it is there again.
 
         `GET /api/v3/jobs/{job_id}/frames/{frame}`
 

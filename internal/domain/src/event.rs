@@ -1,7 +1,7 @@
 //! What happened, for whoever watches. Built from the stored row, announced after the commit.
 
 use crate::farm_status::FarmState;
-use crate::frame::Frame;
+use crate::frame::{Frame, FrameProgress};
 use crate::ids::{JobId, TagId, TaskId};
 use crate::job::{JobStatus, JobSummary};
 use crate::machine::WorkerMachine;
@@ -47,6 +47,8 @@ pub enum Event {
         frames: Vec<Frame>,
         /// More changed than these.
         refresh: bool,
+        /// Frames that are being rendered, as far as their workers have told since the last event.
+        progress: Vec<FrameProgress>,
     },
     /// Tasks became runnable, or a worker may run more than before. Only for workers that wait, not for people.
     WorkAvailable,

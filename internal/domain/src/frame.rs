@@ -86,7 +86,7 @@ pub struct FrameReport {
 }
 
 /// What may be known about a frame.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FrameFacts {
     /// Time for rendering without saving, in milliseconds.
     pub render_ms: Option<i64>,
@@ -100,6 +100,21 @@ pub struct FrameFacts {
     pub width: Option<i64>,
     /// Height in pixels.
     pub height: Option<i64>,
+    /// The renderer, such as `CYCLES`.
+    pub engine: Option<String>,
+    /// Samples for each pixel that it was to be rendered with.
+    pub samples: Option<i64>,
+    /// The last line of the log that says why it failed.
+    pub message: Option<String>,
+}
+
+/// How far a frame is that is being rendered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FrameProgress {
+    /// Frame number; may be negative.
+    pub frame: i64,
+    /// How much of it is done, 0 to 100.
+    pub percent: i64,
 }
 
 impl FrameReport {

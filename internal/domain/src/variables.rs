@@ -160,6 +160,13 @@ impl Variables {
         text.to_owned()
     }
 
+    /// The values of all two-way variables on a platform: folders that the farm shares.
+    pub fn twoway_values(&self, platform: &Platform) -> Vec<String> {
+        let tables = [Audience::Users, Audience::Workers].map(|audience| self.resolve(audience, platform));
+        let values = tables.iter().flat_map(BTreeMap::values).filter(|value| value.is_twoway);
+        values.map(|value| value.value.clone()).filter(|value| !value.is_empty()).collect()
+    }
+
     /// Applies [`Variables::to_variables`] to the settings of a job: to strings at the top level, and nothing else.
     pub fn replace_in_settings(&self, settings: &mut Map<String, Json>, platform: &Platform) {
         for setting in settings.values_mut() {

@@ -93,14 +93,19 @@ impl Message {
                 let payload = Payload::Machines(machines::machines(reports.clone()));
                 Self::new("/workers/stats", "/workerstats", payload)
             }
-            Event::Frames { job, frames, refresh } => {
+            Event::Frames { job, frames, refresh, progress } => {
                 let update = EventFrameUpdate {
                     job: job.0,
                     frames: frames.iter().cloned().map(|frame| frames::frame(frame, None)).collect(),
                     refresh: *refresh,
+                    progress: (!progress.is_empty()).then(|| progress.iter().map(frames::progress).collect()),
                 };
                 let message = |topic| Self::new(topic, "/frames", Payload::Frames(update.clone()));
-                return vec![message(format!("/jobs/{job}/frames")), message("/frames".to_owned())];
+                let of_job = message(format!("/jobs/{job}/frames"));
+                // Whoever looks at all jobs waits for what came out.
+                let is_rendered = *refresh || !frames.is_empty();
+                let of_all = is_rendered.then(|| message("/frames".to_owned()));
+                return std::iter::once(of_job).chain(of_all).collect();
             }
             Event::WorkAvailable => return Vec::new(),
         }]

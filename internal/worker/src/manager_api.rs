@@ -253,6 +253,18 @@ impl Manager {
         }
     }
 
+    /// Reports how far a frame is that is being rendered. To be called only when the manager offers it.
+    pub async fn report_frame_progress(
+        &self,
+        task: Uuid,
+        progress: &types::FrameProgress,
+    ) -> Result<(), CallError> {
+        match self.client().report_frame_progress(task, progress).await? {
+            operations::ReportFrameProgressResponse::Status204 => Ok(()),
+            other => Err(CallError::of_answer(other.problem())),
+        }
+    }
+
     async fn deliver_frames(&self, task: Uuid, frames: Vec<FrameReport>) -> Answer {
         let body = types::FrameReports { frames: frames.into_iter().map(wire_frame).collect() };
         let error: CallError = match self.client().report_frames(task, &body).await {
@@ -426,6 +438,9 @@ fn wire_frame(report: FrameReport) -> types::FrameReport {
         file_size: report.file_size,
         width: report.width,
         height: report.height,
+        engine: report.engine,
+        samples: report.samples,
+        message: report.message,
     }
 }
 

@@ -918,6 +918,79 @@ impl Client {
             _ => Err(reply.unexpected().await),
         }
     }
+    /// `POST /api/v3/worker/task/{task_id}/frame-progress`
+    ///
+    /// Report how far the frame is that the task is rendering.
+    ///
+    /// Own addition; offered when `getVersion` lists the feature `frame-progress`. Now and then, for a frame that takes its time. It is for those who watch and kept for a minute only; one that got lost is not repeated.
+    pub async fn report_frame_progress(
+        &self,
+        task_id: ::uuid::Uuid,
+        body: &types::FrameProgress,
+    ) -> Result<operations::ReportFrameProgressResponse, Error> {
+        let mut call = Call::new(&operations::REPORT_FRAME_PROGRESS);
+        call.path("task_id", &task_id.to_string());
+        call.json(body)?;
+        let reply = self.send(call).await?;
+        match reply.status().as_u16() {
+            204u16 => Ok(operations::ReportFrameProgressResponse::Status204),
+            400u16 => {
+                Ok(
+                    operations::ReportFrameProgressResponse::Status400(
+                        reply.error().await?,
+                    ),
+                )
+            }
+            403u16 => {
+                Ok(
+                    operations::ReportFrameProgressResponse::Status403(
+                        reply.error().await?,
+                    ),
+                )
+            }
+            404u16 => {
+                Ok(
+                    operations::ReportFrameProgressResponse::Status404(
+                        reply.error().await?,
+                    ),
+                )
+            }
+            409u16 => {
+                Ok(
+                    operations::ReportFrameProgressResponse::Status409(
+                        reply.error().await?,
+                    ),
+                )
+            }
+            413u16 => {
+                Ok(
+                    operations::ReportFrameProgressResponse::Status413(
+                        reply.error().await?,
+                    ),
+                )
+            }
+            415u16 => {
+                Ok(
+                    operations::ReportFrameProgressResponse::Status415(
+                        reply.error().await?,
+                    ),
+                )
+            }
+            503u16 => {
+                Ok(operations::ReportFrameProgressResponse::Status503 {
+                    retry_after: reply.header("retry-after"),
+                    body: reply.error().await?,
+                })
+            }
+            400.. => {
+                Ok(operations::ReportFrameProgressResponse::Default {
+                    status: reply.status(),
+                    body: reply.error().await?,
+                })
+            }
+            _ => Err(reply.unexpected().await),
+        }
+    }
     /// `POST /api/v3/worker/machine`
     ///
     /// Report how the worker's machine is doing.
@@ -2412,7 +2485,7 @@ impl Client {
     ///
     /// Fetch one frame of a job with all its attempts.
     ///
-    /// Own addition. All files of the frame, each with how it was rendered before, the newest attempt first. A frame that is expected or being rendered has no files yet.
+    /// Own addition. All files of the frame, each with how it was rendered before, the newest attempt first. A frame that is expected or being rendered has no files yet. Where the manager can read the storage, it looks whether the files are still there; one that is gone is `missing` from then on, until it is there again.
     pub async fn fetch_job_frame(
         &self,
         job_id: ::uuid::Uuid,

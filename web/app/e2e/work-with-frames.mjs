@@ -93,6 +93,21 @@ test('a frame opens in the viewer, and the arrow keys lead to its neighbours', a
   assert.equal(await page.getByRole('dialog').count(), 0);
 });
 
+test('the file itself is shown, large and in a tab of its own', async () => {
+  await visit(page, `${framePage()}/1`);
+  const viewer = page.getByRole('dialog', { name: 'Frame 1', exact: true });
+  await viewer.getByText(/^Cycles, [0-9,]+ samples?$/).waitFor();
+  const address = await viewer.getByRole('link', { name: 'Open original' }).getAttribute('href');
+  assert.match(address ?? '', /^\/job-files\/.*\/original-\d+-[0-9a-f]+\.png$/);
+  const answer = await fetch(new URL(address ?? '', origin));
+  assert.equal(answer.headers.get('content-type'), 'image/png');
+  assert.equal(Buffer.from(await answer.arrayBuffer()).subarray(1, 4).toString(), 'PNG');
+  await page.keyboard.press('f');
+  await until('the file is in the place of its thumbnail', () => isLoaded(viewer.locator(`img[src="${address}"]`)));
+  await picture(page, artifacts, 'frames-2-original');
+  await page.keyboard.press('Escape');
+});
+
 test('a frame is held against its neighbour', async () => {
   await visit(page, `${framePage()}/2`);
   const viewer = page.getByRole('dialog', { name: 'Frame 2', exact: true });
@@ -153,6 +168,8 @@ test('the table can be saved', async () => {
   const lines = readFileSync(await download.path(), 'utf8').trim().split('\r\n');
   assert.equal(lines.length, 1 + FRAMES);
   assert.match(lines[1] ?? '', /^1,ok,000001\.png,/);
+  assert.match(lines[0] ?? '', /,engine,samples,message$/);
+  assert.match(lines[1] ?? '', /,CYCLES,\d+,$/);
 });
 
 test('the filter lives in the address', async () => {
@@ -182,6 +199,46 @@ test('one frame is rendered again, and the others stay', async () => {
   await tile(3).click();
   await page.getByRole('columnheader', { name: 'Attempt 2' }).waitFor();
   await page.keyboard.press('Escape');
+});
+
+test('a frame that takes its time says how far it is, and one that fails says why', async () => {
+  const file = watchedJob();
+  const slow = await submit(origin, {
+    ...file,
+    name: 'A frame that takes its time',
+    settings: {
+      ...file.settings,
+      frames: '1-2',
+      blendfile: file.settings.blendfile.replace('watched.blend', 'slow.blend'),
+      render_output_path: file.settings.render_output_path.replace('/watched/', '/slow/'),
+    },
+  });
+  await visit(page, `${origin}/app/jobs/${slow.id}/frames`);
+  await tile(1).getByText(/^\d+%$/).waitFor({ timeout: patience });
+  assert.equal(await stateOf(1), 'rendering');
+  assert.equal(await page.locator('.spinner').count(), 1, 'one frame is being rendered, the other one waits for it');
+  await picture(page, artifacts, 'frames-4-progress');
+  await page.getByRole('button', { name: 'Table' }).click();
+  await page.getByRole('grid', { name: 'Frames' }).getByText(/^\d+%$/).waitFor();
+  await visit(page, `${origin}/app/`);
+  await page.getByRole('progressbar', { name: 'Progress of A frame that takes its time' }).locator('[data-part=active]').waitFor({ state: 'attached' });
+  await until('the job is complete', async () => (await jobStatus(origin, slow.id)) === 'completed', patience);
+
+  // A folder cannot be made where a file is.
+  const blocked = await submit(origin, {
+    ...file,
+    name: 'Frames that cannot be saved',
+    settings: { ...file.settings, frames: '1-2', render_output_path: `${file.settings.blendfile}/######` },
+  });
+  await visit(page, `${origin}/app/jobs/${blocked.id}/frames`);
+  await tile(1).getByText(/cannot save: '.*\/000001\.png'/).first().waitFor({ timeout: patience });
+  assert.equal(await stateOf(1), 'failed');
+  await picture(page, artifacts, 'frames-4-failed');
+  await tile(1).click();
+  await page.getByRole('dialog').getByText(/cannot save/).first().waitFor();
+  await picture(page, artifacts, 'frames-4-failed-viewer');
+  await page.keyboard.press('Escape');
+  await visit(page, framePage());
 });
 
 test('the flip-book plays', async () => {

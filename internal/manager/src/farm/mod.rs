@@ -104,6 +104,7 @@ pub struct Inner {
     previews: last_rendered::Turns,
     pub(crate) frame_changes: frames::changes::Changes,
     frame_logs: frames::log::FrameLogs,
+    frame_progress: frames::progress::Progress,
     machines: machines::Machines,
     room: room::Gauge,
     /// Woken when jobs were marked for deletion.
@@ -200,6 +201,7 @@ impl Farm {
             previews: last_rendered::Turns::new(1, 8),
             frame_changes: frames::changes::Changes::default(),
             frame_logs: frames::log::FrameLogs::default(),
+            frame_progress: frames::progress::Progress::default(),
             machines: machines::Machines::default(),
             room: room::Gauge::default(),
             deletions: Notify::new(),

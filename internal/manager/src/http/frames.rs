@@ -4,8 +4,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use flamenco_api::operations::{FetchJobFramesQuery, TaskOutputProducedQuery};
 use flamenco_api::types;
 use flamenco_domain::frame::{
-    Frame, FrameAttempt, FrameCounts, FrameFacts, FrameFilter, FrameReport, FrameState, JobFrameState,
-    Thumbnail,
+    Frame, FrameAttempt, FrameCounts, FrameFacts, FrameFilter, FrameProgress, FrameReport, FrameState,
+    JobFrameState, Thumbnail,
 };
 use flamenco_domain::frame_statistics::RenderTimes;
 use flamenco_domain::ids::{JobId, TaskId, WorkerId};
@@ -49,6 +49,9 @@ pub(super) fn from_report(report: types::FrameReport) -> FrameReport {
             file_size: report.file_size,
             width: report.width,
             height: report.height,
+            engine: report.engine.map(String::from),
+            samples: report.samples,
+            message: report.message.map(String::from),
         },
     }
 }
@@ -113,7 +116,8 @@ fn thumbnail(job: JobId, thumbnail: &Thumbnail) -> types::FrameThumbnail {
 /// A frame, with its file as whoever asks sees it.
 pub(crate) fn frame(frame: Frame, platform_path: Option<String>) -> types::JobFrame {
     let thumbnail = frame.thumbnail.as_ref().map(|shown| thumbnail(frame.job, shown));
-    let FrameFacts { render_ms, save_ms, peak_memory, file_size, width, height } = frame.report.facts;
+    let FrameFacts { render_ms, save_ms, peak_memory, file_size, width, height, engine, samples, message } =
+        frame.report.facts;
     let (worker, worker_name) = frame.worker.unzip();
     types::JobFrame {
         id: frame.seq,
@@ -132,8 +136,12 @@ pub(crate) fn frame(frame: Frame, platform_path: Option<String>) -> types::JobFr
         file_size,
         width,
         height,
+        engine,
+        samples,
+        message,
         output: Some(frame.output),
         platform_path,
+        original: None,
         thumbnail,
     }
 }
@@ -154,6 +162,10 @@ fn place(place: FramePlace) -> types::FramePlace {
         render_ms: newest.and_then(|frame| frame.report.facts.render_ms),
         rendered_at: newest.map(|frame| frame.report.rendered),
         attempt: newest.map(|frame| frame.attempt),
+        engine: newest.and_then(|frame| frame.report.facts.engine.clone()),
+        samples: newest.and_then(|frame| frame.report.facts.samples),
+        progress: place.percent,
+        message: newest.and_then(|frame| frame.report.facts.message.clone()),
         thumbnail: newest.and_then(|frame| Some(thumbnail(frame.job, frame.thumbnail.as_ref()?))),
     }
 }
@@ -162,18 +174,23 @@ pub(super) fn details(
     details: FrameDetails,
     path: impl Fn(&Frame) -> Option<String>,
 ) -> types::JobFrameDetails {
-    let FrameDetails { place, files, attempts } = details;
+    let FrameDetails { place, files, attempts, mut originals } = details;
+    let with_original = |found: Frame| {
+        let original = originals.remove(&found.seq);
+        types::JobFrame { original, ..with_path(found, &path) }
+    };
     types::JobFrameDetails {
         frame: place.frame,
         state: job_state(place.state),
         task: place.task.map(|id| id.0),
-        files: files.into_iter().map(|found| with_path(found, &path)).collect(),
+        files: files.into_iter().map(with_original).collect(),
         attempts: attempts.into_iter().map(attempt).collect(),
     }
 }
 
 fn attempt(attempt: FrameAttempt) -> types::FrameAttempt {
-    let FrameFacts { render_ms, save_ms, peak_memory, file_size, width, height } = attempt.facts;
+    let FrameFacts { render_ms, save_ms, peak_memory, file_size, width, height, engine, samples, message } =
+        attempt.facts;
     let (worker, worker_name) = attempt.worker.unzip();
     types::FrameAttempt {
         file: attempt.frame,
@@ -188,7 +205,14 @@ fn attempt(attempt: FrameAttempt) -> types::FrameAttempt {
         file_size,
         width,
         height,
+        engine,
+        samples,
+        message,
     }
+}
+
+pub(crate) fn progress(progress: &FrameProgress) -> types::FrameProgress {
+    types::FrameProgress { frame: progress.frame, percent: progress.percent }
 }
 
 pub(super) fn latest(

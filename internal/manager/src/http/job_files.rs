@@ -1,4 +1,4 @@
-//! `/job-files/…`: task logs, pictures and finished videos, as files, with byte ranges.
+//! `/job-files/…`: task logs, pictures, finished videos and rendered files, with byte ranges.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use tower_http::services::{ServeDir, ServeFile};
 use uuid::Uuid;
 
 use crate::farm::Farm;
-use crate::farm::frames::video;
+use crate::farm::frames::{original, video};
 
 /// Only `job-<4>/<job>/<file>`, without anything that starts with a dot, and no listings of folders.
 async fn only_files_of_jobs(State(farm): State<Farm>, request: Request, next: Next) -> Response {
@@ -30,9 +30,10 @@ async fn only_files_of_jobs(State(farm): State<Farm>, request: Request, next: Ne
         return missing();
     }
     // Another picture has another name.
-    let is_immutable = ["frame-", "preview-", video::PREFIX].iter().any(|start| parts[2].starts_with(start));
-    let mut response = if parts[2].starts_with(video::PREFIX) {
-        match finished_video(&farm, parts[1], parts[2], request).await {
+    let of_storage = [video::PREFIX, original::PREFIX].iter().any(|start| parts[2].starts_with(start));
+    let is_immutable = of_storage || ["frame-", "preview-"].iter().any(|start| parts[2].starts_with(start));
+    let mut response = if of_storage {
+        match file_of_storage(&farm, parts[1], parts[2], request).await {
             Some(response) => response,
             None => return missing(),
         }
@@ -48,9 +49,17 @@ async fn only_files_of_jobs(State(farm): State<Farm>, request: Request, next: Ne
     response
 }
 
-/// The video of a job, which is not among its local files, if it has this name.
-async fn finished_video(farm: &Farm, job: &str, name: &str, request: Request) -> Option<Response> {
+/// The video of a job or the file of a frame, which are not among its local files, if it has this name.
+async fn file_of_storage(farm: &Farm, job: &str, name: &str, request: Request) -> Option<Response> {
     let job: Uuid = job.parse().ok()?;
+    if name.starts_with(original::PREFIX) {
+        let file = farm.original(job.into(), name).await.ok()??;
+        let Ok(response) = ServeFile::new(&file.path).oneshot(request).await;
+        let mut response = response.into_response();
+        // Its own name may promise anything.
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(file.media_type));
+        return Some(response);
+    }
     let video = farm.preview_video(job.into()).await.ok()??;
     if video.name != name {
         return None;

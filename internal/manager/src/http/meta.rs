@@ -19,7 +19,7 @@ use super::{Api, Caller, access, convert, setup};
 use crate::error::Error;
 
 /// What clients may use that a stock manager does not have.
-const FEATURES: [&str; 4] = ["frames", "machine", "thumbnails", "log-position"];
+const FEATURES: [&str; 5] = ["frames", "frame-progress", "machine", "thumbnails", "log-position"];
 /// Makes guessing tedious.
 const WRONG_TOKEN_PAUSE: Duration = Duration::from_millis(300);
 

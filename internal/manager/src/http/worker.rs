@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use flamenco_api::operations::{
-    MayWorkerRunResponse, RegisterWorkerResponse, ReportFramesResponse, ReportMachineResponse,
-    ScheduleTaskQuery, ScheduleTaskResponse, SignOffResponse, SignOnResponse, TaskOutputProducedQuery,
-    TaskOutputProducedResponse, TaskUpdateResponse, WorkerStateChangedResponse, WorkerStateResponse,
+    MayWorkerRunResponse, RegisterWorkerResponse, ReportFrameProgressResponse, ReportFramesResponse,
+    ReportMachineResponse, ScheduleTaskQuery, ScheduleTaskResponse, SignOffResponse, SignOnResponse,
+    TaskOutputProducedQuery, TaskOutputProducedResponse, TaskUpdateResponse, WorkerStateChangedResponse,
+    WorkerStateResponse,
 };
 use flamenco_api::server::{UploadBody, WorkerApi};
 use flamenco_api::{Problem, types};
 use flamenco_crosspath::Platform;
+use flamenco_domain::frame::FrameProgress;
 use flamenco_domain::task::{LogPosition, MayRun, TaskReport};
 use flamenco_domain::variables::Audience;
 use flamenco_domain::worker::WorkerStatus;
@@ -176,6 +178,17 @@ impl WorkerApi for Api {
         let reports = body.frames.into_iter().map(frames::from_report).collect();
         self.farm.report_frames(caller.worker()?, task_id.into(), reports).await?;
         Ok(ReportFramesResponse::Status204)
+    }
+
+    async fn report_frame_progress(
+        &self,
+        caller: Caller,
+        task_id: Uuid,
+        body: types::FrameProgress,
+    ) -> Result<ReportFrameProgressResponse, Problem> {
+        let progress = FrameProgress { frame: body.frame, percent: body.percent };
+        self.farm.report_frame_progress(caller.worker()?, task_id.into(), progress).await?;
+        Ok(ReportFrameProgressResponse::Status204)
     }
 
     async fn report_machine(

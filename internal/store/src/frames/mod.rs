@@ -20,7 +20,7 @@ use sea_orm::Value;
 pub use counters::{FrameHour, hours, of_jobs, rendered_since};
 pub use pictures::{
     LargeThumbnail, NotedThumbnail, PictureOf, SeenFile, SetThumbnail, Unchecked, forget_large,
-    large_thumbnails, see, set_thumbnail, thumbnail_bytes, unchecked, without_thumbnail,
+    large_thumbnails, see, set_present, set_thumbnail, thumbnail_bytes, unchecked, without_thumbnail,
 };
 pub use read::{Usual, attempts, by_keys, latest, of_job, poster, set_poster, tasks_of_job};
 pub use requeue::{HeldFrames, mark_stale, not_done, set_only, tasks_holding};
@@ -128,9 +128,13 @@ async fn known(
         .collect()
 }
 
-fn facts(facts: FrameFacts) -> [Value; 6] {
-    let FrameFacts { render_ms, save_ms, peak_memory, file_size, width, height } = facts;
-    [render_ms, save_ms, peak_memory, file_size, width, height].map(Value::from)
+fn facts(facts: &FrameFacts) -> [Value; 9] {
+    let FrameFacts { render_ms, save_ms, peak_memory, file_size, width, height, engine, samples, message } =
+        facts;
+    let [render_ms, save_ms, peak_memory, file_size, width, height, samples] =
+        [render_ms, save_ms, peak_memory, file_size, width, height, samples].map(|fact| Value::from(*fact));
+    let [engine, message] = [engine, message].map(|fact| Value::from(fact.as_deref()));
+    [render_ms, save_ms, peak_memory, file_size, width, height, engine, samples, message]
 }
 
 async fn insert(
@@ -142,8 +146,9 @@ async fn insert(
     now: DateTime<Utc>,
 ) -> Result<i64, Error> {
     let sql = "INSERT INTO frames (job_id, task_id, worker_id, frame, name, path, output, state, source, rendered_at, \
-               render_ms, save_ms, peak_memory, file_size, width, height, created_at, updated_at) VALUES ($1, $2, $3, \
-               $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17) RETURNING id";
+               render_ms, save_ms, peak_memory, file_size, width, height, engine, samples, message, created_at, \
+               updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, \
+               $20, $20) RETURNING id";
     let mut values: Vec<Value> = vec![
         task.job_seq.into(),
         task.seq.into(),
@@ -156,7 +161,7 @@ async fn insert(
         source.as_str().into(),
         micros(report.rendered),
     ];
-    values.extend(facts(report.facts));
+    values.extend(facts(&report.facts));
     values.push(micros(now));
     let rows = execute_returning(tx, sql, values).await?;
     rows.first().ok_or_else(|| Error::Corrupt("an insert gave no key".to_owned()))?.get("id")
@@ -166,13 +171,13 @@ async fn insert(
 async fn look(tx: &Tx, key: i64, report: &FrameReport, now: DateTime<Utc>) -> Result<(), Error> {
     let sql = "UPDATE frames SET state = $2, file_size = $3, width = COALESCE($4, width), height = COALESCE($5, \
                height), updated_at = $6 WHERE id = $1";
-    let FrameFacts { file_size, width, height, .. } = report.facts;
+    let FrameFacts { file_size, width, height, .. } = &report.facts;
     let values = vec![
         key.into(),
         report.state.as_str().into(),
-        file_size.into(),
-        width.into(),
-        height.into(),
+        (*file_size).into(),
+        (*width).into(),
+        (*height).into(),
         micros(now),
     ];
     execute(tx, sql, values).await.map(drop)
@@ -189,8 +194,8 @@ async fn complete(
 ) -> Result<(), Error> {
     let sql = "UPDATE frames SET worker_id = $2, state = $3, source = $4, rendered_at = $5, render_ms = COALESCE($6, \
                render_ms), save_ms = COALESCE($7, save_ms), peak_memory = COALESCE($8, peak_memory), file_size = \
-               COALESCE($9, file_size), width = COALESCE($10, width), height = COALESCE($11, height), updated_at = $12 \
-               WHERE id = $1";
+               COALESCE($9, file_size), width = COALESCE($10, width), height = COALESCE($11, height), engine = \
+               COALESCE($12, engine), samples = COALESCE($13, samples), message = $14, updated_at = $15 WHERE id = $1";
     execute(tx, sql, changes(key, worker, source, report, now)).await.map(drop)
 }
 
@@ -204,12 +209,13 @@ async fn again(
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
     let sql = "INSERT INTO frame_attempts (frame_id, attempt, worker_id, state, rendered_at, render_ms, save_ms, \
-               peak_memory, file_size, width, height) SELECT id, attempt, worker_id, state, rendered_at, render_ms, \
-               save_ms, peak_memory, file_size, width, height FROM frames WHERE id = $1";
+               peak_memory, file_size, width, height, engine, samples, message) SELECT id, attempt, worker_id, state, \
+               rendered_at, render_ms, save_ms, peak_memory, file_size, width, height, engine, samples, message FROM \
+               frames WHERE id = $1";
     execute(tx, sql, vec![key.into()]).await?;
     let sql = "UPDATE frames SET worker_id = $2, state = $3, source = $4, rendered_at = $5, render_ms = $6, save_ms = \
-               $7, peak_memory = $8, file_size = $9, width = $10, height = $11, updated_at = $12, attempt = attempt + 1, \
-               stale = 0, checked_at = NULL WHERE id = $1";
+               $7, peak_memory = $8, file_size = $9, width = $10, height = $11, engine = $12, samples = $13, message = \
+               $14, updated_at = $15, attempt = attempt + 1, stale = 0, checked_at = NULL WHERE id = $1";
     execute(tx, sql, changes(key, worker, source, report, now)).await.map(drop)
 }
 
@@ -227,7 +233,7 @@ fn changes(
         source.as_str().into(),
         micros(report.rendered),
     ];
-    values.extend(facts(report.facts));
+    values.extend(facts(&report.facts));
     values.push(micros(now));
     values
 }

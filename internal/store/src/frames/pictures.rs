@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use flamenco_domain::frame::{FrameFacts, FrameReport, FrameSource, FrameState, Thumbnail};
 use flamenco_domain::ids::JobId;
 use flamenco_domain::task::TaskSummary;
+use sea_orm::Value;
 
 use super::read::thumbnail;
 use super::{counters, insert};
@@ -170,10 +171,6 @@ pub struct SeenFile {
 /// # Errors
 /// When the database cannot be written.
 pub async fn see(tx: &Tx, key: i64, seen: SeenFile, now: DateTime<Utc>) -> Result<(), Error> {
-    let row = query_one(tx, "SELECT job_id, frame FROM frames WHERE id = $1", vec![key.into()]).await?;
-    let Some(row) = row else { return Ok(()) };
-    let (job, frame): (i64, i64) = (row.get("job_id")?, row.get("frame")?);
-    let before = counters::done(tx, job, (frame, frame)).await?;
     let sql = "UPDATE frames SET checked_at = $2, state = CASE WHEN state = 'ok' THEN COALESCE($3, state) ELSE state END, \
                file_size = COALESCE(file_size, $4), width = COALESCE(width, $5), height = COALESCE(height, $6), \
                updated_at = $2 WHERE id = $1";
@@ -185,6 +182,28 @@ pub async fn see(tx: &Tx, key: i64, seen: SeenFile, now: DateTime<Utc>) -> Resul
         seen.pixels.map(|(width, _)| width).into(),
         seen.pixels.map(|(_, height)| height).into(),
     ];
+    change_state(tx, key, sql, values).await
+}
+
+/// Notes that the file of a row, given by its key, is there, or is not.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn set_present(tx: &Tx, key: i64, is_there: bool, now: DateTime<Utc>) -> Result<(), Error> {
+    let sql = if is_there {
+        "UPDATE frames SET state = 'ok', updated_at = $2 WHERE id = $1 AND state = 'missing'"
+    } else {
+        "UPDATE frames SET state = 'missing', updated_at = $2 WHERE id = $1 AND state IN ('ok', 'black')"
+    };
+    change_state(tx, key, sql, vec![key.into(), micros(now)]).await
+}
+
+/// Runs a statement that may change the state of a row, and counts what that makes of its frame.
+async fn change_state(tx: &Tx, key: i64, sql: &str, values: Vec<Value>) -> Result<(), Error> {
+    let row = query_one(tx, "SELECT job_id, frame FROM frames WHERE id = $1", vec![key.into()]).await?;
+    let Some(row) = row else { return Ok(()) };
+    let (job, frame): (i64, i64) = (row.get("job_id")?, row.get("frame")?);
+    let before = counters::done(tx, job, (frame, frame)).await?;
     execute(tx, sql, values).await?;
     let change = counters::done(tx, job, (frame, frame)).await? - before;
     if change != 0 {

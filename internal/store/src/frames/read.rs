@@ -29,7 +29,8 @@ const USUAL: &str = "WITH sizes AS (SELECT output, width, height, ROW_NUMBER() O
                      AND state IN ('ok', 'black') AND width IS NOT NULL GROUP BY output, width, height), usual AS (SELECT \
                      output, width, height FROM sizes WHERE place = 1) ";
 const COLUMNS: &str = "SELECT f.id, j.uuid AS job_uuid, f.frame, f.name, f.path, f.output, f.state, f.stale, f.attempt, \
-                       f.rendered_at, f.render_ms, f.save_ms, f.peak_memory, f.file_size, f.width, f.height, f.thumb, \
+                       f.rendered_at, f.render_ms, f.save_ms, f.peak_memory, f.file_size, f.width, f.height, f.engine, \
+                       f.samples, f.message, f.thumb, \
                        f.thumb_ext, f.thumb_large, t.uuid AS task_uuid, w.uuid AS worker_uuid, w.name AS worker_name, \
                        w.platform AS worker_platform";
 const TABLES: &str = " FROM frames f JOIN jobs j ON j.id = f.job_id JOIN tasks t ON t.id = f.task_id LEFT JOIN workers w \
@@ -140,7 +141,7 @@ pub async fn latest(
 /// When the database cannot be read.
 pub async fn attempts(db: &impl Db, job: JobId, number: i64) -> Result<Vec<FrameAttempt>, Error> {
     let sql = "SELECT a.frame_id, a.attempt, a.state, a.rendered_at, a.render_ms, a.save_ms, a.peak_memory, a.file_size, \
-               a.width, a.height, w.uuid AS worker_uuid, w.name AS worker_name FROM frame_attempts a JOIN frames f ON \
+               a.width, a.height, a.engine, a.samples, a.message, w.uuid AS worker_uuid, w.name AS worker_name FROM frame_attempts a JOIN frames f ON \
                f.id = a.frame_id JOIN jobs j ON j.id = f.job_id LEFT JOIN workers w ON w.id = a.worker_id WHERE j.uuid \
                = $1 AND f.frame = $2 ORDER BY a.rendered_at DESC, a.id DESC";
     query_all(db, sql, vec![job.0.into(), number.into()])
@@ -220,6 +221,9 @@ fn facts(row: &Row) -> Result<FrameFacts, Error> {
         file_size: row.get("file_size")?,
         width: row.get("width")?,
         height: row.get("height")?,
+        engine: row.get("engine")?,
+        samples: row.get("samples")?,
+        message: row.get("message")?,
     })
 }
 

@@ -13,6 +13,7 @@ mod m20261125_disabled_workers;
 mod m20261125_frame_pictures;
 mod m20261126_farm_tasks;
 mod m20261126_slim_dependencies;
+mod m20261127_frame_engines;
 
 pub(crate) struct Migrator;
 
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_frame_pictures::Migration),
             Box::new(m20261126_farm_tasks::Migration),
             Box::new(m20261126_slim_dependencies::Migration),
+            Box::new(m20261127_frame_engines::Migration),
         ]
     }
 }

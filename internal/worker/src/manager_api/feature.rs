@@ -5,6 +5,8 @@
 pub enum Feature {
     /// Reports about frames.
     Frames,
+    /// How far a frame is that is being rendered.
+    FrameProgress,
     /// Reports about the machine.
     Machine,
     /// Pictures of single frames, transparent ones too.
@@ -17,7 +19,8 @@ pub enum Feature {
 pub(super) const LEARNED: u8 = 1 << 7;
 
 impl Feature {
-    pub(super) const ALL: [Self; 4] = [Self::Frames, Self::Machine, Self::Thumbnails, Self::LogPosition];
+    pub(super) const ALL: [Self; 5] =
+        [Self::Frames, Self::Machine, Self::Thumbnails, Self::LogPosition, Self::FrameProgress];
 
     pub(super) const fn name(self) -> &'static str {
         match self {
@@ -25,6 +28,7 @@ impl Feature {
             Self::Machine => "machine",
             Self::Thumbnails => "thumbnails",
             Self::LogPosition => "log-position",
+            Self::FrameProgress => "frame-progress",
         }
     }
 
@@ -34,6 +38,7 @@ impl Feature {
             Self::Machine => 2,
             Self::Thumbnails => 4,
             Self::LogPosition => 8,
+            Self::FrameProgress => 16,
         }
     }
 }

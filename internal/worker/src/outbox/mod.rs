@@ -76,6 +76,11 @@ pub struct FrameReport {
     pub file_size: Option<i64>,
     pub width: Option<i64>,
     pub height: Option<i64>,
+    /// The renderer. What an older version queued has none of these.
+    pub engine: Option<String>,
+    pub samples: Option<i64>,
+    /// Why it failed.
+    pub message: Option<String>,
 }
 
 /// What became of a frame.

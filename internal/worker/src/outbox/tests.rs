@@ -306,6 +306,9 @@ async fn a_manager_that_is_away_for_hours_costs_nothing_but_time() {
             file_size: None,
             width: None,
             height: None,
+            engine: None,
+            samples: None,
+            message: None,
         }]),
         ..TaskReport::default()
     };

@@ -69,6 +69,9 @@ mod tests {
             file_size: Some(2),
             width: None,
             height: None,
+            engine: None,
+            samples: None,
+            message: None,
         };
         let picture = |report| Picture { task: Uuid::from_u128(7), path: "/shots/3 ü.png".into(), report };
         let pictures = [picture(Some(report)), picture(None)];

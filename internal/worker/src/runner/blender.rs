@@ -44,7 +44,8 @@ pub async fn render(
 ) -> Result<(), CommandError> {
     let RenderParams { exe, args } = RenderParams::parse(params)?;
     let exe = if has_separator(&exe) { PathBuf::from(exe) } else { find_programs::blender(&exe) };
-    let mut progress = RenderProgress { total_steps, ..RenderProgress::default() };
+    let frames = FrameTracker::with_engine(asked_engine(&args));
+    let mut progress = RenderProgress { total_steps, frames, ..RenderProgress::default() };
     let run = async |sink: FrameSink| {
         run_blender(&exe, &args, context, &mut progress, &sink).await?;
         if remove_broken(std::mem::take(&mut progress.skipped), context).await > 0 {
@@ -75,13 +76,18 @@ async fn run_blender(
 ) -> Result<(), CommandError> {
     let observe = |line: &str| {
         let Some(event) = blender_output::parse(line) else {
+            progress.frames.hear(line);
             if let Some(path) = blender_output::missing_file(line) {
                 progress.missing.note(path);
                 context.reporter.set_activity(progress.activity());
             }
             return;
         };
+        if matches!(event, RenderEvent::CannotSave(_)) {
+            progress.frames.hear(line);
+        }
         sink.send(progress.frames.observe(&event, Moment::now()));
+        sink.set_progress(progress.frames.progress());
         if let Some(activity) = progress.observe(&event) {
             context.reporter.set_activity(activity);
         }
@@ -92,8 +98,18 @@ async fn run_blender(
     let result = context.run_program(exe, args.to_vec(), observe).await;
     // A run that was cut off says nothing about the frame that it was at.
     let failed = matches!(&result, Err(error) if !matches!(error, CommandError::Cancelled));
+    sink.set_progress(None);
+    if let (true, Err(error)) = (failed, &result) {
+        progress.frames.hear_of_end(&error.to_string());
+    }
     sink.send(progress.frames.end(failed, Moment::now()));
     result
+}
+
+/// The renderer that the command line asks for; the last one counts.
+fn asked_engine(args: &[String]) -> Option<String> {
+    let asked = args.windows(2).rev().find(|pair| matches!(pair[0].as_str(), "-E" | "--engine"))?;
+    Some(asked[1].clone()).filter(|engine| (1..=100).contains(&engine.chars().count()))
 }
 
 /// Removes the pictures that are only half there, of those that Blender did not render because they exist. Says how
@@ -280,6 +296,19 @@ mod tests {
         assert_eq!(parse(json!({"exe": "b", "blendfile": "", "exeArgs": 47})).unwrap().args, [""; 0]);
     }
 
+    #[test]
+    fn the_engine_of_a_command_line() {
+        for (args, want) in [
+            ("--background -E CYCLES a.blend", Some("CYCLES")),
+            ("--engine CYCLES a.blend -E BLENDER_WORKBENCH -f 1", Some("BLENDER_WORKBENCH")),
+            ("a.blend -f 1 -E", None),
+            ("", None),
+        ] {
+            let args: Vec<String> = args.split_whitespace().map(str::to_owned).collect();
+            assert_eq!(asked_engine(&args).as_deref(), want, "{args:?}");
+        }
+    }
+
     fn done() -> RenderEvent {
         RenderEvent::FrameDone { total: std::time::Duration::from_secs(1), saving: None }
     }
@@ -294,7 +323,7 @@ mod tests {
         let mut progress = RenderProgress { total_steps: 2, ..RenderProgress::default() };
         let mut observe = |event| observe(&mut progress, event);
         let text = |text: &str| Some(text.to_owned());
-        let frame = || RenderEvent::Frame { number: 7, peak_memory: None };
+        let frame = || RenderEvent::Frame { number: 7, peak_memory: None, status: None };
         assert_eq!(observe(frame()), (text("Rendering frame 7, 0 of 2 frames done"), 0));
         assert_eq!(observe(frame()), (None, 0));
         let saved = |path: &str| RenderEvent::Saved(path.to_owned());

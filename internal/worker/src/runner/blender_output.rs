@@ -16,8 +16,19 @@ pub enum RenderEvent {
     FrameDone { total: Duration, saving: Option<Duration> },
     /// A frame was left out because its picture exists already, at this path.
     FrameSkipped(String),
-    /// Blender works on this frame; the most memory it has used so far, in bytes.
-    Frame { number: i64, peak_memory: Option<i64> },
+    /// Blender works on this frame; the most memory it has used so far, in bytes, and what the renderer says.
+    Frame { number: i64, peak_memory: Option<i64>, status: Option<RenderStatus> },
+}
+
+/// How far the renderer is with the picture at hand. It begins anew for each view and each layer of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RenderStatus {
+    /// As Blender calls it, such as `CYCLES`.
+    pub engine: &'static str,
+    /// Samples for each pixel, if there is a limit.
+    pub samples: Option<i64>,
+    /// 0 to 100.
+    pub percent: Option<i64>,
 }
 
 /// Reads one line of Blender's output.
@@ -81,7 +92,42 @@ fn parse_progress(rest: &str) -> Option<RenderEvent> {
     let end = rest.len() - digits.len() + length;
     let number = rest.get(..end)?.parse().ok()?;
     let peak_memory = rest.split_once("(Peak ").and_then(|(_, peak)| parse_size(peak));
-    Some(RenderEvent::Frame { number, peak_memory })
+    let status = rest.rsplit_once('|').and_then(|(_, status)| parse_status(status.trim()));
+    Some(RenderEvent::Frame { number, peak_memory, status })
+}
+
+/// `Sample 16/128` or `Rendered 1/4 Tiles, Sample 16/128` of Cycles, `Rendering 16 / 64 samples` of EEVEE.
+fn parse_status(text: &str) -> Option<RenderStatus> {
+    if let Some(rest) = text.strip_prefix("Rendering ") {
+        let (done, total) = parse_share(rest.strip_suffix(" samples")?)?;
+        let percent = Some(100 * done.min(total) / total);
+        return Some(RenderStatus { engine: "BLENDER_EEVEE", samples: Some(total), percent });
+    }
+    let (tiles, sample) = match text.strip_prefix("Rendered ") {
+        Some(rest) => {
+            let (tiles, rest) = rest.split_once(" Tiles")?;
+            (parse_share(tiles)?, rest.strip_prefix(", ").unwrap_or(rest))
+        }
+        None => ((0, 1), Some(text).filter(|text| text.starts_with("Sample "))?),
+    };
+    let sample = sample.strip_prefix("Sample ").and_then(parse_share);
+    let percent = match (tiles, sample) {
+        ((_, 1), None) => None,
+        ((_, 1), Some((done, total))) => Some(100 * done.min(total) / total),
+        // After a tile is counted, the samples are still those of that one.
+        ((tile, tiles), sample) => {
+            let (done, total) = sample.filter(|(done, total)| done < total).unwrap_or((0, 1));
+            Some((100 * (tile * total + done) / (tiles * total)).min(100))
+        }
+    };
+    Some(RenderStatus { engine: "CYCLES", samples: sample.map(|(_, total)| total), percent })
+}
+
+/// `16/128`, with or without spaces. Numbers beyond reason are none.
+fn parse_share(text: &str) -> Option<(i64, i64)> {
+    let (done, total) = text.split_once('/')?;
+    let number = |text: &str| text.trim().parse().ok().filter(|number| (0..=1_000_000_000).contains(number));
+    Some((number(done)?, number(total)?)).filter(|(_, total)| *total > 0)
 }
 
 /// `16.19M`, in bytes.
@@ -141,7 +187,11 @@ mod tests {
             Some(FrameDone { total: Duration::from_millis(total), saving })
         };
         let skipped = |path: &str| Some(FrameSkipped(path.to_owned()));
-        let frame = |number, peak_memory| Some(Frame { number, peak_memory });
+        let frame = |number, peak_memory| Some(Frame { number, peak_memory, status: None });
+        let status = |engine, samples, percent| {
+            let status = Some(RenderStatus { engine, samples: Some(samples), percent: Some(percent) });
+            Some(Frame { number: 7, peak_memory: None, status })
+        };
         let cases = [
             // Blender up to 4.5.
             ("Saved: '/path/to/file.exr'", saved("/path/to/file.exr")),
@@ -156,10 +206,7 @@ mod tests {
             ),
             (r#"skipping existing frame "/path/to/a "b" 1.png""#, skipped(r#"/path/to/a "b" 1.png"#)),
             ("skipping existing frame", skipped("")),
-            (
-                "Fra:12 Mem:13.04M (Peak 16.50M) | Time:00:00.05 | Rendering 1 / 4 samples",
-                frame(12, Some(17_301_504)),
-            ),
+            ("Fra:12 Mem:13.04M (Peak 16.50M) | Time:00:00.05 | Syncing Cube", frame(12, Some(17_301_504))),
             ("Fra:-3 Mem:1.5G (Peak 2.50G) | Time:00:00.05 | Syncing Cube", frame(-3, Some(2_684_354_560))),
             ("Fra:7", frame(7, None)),
             (
@@ -173,7 +220,19 @@ mod tests {
                 r#"00:00.419  render           | Skipping existing frame "/path/to/cube0001.jpg""#,
                 skipped("/path/to/cube0001.jpg"),
             ),
-            ("00:00.419  render           | Fra: 7 | Mem: 12M | Sample 1/4", frame(7, None)),
+            ("00:00.419  render           | Fra: 7 | Mem: 12M | Sample 1/4", status("CYCLES", 4, 25)),
+            // What the renderers say.
+            ("Fra:7 | Scene, ViewLayer | Sample 0/64", status("CYCLES", 64, 0)),
+            ("Fra:7 | Scene, ViewLayer | Rendered 0/4 Tiles, Sample 32/64", status("CYCLES", 64, 12)),
+            ("Fra:7 | Scene, ViewLayer | Rendered 1/4 Tiles, Sample 64/64", status("CYCLES", 64, 25)),
+            ("Fra:7 | Scene, ViewLayer | Rendered 3/4 Tiles, Sample 1/64", status("CYCLES", 64, 75)),
+            ("Fra:7 | Rendering 8 / 8 samples", status("BLENDER_EEVEE", 8, 100)),
+            ("Fra:7 | Rendering 9 / 0 samples", frame(7, None)),
+            ("Fra:7 | Sample 1/99999999999", {
+                let status = Some(RenderStatus { engine: "CYCLES", samples: None, percent: None });
+                Some(Frame { number: 7, peak_memory: None, status })
+            }),
+            ("Fra:7 | Sampling the air", frame(7, None)),
             // Neither.
             ("starting Blender", None),
             ("", None),

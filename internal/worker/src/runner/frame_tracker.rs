@@ -5,7 +5,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
-use super::blender_output::{RenderEvent, number_in_name};
+use super::blender_output::{RenderEvent, RenderStatus, number_in_name};
+use super::last_words::LastWords;
 
 /// When something happened: by the steady clock, and by the one on the wall.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +33,12 @@ pub struct TrackedFrame {
     pub render: Option<Duration>,
     pub saving: Option<Duration>,
     pub peak_memory: Option<i64>,
+    /// The renderer, as Blender calls it.
+    pub engine: Option<String>,
+    /// Samples for each pixel that it was to be rendered with.
+    pub samples: Option<i64>,
+    /// What Blender said when it failed.
+    pub message: Option<String>,
 }
 
 /// What became of it.
@@ -58,9 +65,36 @@ pub struct FrameTracker {
     skipped: i64,
     timed: i64,
     saved_frames: i64,
+    /// What the command line says about the renderer, for one that says nothing itself.
+    asked_engine: Option<String>,
+    /// What the renderer said last about the current frame, with the most of it that was done.
+    status: Option<RenderStatus>,
+    words: LastWords,
 }
 
 impl FrameTracker {
+    /// Of a Blender that was told on its command line to use this renderer.
+    pub fn with_engine(asked_engine: Option<String>) -> Self {
+        Self { asked_engine, ..Self::default() }
+    }
+
+    /// Takes note of a line that tells nothing about frames; it may say why one fails.
+    pub fn hear(&mut self, line: &str) {
+        self.words.hear(line);
+    }
+
+    /// Takes note of why Blender has ended, which counts when it said nothing itself.
+    pub fn hear_of_end(&mut self, reason: &str) {
+        if self.words.is_empty() {
+            self.words.hear(reason);
+        }
+    }
+
+    /// The frame that is being rendered, and how much of it is done in percent, if that is known.
+    pub fn progress(&self) -> Option<(i64, i64)> {
+        self.current.zip(self.status.and_then(|status| status.percent))
+    }
+
     /// How many frames are done or were left out. Not every Blender tells when a frame is done; then it is when its
     /// first picture is saved.
     pub fn done(&self) -> i64 {
@@ -70,13 +104,15 @@ impl FrameTracker {
     /// Takes note of what Blender printed; gives back the frames about which everything is known now.
     pub fn observe(&mut self, event: &RenderEvent, now: Moment) -> Vec<TrackedFrame> {
         match event {
-            RenderEvent::Frame { number, peak_memory } => {
+            RenderEvent::Frame { number, peak_memory, status } => {
                 let mut finished = Vec::new();
                 if self.current != Some(*number) {
                     finished = self.finish(now, None, None);
                     self.current = Some(*number);
                     self.began = Some(now.steady);
+                    (self.status, self.words) = (None, LastWords::default());
                 }
+                self.note_status(*status);
                 self.peak_memory = self.peak_memory.max(*peak_memory);
                 finished
             }
@@ -96,6 +132,9 @@ impl FrameTracker {
                     render: None,
                     saving: None,
                     peak_memory: None,
+                    engine: None,
+                    samples: None,
+                    message: None,
                 }]
             }
             RenderEvent::CannotSave(path) => self.fail(path.clone(), now),
@@ -134,6 +173,8 @@ impl FrameTracker {
     ) -> Vec<TrackedFrame> {
         let (number, peak_memory, saved) =
             (self.current.take(), self.peak_memory.take(), std::mem::take(&mut self.saved));
+        let status = self.status.take();
+        let engine = self.engine(status);
         let end = saved.last().map_or(now.steady, |(_, at)| at.steady);
         let began = self.began.replace(end);
         // Blender did not say how long it took, but when it was done with the one before.
@@ -146,6 +187,9 @@ impl FrameTracker {
             render: render.or(measured),
             saving,
             peak_memory,
+            engine: engine.clone(),
+            samples: status.and_then(|status| status.samples),
+            message: None,
         };
         if saved.is_empty() && number.is_some() && render.is_some() {
             self.unsaved = Some(frame(number, String::new(), now.wall));
@@ -162,6 +206,9 @@ impl FrameTracker {
         let number =
             known.as_ref().and_then(|frame| frame.number).or(self.current).or_else(|| number_in_name(&path));
         let peak_memory = known.as_ref().and_then(|frame| frame.peak_memory).or(self.peak_memory.take());
+        let status = self.status.take();
+        let engine = known.as_ref().map_or_else(|| self.engine(status), |frame| frame.engine.clone());
+        let samples = known.as_ref().map_or(status.and_then(|status| status.samples), |frame| frame.samples);
         self.current = None;
         vec![TrackedFrame {
             number,
@@ -171,7 +218,25 @@ impl FrameTracker {
             render: known.and_then(|frame| frame.render),
             saving: None,
             peak_memory,
+            engine,
+            samples,
+            message: self.words.take(),
         }]
+    }
+
+    fn note_status(&mut self, status: Option<RenderStatus>) {
+        let Some(status) = status else { return };
+        let before = self.status.replace(status);
+        // At its end a picture is at no samples again.
+        if let (Some(before), Some(now)) = (before, &mut self.status)
+            && now.percent.is_none_or(|percent| percent == 0)
+        {
+            now.percent = before.percent;
+        }
+    }
+
+    fn engine(&self, status: Option<RenderStatus>) -> Option<String> {
+        status.map(|status| status.engine.to_owned()).or_else(|| self.asked_engine.clone())
     }
 }
 

@@ -1,10 +1,11 @@
 //! What is told about the frames that a task rendered: looks at their files, reports them, and offers their pictures.
 
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, Utc};
-use tokio::sync::mpsc;
+use flamenco_api::types::FrameProgress;
+use tokio::sync::{mpsc, watch};
 
 use super::frame_tracker::{Outcome, TrackedFrame};
 use super::picture;
@@ -20,17 +21,29 @@ const LONGEST_PATH: usize = 2000;
 /// Frames that go into one report.
 const BATCH: usize = 100;
 
+/// Between two words about a frame that is being rendered; one that takes less time gets none.
+const PACE: Duration = Duration::from_secs(2);
+
 /// Takes frames from whoever reads Blender's output, without ever waiting.
 #[derive(Debug)]
-pub struct FrameSink(mpsc::Sender<TrackedFrame>);
+pub struct FrameSink {
+    frames: mpsc::Sender<TrackedFrame>,
+    /// The frame that is being rendered, and how much of it is done in percent.
+    progress: watch::Sender<Option<(i64, i64)>>,
+}
 
 impl FrameSink {
     pub fn send(&self, frames: Vec<TrackedFrame>) {
         for frame in frames {
-            if let Err(error) = self.0.try_send(frame) {
+            if let Err(error) = self.frames.try_send(frame) {
                 tracing::warn!(%error, "frames come faster than they can be looked at; leaving one out");
             }
         }
+    }
+
+    /// Sets the frame that is being rendered, and how much of it is done in percent.
+    pub fn set_progress(&self, now: Option<(i64, i64)>) {
+        self.progress.send_if_modified(|known| std::mem::replace(known, now) != now);
     }
 }
 
@@ -42,9 +55,30 @@ pub async fn reporting<F>(
 where
     F: Future<Output = Result<(), CommandError>>,
 {
-    let (sender, receiver) = mpsc::channel(WAITING);
-    let (result, ()) = tokio::join!(work(FrameSink(sender)), report(context, receiver));
-    result
+    let (frames, receiver) = mpsc::channel(WAITING);
+    let (progress, watched) = watch::channel(None);
+    let work = async { tokio::join!(work(FrameSink { frames, progress }), report(context, receiver)) };
+    tokio::pin!(work);
+    tokio::select! {
+        (result, ()) = &mut work => result,
+        // Nothing more is coming.
+        () = tell_progress(context, watched) => work.await.0,
+    }
+}
+
+/// Tells how far frames are that take their time. What gets lost is followed by the next.
+async fn tell_progress(context: &Context<'_>, mut progress: watch::Receiver<Option<(i64, i64)>>) {
+    while progress.changed().await.is_ok() {
+        tokio::time::sleep(PACE).await;
+        let now = *progress.borrow_and_update();
+        let Some((frame, percent)) = now.filter(|_| context.manager.offers(Feature::FrameProgress)) else {
+            continue;
+        };
+        let body = FrameProgress { frame, percent };
+        if let Err(error) = context.manager.report_frame_progress(context.reporter.task(), &body).await {
+            tracing::debug!(%error, "the manager did not take how far a frame is");
+        }
+    }
 }
 
 async fn report(context: &Context<'_>, mut frames: mpsc::Receiver<TrackedFrame>) {
@@ -95,6 +129,9 @@ fn look_at(frame: TrackedFrame) -> (TrackedFrame, Option<FrameReport>) {
         render_ms: millis(frame.render),
         save_ms: millis(frame.saving),
         peak_memory: frame.peak_memory,
+        engine: frame.engine.clone(),
+        samples: frame.samples,
+        message: frame.message.clone(),
         file_size: file.size,
         width: file.dimensions.map(|(width, _)| i64::from(width)),
         height: file.dimensions.map(|(_, height)| i64::from(height)),
@@ -142,8 +179,6 @@ fn to_utc(time: SystemTime) -> Option<DateTime<Utc>> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn frame(path: &Path, outcome: Outcome) -> TrackedFrame {
@@ -155,6 +190,9 @@ mod tests {
             render: Some(Duration::from_millis(1500)),
             saving: None,
             peak_memory: Some(7),
+            engine: Some("CYCLES".to_owned()),
+            samples: Some(4),
+            message: None,
         }
     }
 

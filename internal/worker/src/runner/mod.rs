@@ -8,6 +8,7 @@ mod error;
 mod ffmpeg;
 mod frame_tracker;
 mod frames;
+mod last_words;
 mod move_directory;
 mod params;
 mod picture;

@@ -81,6 +81,44 @@ async fn frames_are_reported_with_what_is_known() {
 }
 
 #[tokio::test]
+async fn how_far_a_slow_frame_is_is_told_where_it_is_wanted_and_why_it_failed() {
+    let manager = FakeManager::start().await;
+    manager.farm().features = Some(vec!["frames", "frame-progress"]);
+    let home = tempfile::tempdir().unwrap();
+    let worker = TestWorker::start(config(&manager, home.path()));
+    let render = |end: &str| {
+        format!(
+            "echo 'Fra:7 Mem:9M (Peak 9M) | Scene, ViewLayer | Sample 16/128'; \
+             echo 'Fra:7 Mem:9M (Peak 9M) | Scene, ViewLayer | Sample 64/128'; {end}"
+        )
+    };
+    let script =
+        render("while [ ! -e END ]; do sleep 0.1; done; echo 'Error: Out of memory'; echo bye; exit 1");
+    let end = home.path().join("end");
+    let task = add_render(&manager, &script.replace("END", end.to_str().unwrap()));
+    manager.until("told how far it is", |farm| (!farm.progress.is_empty()).then_some(())).await;
+    std::fs::write(&end, "").unwrap();
+    manager.until_ended(task).await;
+    assert_eq!(manager.farm().progress, [(task, json!({"frame": 7, "percent": 50}))], "the last state, once");
+    manager.until("the frame", |farm| (!farm.frames.is_empty()).then_some(())).await;
+    let frame = manager.farm().frames[0].1.clone();
+    assert_eq!(
+        json!([frame["state"], frame["engine"], frame["samples"], frame["message"]]),
+        json!(["failed", "CYCLES", 128, "Error: Out of memory"])
+    );
+    worker.stop().await;
+
+    let other = FakeManager::start().await;
+    other.farm().features = Some(vec!["frames"]);
+    let home = tempfile::tempdir().unwrap();
+    let worker = TestWorker::start(config(&other, home.path()));
+    let task = add_render(&other, &render("sleep 3"));
+    other.until_ended(task).await;
+    assert_eq!(other.farm().count("frame-progress"), 0);
+    worker.stop().await;
+}
+
+#[tokio::test]
 async fn every_picture_is_sent_the_newest_first_when_the_manager_is_busy() {
     let manager = FakeManager::start().await;
     let (home, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

@@ -63,6 +63,8 @@ pub struct Farm {
     pub features: Option<Vec<&'static str>>,
     /// Frames that were reported, as they came.
     pub frames: Vec<(Uuid, Value)>,
+    /// How far frames were said to be, as it came.
+    pub progress: Vec<(Uuid, Value)>,
     /// Pictures that were sent.
     pub pictures: Vec<(Uuid, Vec<u8>)>,
     /// Reports about the machine.
@@ -247,6 +249,7 @@ impl FakeManager {
             .route("/api/v3/worker/task", post(schedule_task))
             .route("/api/v3/worker/task/{task}", post(task_update))
             .route("/api/v3/worker/task/{task}/frames", post(frames))
+            .route("/api/v3/worker/task/{task}/frame-progress", post(frame_progress))
             .route("/api/v3/worker/task/{task}/output-produced", post(output_produced))
             .route("/api/v3/worker/machine", post(machine))
             .route("/api/v3/version", get(version))
@@ -262,6 +265,7 @@ async fn intercept(State(manager): State<FakeManager>, request: Request, next: N
         "/api/v3/version" => "version",
         path if path.ends_with("/may-i-run") => "may-i-run",
         path if path.ends_with("/frames") => "frames",
+        path if path.ends_with("/frame-progress") => "frame-progress",
         path if path.ends_with("/output-produced") => "picture",
         "machine" => "machine",
         path if path.starts_with("task/") => "task-update",
@@ -443,6 +447,15 @@ async fn frames(
 ) -> StatusCode {
     let frames = body["frames"].as_array().unwrap().iter().cloned();
     manager.farm().frames.extend(frames.map(|frame| (id, frame)));
+    StatusCode::NO_CONTENT
+}
+
+async fn frame_progress(
+    State(manager): State<FakeManager>,
+    Path(id): Path<Uuid>,
+    Json(body): Json<Value>,
+) -> StatusCode {
+    manager.farm().progress.push((id, body));
     StatusCode::NO_CONTENT
 }
 

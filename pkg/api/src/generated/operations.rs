@@ -30,6 +30,7 @@ pub static OPERATIONS: &[Operation] = &[
     MAY_WORKER_RUN,
     TASK_OUTPUT_PRODUCED,
     REPORT_FRAMES,
+    REPORT_FRAME_PROGRESS,
     REPORT_MACHINE,
     FETCH_WORKERS,
     FETCH_WORKER,
@@ -273,6 +274,14 @@ pub const REPORT_FRAMES: Operation = Operation {
     tag: "worker",
     method: "POST",
     path: "/api/v3/worker/task/{task_id}/frames",
+    worker_auth: true,
+};
+/// `POST /api/v3/worker/task/{task_id}/frame-progress`
+pub const REPORT_FRAME_PROGRESS: Operation = Operation {
+    id: "reportFrameProgress",
+    tag: "worker",
+    method: "POST",
+    path: "/api/v3/worker/task/{task_id}/frame-progress",
     worker_auth: true,
 };
 /// `POST /api/v3/worker/machine`
@@ -1828,6 +1837,84 @@ impl ReportFramesResponse {
                 Some(crate::Problem::received(self.status(), Some(&body.message), None))
             }
             Self::Status404(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Status413(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Status415(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Status503 { body, retry_after, .. } => {
+                Some(
+                    crate::Problem::received(
+                        self.status(),
+                        Some(&body.message),
+                        *retry_after,
+                    ),
+                )
+            }
+            Self::Default { body, .. } => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            _ => None,
+        }
+    }
+}
+/// The answers of `reportFrameProgress`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ReportFrameProgressResponse {
+    /// Taken note of.
+    Status204,
+    /// Something about the request is wrong. The message says what and what was expected.
+    Status400(types::Error),
+    /// The credentials are missing or wrong, or the worker was deleted. Register again.
+    Status403(types::SecurityError),
+    /// What the path names does not exist.
+    Status404(types::Error),
+    /// The task is not active, or not assigned to this worker.
+    Status409(types::Error),
+    /// The body is larger than this operation accepts.
+    Status413(types::Error),
+    /// The body has a `Content-Type` that this operation does not accept.
+    Status415(types::Error),
+    /// The manager cannot do this at the moment, for example because the disk is full. Nothing was changed, try again later.
+    Status503 {
+        body: types::Error,
+        /// After how many seconds to try again.
+        retry_after: Option<i64>,
+    },
+    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    Default { status: ::http::StatusCode, body: types::Error },
+}
+impl ReportFrameProgressResponse {
+    /// The status code of this answer.
+    pub fn status(&self) -> ::http::StatusCode {
+        match self {
+            Self::Status204 => ::http::StatusCode::NO_CONTENT,
+            Self::Status400(..) => ::http::StatusCode::BAD_REQUEST,
+            Self::Status403(..) => ::http::StatusCode::FORBIDDEN,
+            Self::Status404(..) => ::http::StatusCode::NOT_FOUND,
+            Self::Status409(..) => ::http::StatusCode::CONFLICT,
+            Self::Status413(..) => ::http::StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Status415(..) => ::http::StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Status503 { .. } => ::http::StatusCode::SERVICE_UNAVAILABLE,
+            Self::Default { status, .. } => *status,
+        }
+    }
+    /// What went wrong, if the status is 400 or above.
+    pub fn problem(&self) -> Option<crate::Problem> {
+        match self {
+            Self::Status400(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Status403(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Status404(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Status409(body) => {
                 Some(crate::Problem::received(self.status(), Some(&body.message), None))
             }
             Self::Status413(body) => {

@@ -353,6 +353,22 @@ pub trait WorkerApi: Backend {
         let _ = (caller, task_id, body);
         ready(Err(Problem::not_implemented(&operations::REPORT_FRAMES)))
     }
+    /// `POST /api/v3/worker/task/{task_id}/frame-progress`
+    ///
+    /// Report how far the frame is that the task is rendering.
+    ///
+    /// Own addition; offered when `getVersion` lists the feature `frame-progress`. Now and then, for a frame that takes its time. It is for those who watch and kept for a minute only; one that got lost is not repeated.
+    fn report_frame_progress(
+        &self,
+        caller: Self::Caller,
+        task_id: ::uuid::Uuid,
+        body: types::FrameProgress,
+    ) -> impl Future<
+        Output = Result<operations::ReportFrameProgressResponse, Problem>,
+    > + Send {
+        let _ = (caller, task_id, body);
+        ready(Err(Problem::not_implemented(&operations::REPORT_FRAME_PROGRESS)))
+    }
     /// `POST /api/v3/worker/machine`
     ///
     /// Report how the worker's machine is doing.
@@ -891,7 +907,7 @@ pub trait JobsApi: Backend {
     ///
     /// Fetch one frame of a job with all its attempts.
     ///
-    /// Own addition. All files of the frame, each with how it was rendered before, the newest attempt first. A frame that is expected or being rendered has no files yet.
+    /// Own addition. All files of the frame, each with how it was rendered before, the newest attempt first. A frame that is expected or being rendered has no files yet. Where the manager can read the storage, it looks whether the files are still there; one that is gone is `missing` from then on, until it is there again.
     fn fetch_job_frame(
         &self,
         caller: Self::Caller,
@@ -1339,6 +1355,10 @@ pub fn router<B: MetaApi + WorkerApi + WorkerMgtApi + JobsApi + ShamanApi>(
         .route("/api/v3/worker/task", methods("POST").post(schedule_task::<B>))
         .route("/api/v3/worker/task/{task_id}", methods("POST").post(task_update::<B>))
         .route(
+            "/api/v3/worker/task/{task_id}/frame-progress",
+            methods("POST").post(report_frame_progress::<B>),
+        )
+        .route(
             "/api/v3/worker/task/{task_id}/frames",
             methods("POST").post(report_frames::<B>),
         )
@@ -1759,6 +1779,31 @@ async fn report_frames<B: WorkerApi>(
                 check.value(&body);
             })?;
             backend.report_frames(caller, task_id, body).await
+        })
+        .await
+}
+async fn report_frame_progress<B: WorkerApi>(
+    State(backend): State<B>,
+    request: Request,
+) -> Response {
+    answer(async {
+            let (call, caller) = Call::begin(
+                    &backend,
+                    &operations::REPORT_FRAME_PROGRESS,
+                    request,
+                )
+                .await?;
+            let task_id = call.path("task_id", parse::uuid)?;
+            let body = call
+                .json::<
+                    types::FrameProgress,
+                >(backend.json_body_limit(&operations::REPORT_FRAME_PROGRESS))
+                .await?;
+            crate::validate::run(|check| {
+                let body = &body;
+                check.value(&body);
+            })?;
+            backend.report_frame_progress(caller, task_id, body).await
         })
         .await
 }
@@ -3343,6 +3388,38 @@ impl IntoResponse for operations::ReportFramesResponse {
             Self::Status400(body) => reply::json(::http::StatusCode::BAD_REQUEST, &body),
             Self::Status403(body) => reply::json(::http::StatusCode::FORBIDDEN, &body),
             Self::Status404(body) => reply::json(::http::StatusCode::NOT_FOUND, &body),
+            Self::Status413(body) => {
+                reply::json(::http::StatusCode::PAYLOAD_TOO_LARGE, &body)
+            }
+            Self::Status415(body) => {
+                reply::json(::http::StatusCode::UNSUPPORTED_MEDIA_TYPE, &body)
+            }
+            Self::Status503 { body, retry_after } => {
+                let mut response = reply::json(
+                    ::http::StatusCode::SERVICE_UNAVAILABLE,
+                    &body,
+                );
+                if let Some(retry_after) = retry_after {
+                    reply::header(
+                        &mut response,
+                        "retry-after",
+                        &retry_after.to_string(),
+                    );
+                }
+                response
+            }
+            Self::Default { status, body } => reply::json(status, &body),
+        }
+    }
+}
+impl IntoResponse for operations::ReportFrameProgressResponse {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Status204 => reply::empty(::http::StatusCode::NO_CONTENT),
+            Self::Status400(body) => reply::json(::http::StatusCode::BAD_REQUEST, &body),
+            Self::Status403(body) => reply::json(::http::StatusCode::FORBIDDEN, &body),
+            Self::Status404(body) => reply::json(::http::StatusCode::NOT_FOUND, &body),
+            Self::Status409(body) => reply::json(::http::StatusCode::CONFLICT, &body),
             Self::Status413(body) => {
                 reply::json(::http::StatusCode::PAYLOAD_TOO_LARGE, &body)
             }

@@ -585,6 +585,9 @@ pub struct EventFrameUpdate {
     pub frames: ::std::vec::Vec<JobFrame>,
     ///The job.
     pub job: ::uuid::Uuid,
+    ///How far frames are that are being rendered. Absent when no worker has told since the last event.
+    #[serde(default, skip_serializing_if = "::std::option::Option::is_none")]
+    pub progress: ::std::option::Option<::std::vec::Vec<FrameProgress>>,
     ///Whether more changed than is listed here. Fetch the frames again.
     pub refresh: bool,
 }
@@ -849,6 +852,7 @@ name is listed here; a manager without the list has none of them. Names that a c
 nothing to it.
 
 * `frames`: workers may report every frame with `reportFrames`.
+* `frame-progress`: workers may report how far a frame is with `reportFrameProgress`.
 * `machine`: workers may report how their machine is doing with `reportMachine`.
 * `thumbnails`: workers may say which frame a picture is of when they send it with `taskOutputProduced`.
 * `log-position`: a piece of log that `taskUpdate` is told the place of is stored once, however often it comes.
@@ -869,6 +873,9 @@ nothing to it.
 pub struct FrameAttempt {
     ///The how-manieth time it was.
     pub attempt: i64,
+    ///The renderer, if known.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub engine: ::std::option::Option<::std::string::String>,
     ///The `id` of the file among those of the frame.
     pub file: i64,
     ///Size of the file in bytes.
@@ -877,6 +884,9 @@ pub struct FrameAttempt {
     ///Height of the picture in pixels.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub height: ::std::option::Option<i64>,
+    ///The last line of the log that says why it failed. Only for an attempt that did.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub message: ::std::option::Option<::std::string::String>,
     ///Most memory that the renderer used for it, in bytes, as it tells.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub peak_memory: ::std::option::Option<i64>,
@@ -885,6 +895,9 @@ pub struct FrameAttempt {
     pub render_ms: ::std::option::Option<i64>,
     ///When it was saved, or found to have failed.
     pub rendered_at: ::chrono::DateTime<::chrono::offset::Utc>,
+    ///Samples for each pixel, if known.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub samples: ::std::option::Option<i64>,
     ///How long saving took, in milliseconds, if known.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub save_ms: ::std::option::Option<i64>,
@@ -925,6 +938,9 @@ pub struct FramePlace {
     ///How often it was rendered.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub attempt: ::std::option::Option<i64>,
+    ///The renderer, if known.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub engine: ::std::option::Option<::std::string::String>,
     ///How many files the frame has.
     pub files: i64,
     ///Frame number; it may be negative.
@@ -932,12 +948,21 @@ pub struct FramePlace {
     ///Identifies the newest file. Absent when there is none.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub id: ::std::option::Option<i64>,
+    ///The last line of the log that says why it failed. Only for a frame that did, if its worker told.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub message: ::std::option::Option<::std::string::String>,
+    ///How much of it is done, 0 to 100. Only there while it is being rendered, and its worker tells.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub progress: ::std::option::Option<i64>,
     ///How long rendering took without saving, in milliseconds, if known.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub render_ms: ::std::option::Option<i64>,
     ///When it was rendered.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub rendered_at: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+    ///Samples for each pixel, if known.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub samples: ::std::option::Option<i64>,
     pub state: JobFrameState,
     ///The task that renders it.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -948,9 +973,20 @@ pub struct FramePlace {
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub worker: ::std::option::Option<::uuid::Uuid>,
 }
+///How far a frame is that is being rendered.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct FrameProgress {
+    ///Frame number; it may be negative.
+    pub frame: i64,
+    ///How much of it is done.
+    pub percent: i64,
+}
 ///One file of a frame that a task rendered. A frame may have several, for example one for each view.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct FrameReport {
+    ///The renderer, such as `CYCLES`, as the log or the command line of the worker tells.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub engine: ::std::option::Option<::std::string::String>,
     ///The file was there before this run of the task, and was left as it is. How it was rendered is not changed then.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub existing: ::std::option::Option<bool>,
@@ -962,6 +998,9 @@ pub struct FrameReport {
     ///Height of the picture in pixels.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub height: ::std::option::Option<i64>,
+    ///The last line of the worker's log that says why it failed. Only for a frame that did.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub message: ::std::option::Option<::std::string::String>,
     ///The file as the worker sees it. Empty for a frame that failed.
     pub path: ::std::string::String,
     ///Most memory that the renderer used for it, in bytes, as it tells.
@@ -972,6 +1011,9 @@ pub struct FrameReport {
     pub render_ms: ::std::option::Option<i64>,
     ///When it was saved, or found to have failed.
     pub rendered_at: ::chrono::DateTime<::chrono::offset::Utc>,
+    ///Samples for each pixel that it was to be rendered with, as the log of the worker tells.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub samples: ::std::option::Option<i64>,
     ///How long saving took, in milliseconds, if known.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub save_ms: ::std::option::Option<i64>,
@@ -1300,6 +1342,9 @@ pub struct JobDeletionInfo {
 pub struct JobFrame {
     ///How often it was rendered.
     pub attempt: i64,
+    ///The renderer, such as `CYCLES`, as the log or the command line of the worker tells.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub engine: ::std::option::Option<::std::string::String>,
     ///Size of the file in bytes.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub file_size: ::std::option::Option<i64>,
@@ -1310,8 +1355,14 @@ pub struct JobFrame {
     pub height: ::std::option::Option<i64>,
     ///Identifies it as long as the job exists.
     pub id: i64,
+    ///The last line of the worker's log that says why it failed. Only for a frame that did.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub message: ::std::option::Option<::std::string::String>,
     ///Name of the file.
     pub name: ::std::string::String,
+    ///The file itself, relative to the address of the manager. Only in the answer of `fetchJobFrame`, for a file on the shared storage that the manager can read and that browsers can show: PNG, JPEG, WebP, GIF or AVIF. What an address shows never changes: another file has another address.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub original: ::std::option::Option<::std::string::String>,
     ///Which output of the job it belongs to, that is, its path with the frame number replaced by `#`. Empty for a frame that failed.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub output: ::std::option::Option<::std::string::String>,
@@ -1328,6 +1379,9 @@ pub struct JobFrame {
     pub render_ms: ::std::option::Option<i64>,
     ///When it was saved, or found to have failed.
     pub rendered_at: ::chrono::DateTime<::chrono::offset::Utc>,
+    ///Samples for each pixel that it was to be rendered with, as the log of the worker tells.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub samples: ::std::option::Option<i64>,
     ///How long saving took, in milliseconds, if known.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub save_ms: ::std::option::Option<i64>,
@@ -3878,6 +3932,44 @@ impl crate::validate::Validate for FrameReport {
                     },
                 );
         }
+        if let Some(item) = &self.engine {
+            check
+                .field(
+                    "engine",
+                    |check| {
+                        check.text(&item, None, Some(100u64));
+                    },
+                );
+        }
+        if let Some(item) = &self.samples {
+            check
+                .field(
+                    "samples",
+                    |check| {
+                        check.integer(*item, Some(0i64), None);
+                    },
+                );
+        }
+        if let Some(item) = &self.message {
+            check
+                .field(
+                    "message",
+                    |check| {
+                        check.text(&item, None, Some(500u64));
+                    },
+                );
+        }
+    }
+}
+impl crate::validate::Validate for FrameProgress {
+    fn validate(&self, check: &mut crate::validate::Check) {
+        check
+            .field(
+                "percent",
+                |check| {
+                    check.integer(self.percent, Some(0i64), Some(100i64));
+                },
+            );
     }
 }
 impl crate::validate::Validate for JobFrames {
@@ -3957,6 +4049,33 @@ impl crate::validate::Validate for JobFrame {
                     "height",
                     |check| {
                         check.integer(*item, Some(0i64), None);
+                    },
+                );
+        }
+        if let Some(item) = &self.engine {
+            check
+                .field(
+                    "engine",
+                    |check| {
+                        check.text(&item, None, Some(100u64));
+                    },
+                );
+        }
+        if let Some(item) = &self.samples {
+            check
+                .field(
+                    "samples",
+                    |check| {
+                        check.integer(*item, Some(0i64), None);
+                    },
+                );
+        }
+        if let Some(item) = &self.message {
+            check
+                .field(
+                    "message",
+                    |check| {
+                        check.text(&item, None, Some(500u64));
                     },
                 );
         }
@@ -4066,6 +4185,21 @@ impl crate::validate::Validate for EventFrameUpdate {
                         );
                 },
             );
+        if let Some(item) = &self.progress {
+            check
+                .field(
+                    "progress",
+                    |check| {
+                        check
+                            .items(
+                                item.iter(),
+                                |check, item| {
+                                    check.value(&item);
+                                },
+                            );
+                    },
+                );
+        }
     }
 }
 impl crate::validate::Validate for MachineReport {

@@ -460,6 +460,32 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v3/worker/task/{task_id}/frame-progress": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The task.
+                 * @example 0c8a3f1e-9b52-4f0e-9c1b-6d6a2f7e4b10
+                 */
+                task_id: components["parameters"]["task_id"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Report how far the frame is that the task is rendering.
+         * @description Own addition; offered when `getVersion` lists the feature `frame-progress`. Now and then, for a frame that takes its time. It is for those who watch and kept for a minute only; one that got lost is not repeated.
+         */
+        post: operations["reportFrameProgress"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v3/worker/machine": {
         parameters: {
             query?: never;
@@ -1202,7 +1228,7 @@ export interface paths {
         };
         /**
          * Fetch one frame of a job with all its attempts.
-         * @description Own addition. All files of the frame, each with how it was rendered before, the newest attempt first. A frame that is expected or being rendered has no files yet.
+         * @description Own addition. All files of the frame, each with how it was rendered before, the newest attempt first. A frame that is expected or being rendered has no files yet. Where the manager can read the storage, it looks whether the files are still there; one that is gone is `missing` from then on, until it is there again.
          */
         get: operations["fetchJobFrame"];
         put?: never;
@@ -1615,11 +1641,13 @@ export interface components {
              *     nothing to it.
              *
              *     * `frames`: workers may report every frame with `reportFrames`.
+             *     * `frame-progress`: workers may report how far a frame is with `reportFrameProgress`.
              *     * `machine`: workers may report how their machine is doing with `reportMachine`.
              *     * `thumbnails`: workers may say which frame a picture is of when they send it with `taskOutputProduced`.
              *     * `log-position`: a piece of log that `taskUpdate` is told the place of is stored once, however often it comes.
              * @example [
              *       "frames",
+             *       "frame-progress",
              *       "machine",
              *       "thumbnails",
              *       "log-position"
@@ -3206,6 +3234,34 @@ export interface components {
              * @example 1080
              */
             height?: number;
+            /**
+             * @description The renderer, such as `CYCLES`, as the log or the command line of the worker tells.
+             * @example CYCLES
+             */
+            engine?: string;
+            /**
+             * @description Samples for each pixel that it was to be rendered with, as the log of the worker tells.
+             * @example 128
+             */
+            samples?: number;
+            /**
+             * @description The last line of the worker's log that says why it failed. Only for a frame that did.
+             * @example Error: Render error (No space left on device) cannot save: '/mnt/farm/render/000002.png'
+             */
+            message?: string;
+        };
+        /** @description How far a frame is that is being rendered. */
+        FrameProgress: {
+            /**
+             * @description Frame number; it may be negative.
+             * @example 2
+             */
+            frame: number;
+            /**
+             * @description How much of it is done.
+             * @example 42
+             */
+            percent: number;
         };
         /**
          * @description How a frame of a job is. Those of `FrameState`, and three that the manager adds:
@@ -3333,6 +3389,21 @@ export interface components {
              */
             height?: number;
             /**
+             * @description The renderer, such as `CYCLES`, as the log or the command line of the worker tells.
+             * @example CYCLES
+             */
+            engine?: string;
+            /**
+             * @description Samples for each pixel that it was to be rendered with, as the log of the worker tells.
+             * @example 128
+             */
+            samples?: number;
+            /**
+             * @description The last line of the worker's log that says why it failed. Only for a frame that did.
+             * @example Error: Render error (No space left on device) cannot save: '/mnt/farm/render/000002.png'
+             */
+            message?: string;
+            /**
              * @description Which output of the job it belongs to, that is, its path with the frame number replaced by `#`. Empty for a frame that failed.
              * @example /mnt/farm/render/######.png
              */
@@ -3343,6 +3414,11 @@ export interface components {
              */
             platform_path?: string;
             thumbnail?: components["schemas"]["FrameThumbnail"];
+            /**
+             * @description The file itself, relative to the address of the manager. Only in the answer of `fetchJobFrame`, for a file on the shared storage that the manager can read and that browsers can show: PNG, JPEG, WebP, GIF or AVIF. What an address shows never changes: another file has another address.
+             * @example /job-files/job-2f1a/2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11/original-4711-9f86d081884c7d65.png
+             */
+            original?: string;
         };
         /** @description The places of the frames of a job. */
         JobFrameGrid: {
@@ -3400,6 +3476,26 @@ export interface components {
              * @example 1
              */
             attempt?: number;
+            /**
+             * @description The renderer, if known.
+             * @example CYCLES
+             */
+            engine?: string;
+            /**
+             * @description Samples for each pixel, if known.
+             * @example 128
+             */
+            samples?: number;
+            /**
+             * @description How much of it is done, 0 to 100. Only there while it is being rendered, and its worker tells.
+             * @example 42
+             */
+            progress?: number;
+            /**
+             * @description The last line of the log that says why it failed. Only for a frame that did, if its worker told.
+             * @example Error: Render error (No space left on device) cannot save: '/mnt/farm/render/000002.png'
+             */
+            message?: string;
             thumbnail?: components["schemas"]["FrameThumbnail"];
         };
         /** @description One frame of a job. */
@@ -3481,6 +3577,21 @@ export interface components {
              * @example 1080
              */
             height?: number;
+            /**
+             * @description The renderer, if known.
+             * @example CYCLES
+             */
+            engine?: string;
+            /**
+             * @description Samples for each pixel, if known.
+             * @example 128
+             */
+            samples?: number;
+            /**
+             * @description The last line of the log that says why it failed. Only for an attempt that did.
+             * @example Error: Render error (No space left on device) cannot save: '/mnt/farm/render/000002.png'
+             */
+            message?: string;
         };
         /** @description How the frames of a job are doing. */
         JobFrameSummary: {
@@ -3859,6 +3970,8 @@ export interface components {
              * @example false
              */
             refresh: boolean;
+            /** @description How far frames are that are being rendered. Absent when no worker has told since the last event. */
+            progress?: components["schemas"]["FrameProgress"][];
         };
         /** @description How the machine of a worker is doing. */
         MachineReport: {
@@ -5833,6 +5946,63 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             403: components["responses"]["AccessDenied"];
             404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Failure"];
+        };
+    };
+    reportFrameProgress: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The task.
+                 * @example 0c8a3f1e-9b52-4f0e-9c1b-6d6a2f7e4b10
+                 */
+                task_id: components["parameters"]["task_id"];
+            };
+            cookie?: never;
+        };
+        /** @description The frame, and how much of it is done. */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "frame": 2,
+                 *       "percent": 42
+                 *     }
+                 */
+                "application/json": components["schemas"]["FrameProgress"];
+            };
+        };
+        responses: {
+            /** @description Taken note of. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            403: components["responses"]["AccessDenied"];
+            404: components["responses"]["NotFound"];
+            /** @description The task is not active, or not assigned to this worker. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": 409,
+                     *       "message": "this task is assigned to another worker"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             503: components["responses"]["Busy"];

@@ -1,5 +1,6 @@
 // The times that a file of a frame was rendered, to be put side by side.
 import type { FrameAttempt } from '@/api/types';
+import { engineText } from './frames';
 import { parseTime } from './times';
 import { durationText, sizeText } from './units';
 
@@ -22,6 +23,7 @@ const FIELDS: readonly [label: string, value: (attempt: FrameAttempt) => string]
   ['Memory', (attempt) => sizeText(attempt.peak_memory)],
   ['File size', (attempt) => sizeText(attempt.file_size)],
   ['Pixels', (attempt) => (attempt.width ? `${attempt.width} × ${attempt.height}` : '–')],
+  ['Renderer', (attempt) => engineText(attempt.engine, attempt.samples) || '–'],
   ['Worker', (attempt) => attempt.worker_name ?? 'unknown'],
 ];
 

@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { FramePlace, JobFrame } from '@/api/types';
-import { fileRow, formatFrames, framesCsv, frameTimes, isRendered, isTrouble, neighbourOf, outputNames, parseFrames, placeRow } from './frames';
+import {
+  engineText, fileRow, formatFrames, framesAtWork, framesCsv, frameTimes, isRendered, isTrouble, neighbourOf, outputNames, parseFrames, placeRow, tellsOfFiles,
+  type FrameRow,
+} from './frames';
 
 describe('ranges of frames', () => {
   it.each([
@@ -126,12 +129,38 @@ describe('the neighbour of a frame', () => {
   ] as const)('%d %s', (frame, side, expected) => expect(neighbourOf(rows, frame, side)?.frame).toBe(expected));
 });
 
+describe('what is being rendered', () => {
+  const row = (frame: number, task: string, percent = -1, status: FrameRow['status'] = 'rendering') => ({ id: String(frame), frame, task, percent, status });
+  it.each<[string, ReturnType<typeof row>[], string[]]>([
+    ['one frame of each task, as its worker tells', [row(1, 'a', -1, 'ok'), row(2, 'a'), row(3, 'a', 40), row(7, 'b', 0), row(8, 'b')], ['3', '7']],
+    ['the first that is not there yet when nobody tells', [row(3, 'a'), row(2, 'a'), row(1, 'a', -1, 'ok'), row(4, 'a', -1, 'expected')], ['2']],
+    ['the later one of two that were told: the other waits to be reported', [row(2, 'a', 90), row(3, 'a', 10), row(4, 'a')], ['3']],
+    ['nothing when all is done', [row(1, 'a', -1, 'ok'), row(2, 'a', 50, 'failed')], []],
+  ])('%s', (_, rows, expected) => expect([...framesAtWork(rows)].sort()).toEqual(expected));
+
+  it.each<[string | undefined, number | undefined, string]>([
+    ['CYCLES', 128, 'Cycles, 128 samples'],
+    ['BLENDER_EEVEE_NEXT', 1, 'EEVEE, 1 sample'],
+    ['BLENDER_WORKBENCH', undefined, 'Workbench'],
+    ['RENDERMAN', -1, 'RENDERMAN'],
+    ['constructor', undefined, 'constructor'],
+    ['', 4096, '4,096 samples'],
+    [undefined, undefined, ''],
+  ])('the renderer %s with %s samples is "%s"', (engine, samples, text) => expect(engineText(engine, samples)).toBe(text));
+
+  it('an event about progress only is no reason to read anything again', () => {
+    expect(tellsOfFiles({ job: 'j', frames: [], refresh: false, progress: [{ frame: 1, percent: 2 }] })).toBe(false);
+    expect(tellsOfFiles({ job: 'j', frames: [], refresh: true })).toBe(true);
+    expect(tellsOfFiles({ job: 'j', frames: [FILE], refresh: false })).toBe(true);
+  });
+});
+
 describe('CSV', () => {
   it('has a header, empty cells for what is unknown, and quotes where they are needed', () => {
-    const rows = [fileRow({ ...FILE, path: '/r/a "b", c.png' }, 1)];
+    const rows = [fileRow({ ...FILE, path: '/r/a "b", c.png', engine: 'CYCLES', samples: 128 }, 1)];
     expect(framesCsv(rows).split('\r\n')).toEqual([
-      'frame,state,name,path,output,worker,rendered_at,render_ms,save_ms,peak_memory,file_size,width,height,attempt',
-      '12,ok,000012.png,"/r/a ""b"", c.png",,render-01,2026-01-01T00:00:00.000Z,,,,99,,,2',
+      'frame,state,name,path,output,worker,rendered_at,render_ms,save_ms,peak_memory,file_size,width,height,attempt,engine,samples,message',
+      '12,ok,000012.png,"/r/a ""b"", c.png",,render-01,2026-01-01T00:00:00.000Z,,,,99,,,2,CYCLES,128,',
       '',
     ]);
   });

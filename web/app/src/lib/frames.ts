@@ -1,5 +1,5 @@
 // The frames of a job as the pages show them: one row for each number, rendered or not.
-import type { FramePlace, JobFrame, JobFrameState } from '@/api/types';
+import type { FramePlace, FrameUpdate, JobFrame, JobFrameState } from '@/api/types';
 import type { GridRow } from './grid/rowTable';
 import { naturalKey } from './naturalSort';
 import { parseTime } from './times';
@@ -29,6 +29,13 @@ export interface FrameRow extends GridRow {
   thumb: string;
   /** Address of the large picture. */
   picture: string;
+  /** The renderer, as its program calls it; empty when nobody told. */
+  engine: string;
+  samples: number;
+  /** How much of it is done while it is being rendered. */
+  percent: number;
+  /** The last line of the log of a frame that failed. */
+  message: string;
   // What follows is in no list of places: it is known once the files were read.
   name: string;
   nameKey: string;
@@ -87,6 +94,10 @@ function placeFields(place: Place, workerName: string) {
     renderMs: place.render_ms ?? -1,
     thumb: place.thumbnail?.small ?? '',
     picture: place.thumbnail?.large ?? place.thumbnail?.small ?? '',
+    engine: place.engine ?? '',
+    samples: place.samples ?? -1,
+    percent: place.progress ?? -1,
+    message: place.message ?? '',
   };
 }
 
@@ -110,7 +121,7 @@ export function fileRow(file: JobFrame, files: number): FrameRow {
     search: `${fields.search} ${file.name}`.toLowerCase(),
     name: file.name,
     nameKey: naturalKey(file.name),
-    path: file.path,
+    path: file.platform_path ?? file.path,
     output: file.output ?? '',
     saveMs: file.save_ms ?? -1,
     peakMemory: file.peak_memory ?? -1,
@@ -143,6 +154,38 @@ export function neighbourOf<R extends Pick<FrameRow, 'frame' | 'picture'>>(rows:
 
 export function compareNumbers(a: FrameRow, b: FrameRow): number {
   return a.frame - b.frame;
+}
+
+/** Whether an event tells of files, and not only of how far frames are that are being rendered. */
+export function tellsOfFiles(update: FrameUpdate): boolean {
+  return update.refresh || update.frames.length > 0;
+}
+
+/**
+ * The frames that workers are at. Of the frames of a task only one is; where its worker does not tell which, it is taken to
+ * be the first that is not there yet.
+ */
+export function framesAtWork(rows: Iterable<Pick<FrameRow, 'id' | 'frame' | 'status' | 'task' | 'percent'>>): Set<string> {
+  const atWork = new Map<string, { readonly id: string; readonly frame: number; readonly told: boolean }>();
+  for (const { id, frame, status, task, percent } of rows) {
+    if (status !== 'rendering') continue;
+    const [known, told] = [atWork.get(task), percent >= 0];
+    if (!known || (told && !known.told) || (told === known.told && (told ? frame > known.frame : frame < known.frame))) atWork.set(task, { id, frame, told });
+  }
+  return new Set([...atWork.values()].map(({ id }) => id));
+}
+
+const ENGINES: Readonly<Record<string, string>> = { CYCLES: 'Cycles', BLENDER_EEVEE: 'EEVEE', BLENDER_EEVEE_NEXT: 'EEVEE', BLENDER_WORKBENCH: 'Workbench' };
+
+/** A renderer by the name that people know. */
+export function engineName(engine: string): string {
+  return Object.hasOwn(ENGINES, engine) ? (ENGINES[engine] ?? engine) : engine;
+}
+
+/** A renderer with its samples, in a few words; empty when neither is known. */
+export function engineText(engine: string | undefined, samples: number | undefined): string {
+  const counted = samples === undefined || samples < 0 ? '' : `${samples.toLocaleString('en')} ${samples === 1 ? 'sample' : 'samples'}`;
+  return [engineName(engine ?? ''), counted].filter(Boolean).join(', ');
 }
 
 /** Whether something came out: a frame that is still to come has nothing to show. */
@@ -193,6 +236,9 @@ const CSV_COLUMNS: readonly [string, (row: FrameRow) => string | number][] = [
   ['width', (row) => told(row.width)],
   ['height', (row) => told(row.height)],
   ['attempt', (row) => row.attempt],
+  ['engine', (row) => row.engine],
+  ['samples', (row) => told(row.samples)],
+  ['message', (row) => row.message],
 ];
 
 function told(value: number): number | string {

@@ -57,6 +57,29 @@ describe('frames', () => {
     expect(store.applyUpdate({ job: 'j', frames: [], refresh: true })).toBe(true);
   });
 
+  it('shows how far a frame is that is being rendered, until it is there', async () => {
+    const store = await opened({ ...expected(1), state: 'rendering', progress: 10 }, expected(2), rendered(3));
+    expect(store.table.get('1')?.percent).toBe(10);
+    const progress = [{ frame: 1, percent: 42 }, { frame: 2, percent: 5 }, { frame: 3, percent: 5 }, { frame: 9, percent: 5 }];
+    expect(store.applyUpdate({ job: 'j', frames: [], refresh: false, progress })).toBe(false);
+    // The others are not being rendered, as far as this page knows.
+    expect(['1', '2', '3', '9'].map((id) => store.table.get(id)?.percent)).toEqual([42, -1, -1, undefined]);
+    store.applyUpdate({ job: 'j', frames: [file(1)], refresh: false });
+    expect([store.table.get('1')?.status, store.table.get('1')?.percent]).toEqual(['ok', -1]);
+  });
+
+  it('paths are those of the viewer, also of files that an event tells of', async () => {
+    const store = await opened(rendered(1), expected(2));
+    const output = '/r/#.png';
+    manager.answer('GET /api/v3/jobs/j/frames', { body: { frames: [file(1, { output, platform_path: 'R:\\out\\1.png' })] } });
+    await store.files.read();
+    expect(store.table.get('1')?.path).toBe('R:\\out\\1.png');
+    store.applyUpdate({ job: 'j', frames: [file(2, { output })], refresh: false });
+    expect(store.table.get('2')?.path).toBe('R:\\out\\2.png');
+    store.applyUpdate({ job: 'j', frames: [file(2, { output: '/elsewhere/#.png', path: '/elsewhere/2.png', attempt: 2, rendered_at: T(9) })], refresh: false });
+    expect(store.table.get('2')?.path).toBe('/elsewhere/2.png');
+  });
+
   it('ignores the events of another job', async () => {
     const store = await opened(expected(1));
     expect(store.applyUpdate({ job: 'other', frames: [file(1)], refresh: true })).toBe(false);

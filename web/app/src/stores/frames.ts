@@ -7,6 +7,7 @@ import { counted } from '@/lib/bulk';
 import { fileRow, formatFrames, isRendered, placeRow, type FrameRow } from '@/lib/frames';
 import { RowTable } from '@/lib/grid/rowTable';
 import { toRequestError } from '@/api/client';
+import { viewerPlatform } from '@/lib/platform';
 import { useNotifications } from './notifications';
 import { useReading } from './reading';
 import { useWorkers } from './workers';
@@ -47,7 +48,7 @@ export const useFrames = defineStore('frames', () => {
   const files = useReading(async (wanted) => {
     let cursor: string | undefined;
     do {
-      const query = { limit: PAGE, ...(cursor === undefined ? {} : { cursor }) };
+      const query = { limit: PAGE, platform: viewerPlatform(), ...(cursor === undefined ? {} : { cursor }) };
       const page = await takeBody(api.GET('/api/v3/jobs/{job_id}/frames', { params: { path: { job_id: jobId.value }, query } }));
       if (!wanted()) return;
       for (const file of page.frames) {
@@ -58,6 +59,13 @@ export const useFrames = defineStore('frames', () => {
     } while (cursor !== undefined);
     table.flush();
   });
+
+  /** An event does not know who reads it, so its paths are the worker's; those of one output are in one folder. */
+  function forViewer(file: JobFrame): JobFrame {
+    const known = file.platform_path === undefined && file.output ? filesOf.get(file.output)?.values().next().value?.platform_path : undefined;
+    const folder = known === undefined ? undefined : /^.*[\\/]/.exec(known)?.[0];
+    return folder === undefined ? file : { ...file, platform_path: folder + file.name };
+  }
 
   function remember(file: JobFrame): void {
     if (!file.output) return;
@@ -103,9 +111,14 @@ export const useFrames = defineStore('frames', () => {
   /** True when more changed than the event says, so that the frames have to be read again. */
   function applyUpdate(update: FrameUpdate): boolean {
     if (update.job !== jobId.value) return false;
-    for (const file of update.frames) {
+    for (const told of update.frames) {
+      const file = forViewer(told);
       remember(file);
       putFile(file);
+    }
+    for (const { frame, percent } of update.progress ?? []) {
+      const row = table.get(String(frame));
+      if (row?.status === 'rendering') table.put({ ...row, percent });
     }
     return update.refresh;
   }

@@ -1,5 +1,6 @@
 // Keeps what no job event tells (frames done, estimates, pictures) up to date for as long as a page shows it.
 import { onScopeDispose } from 'vue';
+import { tellsOfFiles } from '@/lib/frames';
 import { useEvent, useSubscription } from '@/live/socket';
 import { useJobs } from './jobs';
 
@@ -23,7 +24,7 @@ export function useJobProgress(): void {
     }, PACE);
   }
   useSubscription('allFrames', () => 'all', () => {});
-  useEvent('/frames', (update) => soon(update.job));
+  useEvent('/frames', (update) => tellsOfFiles(update) && soon(update.job));
   useEvent('/jobs', (update) => {
     if (!update.was_deleted && update.previous_status !== update.status) soon(update.id);
   });

@@ -2,6 +2,7 @@
 import { onScopeDispose, shallowRef, type ShallowRef } from 'vue';
 import { api, takeBody, type RequestError } from '@/api/client';
 import type { LatestFrame } from '@/api/types';
+import { tellsOfFiles } from '@/lib/frames';
 import { useEvent, useSubscription } from '@/live/socket';
 import { viewerPlatform } from '@/lib/platform';
 import { useReading } from './reading';
@@ -25,7 +26,8 @@ export function useLatestFrames(limit: number): LatestFrames {
   });
   let timer: ReturnType<typeof setTimeout> | undefined;
   useSubscription('allFrames', () => 'all', () => void reading.read());
-  useEvent('/frames', () => {
+  useEvent('/frames', (update) => {
+    if (!tellsOfFiles(update)) return;
     timer ??= setTimeout(() => {
       timer = undefined;
       void reading.read();

@@ -40,11 +40,16 @@ impl Farm {
     /// # Errors
     /// When the database cannot be read; what was to be announced is lost then.
     pub(crate) async fn announce_frames(&self) -> Result<()> {
+        let mut progress = self.frame_progress.take(self.now());
         for (job, keys) in self.frame_changes.take() {
             let is_cut = keys.len() > MOST;
             let keys: Vec<i64> = keys.into_iter().take(MOST).collect();
-            let changed = frames::by_keys(self.store.read(), job, &keys).await?;
-            self.announce(Event::Frames { job, frames: changed, refresh: is_cut });
+            let frames = frames::by_keys(self.store.read(), job, &keys).await?;
+            let progress = progress.remove(&job).unwrap_or_default();
+            self.announce(Event::Frames { job, frames, refresh: is_cut, progress });
+        }
+        for (job, progress) in progress {
+            self.announce(Event::Frames { job, frames: Vec::new(), refresh: false, progress });
         }
         Ok(())
     }

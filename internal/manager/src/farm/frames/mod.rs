@@ -3,8 +3,10 @@
 pub(crate) mod changes;
 mod gaps;
 pub(super) mod log;
+pub(crate) mod original;
 pub mod pictures;
 pub mod preview;
+pub(super) mod progress;
 mod requeue;
 pub mod statistics;
 pub mod thumbnail;
@@ -42,12 +44,14 @@ pub struct FramePlace {
     pub task: Option<TaskId>,
     /// The worker that rendered it, or is rendering it.
     pub worker: Option<WorkerId>,
+    /// How much of it is done, 0 to 100, while it is being rendered and its worker tells.
+    pub percent: Option<i64>,
 }
 
 impl From<Place<'_>> for FramePlace {
     fn from(place: Place<'_>) -> Self {
         let Place { frame, state, files, newest, task, worker } = place;
-        Self { frame, state, files, newest: newest.cloned(), task, worker }
+        Self { frame, state, files, newest: newest.cloned(), task, worker, percent: None }
     }
 }
 
@@ -60,6 +64,8 @@ pub struct FrameDetails {
     pub files: Vec<Frame>,
     /// How they were rendered, the newest first.
     pub attempts: Vec<FrameAttempt>,
+    /// Where browsers find those that they can show, by their keys.
+    pub originals: HashMap<i64, String>,
 }
 
 impl Farm {
@@ -129,7 +135,13 @@ impl Farm {
         let filter = FrameFilter { from: window.0, to: window.1, ..FrameFilter::default() };
         let files = frames::of_job(self.store.read(), job, &filter).await?;
         let (found, next) = places(&all, &files, window, states, limit);
-        Ok((found.into_iter().map(FramePlace::from).collect(), next))
+        let progress = self.frame_progress.of_job(job, self.now());
+        let found = found.into_iter().map(|place| {
+            let place = FramePlace::from(place);
+            let percent = place.task.and_then(|task| progress.get(&(task, place.frame)).copied());
+            FramePlace { percent: percent.filter(|_| place.state == JobFrameState::Rendering), ..place }
+        });
+        Ok((found.collect(), next))
     }
 
     /// One frame of a job.
@@ -137,11 +149,14 @@ impl Farm {
     /// # Errors
     /// [`Error::NotFound`] when the job neither has such a frame nor is going to.
     pub async fn frame_details(&self, job: JobId, number: i64) -> Result<FrameDetails> {
+        let filter = FrameFilter { from: number, to: number, ..FrameFilter::default() };
+        let mut files = frames::of_job(self.store.read(), job, &filter).await?;
+        if self.note_lost_files(job, &files).await? {
+            files = frames::of_job(self.store.read(), job, &filter).await?;
+        }
         let (mut places, _) = self.frame_places(job, (number, number), &[], 1).await?;
         let place =
             places.pop().ok_or_else(|| Error::not_found("frame", format!("{number} in job {job}")))?;
-        let filter = FrameFilter { from: number, to: number, ..FrameFilter::default() };
-        let mut files = frames::of_job(self.store.read(), job, &filter).await?;
         files.sort_by_key(|file| std::cmp::Reverse((file.report.rendered, file.seq)));
         let current = files.iter().map(|file| FrameAttempt {
             frame: file.seq,
@@ -149,12 +164,13 @@ impl Farm {
             worker: file.worker.clone(),
             state: file.state,
             rendered: file.report.rendered,
-            facts: file.report.facts,
+            facts: file.report.facts.clone(),
         });
         let mut attempts: Vec<FrameAttempt> = current.collect();
         attempts.extend(frames::attempts(self.store.read(), job, number).await?);
         attempts.sort_by_key(|attempt| std::cmp::Reverse((attempt.rendered, attempt.attempt)));
-        Ok(FrameDetails { place, files, attempts })
+        let originals = self.original_urls(job, &files).await?;
+        Ok(FrameDetails { place, files, attempts, originals })
     }
 
     /// The frames that were rendered last over all jobs, each with the name of its job and how many frames that has.

@@ -188,7 +188,7 @@ fn times<'a>(files: impl IntoIterator<Item = &'a Frame>) -> Vec<i64> {
 fn pace(files: &[Frame]) -> Vec<Done> {
     let mut by_number: HashMap<i64, Done> = HashMap::new();
     for file in files.iter().filter(|file| file.report.state.came_out()) {
-        let facts = file.report.facts;
+        let facts = &file.report.facts;
         let done = Done {
             at: file.report.rendered,
             worker: file.worker.as_ref().map(|(id, _)| *id),

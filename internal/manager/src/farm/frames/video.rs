@@ -9,6 +9,7 @@ use flamenco_domain::ids::JobId;
 use flamenco_store::frames;
 use sha2::{Digest, Sha256};
 
+use super::original::within;
 use crate::error::{Error, Result};
 use crate::farm::{Farm, logs};
 
@@ -44,7 +45,10 @@ impl Farm {
         let made = frames::made_videos(self.store.read(), job, LAST_TASKS).await?;
         let paths: Vec<PathBuf> =
             made.iter().filter_map(|path| self.readable(path, &Platform::current())).collect();
-        let found = tokio::task::spawn_blocking(move || paths.into_iter().find_map(|path| look(&path)));
+        let roots = self.storage_roots();
+        let found = tokio::task::spawn_blocking(move || {
+            paths.into_iter().find_map(|path| look(&path).filter(|_| within(&path, &roots).is_some()))
+        });
         found.await.map_err(|error| Error::Internal(format!("looking at a video: {error}")))
     }
 }
@@ -62,7 +66,8 @@ fn look(path: &Path) -> Option<Video> {
     })
 }
 
-fn fingerprint(path: &Path, metadata: &Metadata) -> String {
+/// Tells a file from others, and from itself once it was changed.
+pub(super) fn fingerprint(path: &Path, metadata: &Metadata) -> String {
     let changed = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let mut hash = Sha256::new();
     hash.update(path.as_os_str().as_encoded_bytes());

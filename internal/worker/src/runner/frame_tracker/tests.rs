@@ -41,6 +41,84 @@ fn outcomes(frames: &[TrackedFrame]) -> Vec<(i64, &str, Outcome)> {
         .collect()
 }
 
+/// How much of frame 1 was done, each time that this changed.
+fn percentages(output: &str) -> Vec<i64> {
+    let (mut tracker, mut seen) = (FrameTracker::default(), Vec::new());
+    for event in output.lines().filter_map(parse) {
+        tracker.observe(&event, Moment::now());
+        if let Some((1, percent)) = tracker.progress()
+            && seen.last() != Some(&percent)
+        {
+            seen.push(percent);
+        }
+    }
+    assert_eq!(tracker.progress(), None, "nothing is being rendered any more");
+    seen
+}
+
+#[test]
+fn how_far_a_frame_is() {
+    assert_eq!(percentages(fixture!("blender-3.4.1", "cycles")), [0, 25, 100]);
+    assert_eq!(percentages(fixture!("bpy-4.5.0", "cycles")), [0, 25, 100]);
+    assert_eq!(percentages(fixture!("blender-3.4.1", "eevee")), [12, 100]);
+    assert_eq!(percentages(fixture!("blender-3.4.1", "workbench")), [0; 0], "it says nothing");
+    let tiles = percentages(fixture!("blender-3.4.1", "tiles"));
+    assert!(tiles.is_sorted() && tiles.contains(&50) && *tiles.last().unwrap() >= 75, "{tiles:?}");
+    let views = percentages(fixture!("blender-3.4.1", "stereo"));
+    assert_eq!(views, [0, 25, 100, 25, 100], "each view anew, and no way back at its end");
+}
+
+#[test]
+fn what_rendered_it() {
+    for (output, asked, engine, samples) in [
+        (fixture!("blender-3.4.1", "cycles"), None, Some("CYCLES"), Some(4)),
+        (fixture!("bpy-4.5.0", "cycles"), None, Some("CYCLES"), Some(4)),
+        (fixture!("blender-3.4.1", "tiles"), None, Some("CYCLES"), Some(64)),
+        (fixture!("blender-3.4.1", "eevee"), Some("CYCLES"), Some("BLENDER_EEVEE"), Some(8)),
+        (fixture!("blender-3.4.1", "workbench"), Some("BLENDER_WORKBENCH"), Some("BLENDER_WORKBENCH"), None),
+        (fixture!("blender-3.4.1", "workbench"), None, None, None),
+        // The module says nothing but that it saved.
+        (fixture!("bpy-5.0.1", "cycles"), None, None, None),
+    ] {
+        let mut tracker = FrameTracker::with_engine(asked.map(str::to_owned));
+        let mut frames = Vec::new();
+        for event in output.lines().filter_map(parse) {
+            frames.extend(tracker.observe(&event, Moment::now()));
+        }
+        frames.extend(tracker.end(false, Moment::now()));
+        assert!(!frames.is_empty());
+        for frame in frames {
+            assert_eq!((frame.engine.as_deref(), frame.samples), (engine, samples), "{asked:?} {frame:?}");
+        }
+    }
+}
+
+#[test]
+fn why_a_frame_failed() {
+    let output = fixture!("blender-3.4.1", "unwritable");
+    let mut tracker = FrameTracker::default();
+    let mut frames = Vec::new();
+    for line in output.lines() {
+        tracker.hear(line);
+        if let Some(event) = parse(line) {
+            frames.extend(tracker.observe(&event, Moment::now()));
+        }
+    }
+    frames.extend(tracker.end(true, Moment::now()));
+    let failed = frames.iter().find(|frame| frame.outcome == Outcome::Failed).unwrap();
+    assert!(
+        failed.message.as_ref().unwrap().contains("cannot save: '/proc/nowhere/frame-0001.png'"),
+        "{frames:?}"
+    );
+
+    let mut killed = FrameTracker::default();
+    killed.observe(&parse("Fra:3 Mem:8M (Peak 9M) | Sample 1/4").unwrap(), Moment::now());
+    killed.hear_of_end("Blender was killed by signal 9");
+    let frames = killed.end(true, Moment::now());
+    assert_eq!(frames[0].message.as_deref(), Some("Blender was killed by signal 9"));
+    assert_eq!((frames[0].engine.as_deref(), frames[0].samples), (Some("CYCLES"), Some(4)));
+}
+
 #[test]
 fn an_animation() {
     for (version, output) in all_versions!("cycles").into_iter().chain(all_versions!("workbench")) {

@@ -1,10 +1,10 @@
 import type { GridColumn } from '@/components/grid/columns';
-import type { FrameRow } from '@/lib/frames';
+import { engineName, type FrameRow } from '@/lib/frames';
 import { compareKeys } from '@/lib/naturalSort';
 import { statusRank } from '@/lib/status';
 import type { TableState } from '@/lib/tableQuery';
 
-type Numeric = 'renderMs' | 'peakMemory' | 'fileSize' | 'width' | 'updated' | 'attempt';
+type Numeric = 'samples' | 'renderMs' | 'peakMemory' | 'fileSize' | 'width' | 'updated' | 'attempt';
 
 function byNumber(key: Numeric, label: string, width: number, more: Partial<GridColumn<FrameRow>> = {}): GridColumn<FrameRow> {
   const order = { fields: [key], compare: (a: FrameRow, b: FrameRow) => a[key] - b[key] };
@@ -26,7 +26,7 @@ export const FRAME_COLUMNS: readonly GridColumn<FrameRow>[] = [
     width: 'fill',
     order: { fields: ['nameKey'], compare: (a, b) => compareKeys(a.nameKey, b.nameKey) },
   },
-  { key: 'path', label: 'Path', width: 220, hideBelow: 1100, order: { fields: ['path'], compare: (a, b) => compareKeys(a.path, b.path) } },
+  { key: 'path', label: 'Path', width: 206, hideBelow: 1100, order: { fields: ['path'], compare: (a, b) => compareKeys(a.path, b.path) } },
   {
     key: 'worker',
     label: 'Worker',
@@ -39,7 +39,9 @@ export const FRAME_COLUMNS: readonly GridColumn<FrameRow>[] = [
   byNumber('peakMemory', 'Memory', 90, { hideBelow: 900 }),
   byNumber('fileSize', 'Size', 80, { hideBelow: 760 }),
   byNumber('width', 'Pixels', 100, { hideBelow: 980 }),
-  byNumber('attempt', 'Attempt', 80, { hideBelow: 1080 }),
+  { key: 'engine', label: 'Renderer', width: 92, hideBelow: 1160, order: { fields: ['engine'], compare: (a, b) => compareKeys(engineName(a.engine), engineName(b.engine)) } },
+  byNumber('samples', 'Samples', 84, { hideBelow: 1320 }),
+  byNumber('attempt', 'Attempt', 80, { hideBelow: 1240 }),
   byNumber('updated', 'Rendered', 104, { line: 2, hideBelow: 560 }),
 ];
 

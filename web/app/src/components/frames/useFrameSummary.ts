@@ -2,6 +2,7 @@
 import { onScopeDispose, type ShallowRef } from 'vue';
 import type { JobFrameSummary } from '@/api/types';
 import { api, takeBody } from '@/api/client';
+import { tellsOfFiles } from '@/lib/frames';
 import { useEvent } from '@/live/socket';
 import { useDetails } from '@/stores/details';
 
@@ -16,7 +17,7 @@ export function useFrameSummary(jobId: () => string, stale: () => unknown): Shal
   );
   let timer: ReturnType<typeof setTimeout> | undefined;
   useEvent('/frames', (update) => {
-    if (update.job !== jobId()) return;
+    if (update.job !== jobId() || !tellsOfFiles(update)) return;
     timer ??= setTimeout(() => {
       timer = undefined;
       refresh();

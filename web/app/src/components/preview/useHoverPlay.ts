@@ -1,6 +1,7 @@
 // A small picture that plays while somebody points at it, and follows the mouse while that moves.
 import { computed, onScopeDispose, shallowRef, watch, type ComputedRef } from 'vue';
 import { api, takeBody } from '@/api/client';
+import { imageQueue } from '@/lib/imageQueue';
 import { indexAt } from '@/lib/playback';
 
 /** Pictures per second. */
@@ -18,12 +19,21 @@ export interface HoverPlay {
   stop(): void;
 }
 
+function load(address: string): () => void {
+  const image = new Image();
+  const release = imageQueue.request(() => (image.src = address));
+  image.onload = image.onerror = release;
+  return release;
+}
+
 /** Its pictures are asked for when somebody points at it, not before. */
 export function useHoverPlay(jobId: () => string): HoverPlay {
   const pictures = shallowRef<readonly string[]>([]);
   const at = shallowRef(-1);
   let timer: ReturnType<typeof setInterval> | undefined;
   let scrubbedAt = 0;
+  /** Withdraws what was not loaded yet. */
+  let waiting: (() => void)[] = [];
 
   function turn(): void {
     if (pictures.value.length === 0 || performance.now() - scrubbedAt < REST) return;
@@ -38,8 +48,8 @@ export function useHoverPlay(jobId: () => string): HoverPlay {
       const all = grid.places.flatMap((place) => place.thumbnail?.small ?? []);
       const step = Math.max(1, Math.ceil(all.length / MOST));
       pictures.value = all.filter((_, index) => index % step === 0);
-      // They are small, and a mouse is quick.
-      for (const address of pictures.value) new Image().src = address;
+      // They are small, and a mouse is quick; but not all at once.
+      waiting = pictures.value.map(load);
     } catch {
       // The still stays; the page of the job says what is wrong.
       stop();
@@ -53,6 +63,8 @@ export function useHoverPlay(jobId: () => string): HoverPlay {
   }
   function stop(): void {
     clearInterval(timer);
+    for (const release of waiting) release();
+    waiting = [];
     [timer, at.value, scrubbedAt] = [undefined, -1, 0];
   }
   // A row of a list is used again for another job.

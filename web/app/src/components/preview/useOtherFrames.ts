@@ -1,7 +1,7 @@
 // The frames of a second job, for a comparison with the one that the page is about; live like those.
 import { onScopeDispose, shallowRef, watch, type ShallowRef } from 'vue';
 import { api, takeBody } from '@/api/client';
-import { compareNumbers, placeRow, type FrameRow } from '@/lib/frames';
+import { compareNumbers, placeRow, tellsOfFiles, type FrameRow } from '@/lib/frames';
 import { useEvent, useSubscription } from '@/live/socket';
 import { useReading } from '@/stores/reading';
 
@@ -32,7 +32,7 @@ export function useOtherFrames(jobId: () => string): ShallowRef<readonly FrameRo
 
   let timer: ReturnType<typeof setTimeout> | undefined;
   useEvent('/frames', (update) => {
-    if (update.job !== jobId()) return;
+    if (update.job !== jobId() || !tellsOfFiles(update)) return;
     timer ??= setTimeout(() => {
       timer = undefined;
       void reading.read();
