@@ -11,13 +11,16 @@ pub enum Feature {
     Thumbnails,
     /// Pieces of log that come twice are stored once.
     LogPosition,
+    /// The end of the worker's own log.
+    WorkerLog,
 }
 
 /// The manager has said what it offers, be it nothing.
 pub(super) const LEARNED: u8 = 1 << 7;
 
 impl Feature {
-    pub(super) const ALL: [Self; 4] = [Self::Frames, Self::Machine, Self::Thumbnails, Self::LogPosition];
+    pub(super) const ALL: [Self; 5] =
+        [Self::Frames, Self::Machine, Self::Thumbnails, Self::LogPosition, Self::WorkerLog];
 
     pub(super) const fn name(self) -> &'static str {
         match self {
@@ -25,6 +28,7 @@ impl Feature {
             Self::Machine => "machine",
             Self::Thumbnails => "thumbnails",
             Self::LogPosition => "log-position",
+            Self::WorkerLog => "worker-log",
         }
     }
 
@@ -34,6 +38,7 @@ impl Feature {
             Self::Machine => 2,
             Self::Thumbnails => 4,
             Self::LogPosition => 8,
+            Self::WorkerLog => 16,
         }
     }
 }
