@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { MachineSample, WorkerMachine } from '@/api/types';
-import { bytes, diskStrain, freshness, machineWarnings, readMachine, sparkline, TRAIL, uptime, withPast, type Reading } from './machines';
+import { bytes, diskStrain, freshness, machineTroubles,
+  machineWarnings, readMachine, sparkline, TRAIL, uptime, withPast, type Reading } from './machines';
 
 const GB = 2 ** 30;
 
@@ -41,6 +42,13 @@ describe('readMachine', () => {
   it('takes the busiest GPU, and knows none where none tells', () => {
     const load = { cpu_percent: 1, memory_used: 0, memory_total: 0, gpus: [{ use_percent: 20 }, { use_percent: 70 }, {}] };
     expect(readMachine(report({ load }), 1, null)).toMatchObject({ gpu: 70, memory: undefined });
+  });
+
+  it('tells the load averages, and what the task of the moment takes', () => {
+    const load = { cpu_percent: 1, memory_used: 0, memory_total: 0, load_1: 2.5, load_5: 1, task_cpu_percent: 350, task_memory: GB };
+    const busy = readMachine(report({ load }), 1, null);
+    expect(busy).toMatchObject({ load: 2.5, loads: [2.5, 1], taskCpu: 350, taskMemory: GB });
+    expect(readMachine(report(), 2, busy)).toMatchObject({ loads: [], taskCpu: undefined });
   });
 
   it('remembers only as much as is drawn', () => {
@@ -88,6 +96,12 @@ describe('warnings', () => {
       'Its clock is 61 s behind that of the manager.',
     ]);
     expect(machineWarnings(readMachine(report({ state: {} }), 1, null))).toEqual([]);
+  });
+
+  it('says that there is no room for new tasks', () => {
+    const full = readMachine({ ...report(), no_room: true }, 1, null);
+    expect(machineWarnings(full)).toEqual(['The disk of /farm is 95 % full: 5.0 GB are left.', 'It gets no new tasks until there is room on its disks.']);
+    expect(machineTroubles(full)).toEqual([]);
   });
 
   it('a moment of full memory is nothing', () => {

@@ -97,6 +97,16 @@ describe('enabling and disabling', () => {
     expect(store.table.get('a')?.enabled).toBe(true);
   });
 
+  it('undoing that it was enabled brings its reason back', async () => {
+    const store = await load(worker('a', { enabled: false, disabled_reason: 'its fan is loud' }));
+    manager.answer('POST /api/v3/worker-mgt/workers/a/setenabled', {});
+    await store.enable([...store.table.values()]);
+    useNotifications().toasts.at(-1)?.undo?.();
+    await vi.waitFor(() => expect(useNotifications().toasts.at(-1)?.text).toBe('Disabled worker "node-a" again.'));
+    expect(manager.bodies).toEqual([{ enabled: true }, { enabled: false, when: 'after-task', reason: 'its fan is loud' }]);
+    expect(store.table.get('a')).toMatchObject({ enabled: false, disabledReason: 'its fan is loud' });
+  });
+
   it('says who could not be disabled, and leaves them as they are', async () => {
     const store = await load(worker('a'), worker('b'));
     manager.answer('POST /api/v3/worker-mgt/workers/a/setenabled', {});
@@ -134,7 +144,7 @@ describe('removing workers', () => {
 describe('what is gathered of a worker', () => {
   it('outlasts lists and events, and can be searched for', async () => {
     const store = await load(worker('a'));
-    store.gather('a', { tags: 'gpu', task: { jobId: 'j', jobName: 'Forest', taskId: 't', taskName: 'render-1-4' } });
+    store.gather('a', { tags: 'gpu', task: { jobId: 'j', jobName: 'Forest', taskId: 't', taskName: 'render-1-4', isRender: true, done: 0, total: 1 } });
     store.gather('z', { tags: 'gpu' });
     store.applyUpdate(update('a', { status: 'asleep' }));
     await store.reading.read();
