@@ -23,7 +23,7 @@ from .flamenco_client.models import Job, JobStatus, SubmittedJob
 from .hashing import HashCache
 from .manager_info import ManagerInfo, Problem
 from .progress import Cancelled, Phase, Progress, Snapshot, readable_size
-from .submission import Mode, Order, Outcome, Question, SubmissionFailed, choose_mode, submit
+from .submission import Mode, Order, Outcome, Question, SubmissionFailed, SubmissionUnsure, choose_mode, submit
 
 #: The file with the jobs that were submitted.
 RECORDS = "flamenco-jobs.json"
@@ -91,6 +91,10 @@ class Run:
                 pass
         except Cancelled:
             self._end(Phase.ABORTED, "Submission aborted")
+        except SubmissionUnsure as error:
+            # The job that may still come renders this file.
+            self._frozen = None
+            self._end(Phase.FAILED, str(error))
         except (Problem, SubmissionFailed, settings.SettingsIncomplete, EvaluationError, paths.PathError) as error:
             self._end(Phase.FAILED, str(error))
         except Exception as error:

@@ -3,21 +3,28 @@
 
 from __future__ import annotations
 
+import datetime
+import json
 import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 import pytest
-from servers import Reply, Request
-from test_sending import Store, upload
+from servers import Reply, Request, serving
+from test_bat_and_shaman import blender
+from test_sending import JOB, Store, upload
 
-from flamenco import packing
+from flamenco import packing, submission
 from flamenco.flamenco_client import ApiError, Client, ConnectionFailed
+from flamenco.flamenco_client.models import SubmittedJob
+from flamenco.hashing import HashCache
 from flamenco.packing import PackFile
+from flamenco.progress import Cancelled, Progress
+from flamenco.submission import Mode, Order, Question, SubmissionFailed, SubmissionUnsure
 
 BUSY = {"code": 503, "message": "the manager is stopping; try again"}
 
@@ -139,3 +146,108 @@ def test_an_upload_that_nobody_takes_ends() -> None:
         ):
             client.shaman_file_store("abc", 50_000_000, bytes(50_000_000))
         assert time.monotonic() - start < 10
+
+
+@pytest.fixture(scope="module")
+def blendfile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file as Blender saves it."""
+    path = tmp_path_factory.mktemp("saved") / "a.blend"
+    blender("--python-expr", f"import bpy; bpy.ops.wm.save_as_mainfile(filepath={str(path)!r})")
+    return path
+
+
+class Desk:
+    """Where jobs are handed in; the first answer gets lost."""
+
+    def __init__(self, lost: Reply, appears_after: float = 0.0, *, answers: bool = True) -> None:
+        self.lost = lost
+        self.appears_after = appears_after
+        self.answers = answers
+        self.submitted: list[dict[str, object]] = []
+        self.deleted: list[str] = []
+        self.on_submit: Callable[[], None] = lambda: None
+        self._start = 0.0
+
+    def __call__(self, request: Request) -> Reply:
+        if request.path.endswith("/check"):
+            return Reply(204)
+        if request.method == "DELETE":
+            self.deleted.append(request.path)
+            return Reply(204)
+        if request.method == "POST":
+            self._start = time.monotonic()
+            self.submitted.append(json.loads(request.body))
+            self.on_submit()
+            return self.lost
+        if not self.answers:
+            return Reply(hang_up=True)
+        is_there = time.monotonic() - self._start > self.appears_after
+        return Reply(json={"jobs": [{**JOB, "metadata": self.submitted[0]["metadata"]}] if is_there else []})
+
+
+def hand_in(
+    desk: Callable[[Request], Reply], blendfile: Path, storage: Path, progress: Progress | None = None
+) -> submission.Outcome:
+    job = SubmittedJob(name="shot", type="t", submitter_platform="linux", settings={"frames": "1"})
+    order = Order(job=job, blendfile=blendfile, project=blendfile.parent, mode=Mode.PACK, storage=str(storage))
+    with serving(desk) as server, Client(server.url, read_timeout=0.5) as client:
+        return submission.submit(
+            order, client, progress or Progress(), HashCache(None), Question(), datetime.datetime.now
+        )
+
+
+def packs(storage: Path) -> list[Path]:
+    return sorted(storage.rglob("*.blend"))
+
+
+#: A manager that takes longer than it is waited for, and a proxy that waits no longer.
+SILENT = [Reply(delay=1.0, json=JOB), Reply(504, text="gateway")]
+
+
+@pytest.mark.parametrize("lost", SILENT, ids=["time is up", "504"])
+def test_a_job_that_appears_late_is_found_and_keeps_its_files(blendfile: Path, tmp_path: Path, lost: Reply) -> None:
+    desk = Desk(lost, appears_after=4)
+    assert hand_in(desk, blendfile, tmp_path).job.id == JOB["id"]
+    assert len(desk.submitted) == 1
+    assert [str(path) for path in packs(tmp_path)] == [desk.submitted[0]["settings"]["blendfile"]]  # type: ignore[index]
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_the_pack_stays_while_the_job_may_still_come(
+    blendfile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answers: bool
+) -> None:
+    monkeypatch.setattr(submission, "LOOK_AFTER_SILENCE", 2.0)
+    with pytest.raises(SubmissionUnsure, match=r"may still do so: look for 'shot' at .*/app/jobs .*files stay in"):
+        hand_in(Desk(SILENT[0], appears_after=99, answers=answers), blendfile, tmp_path)
+    assert len(packs(tmp_path)) == 1
+
+
+def test_a_job_that_did_not_arrive_leaves_no_pack(
+    blendfile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submission, "LOOK_AFTER_BREAK", 1.0)
+    with pytest.raises(SubmissionFailed, match="submit again"):
+        hand_in(Desk(Reply(hang_up=True), appears_after=99), blendfile, tmp_path)
+    assert packs(tmp_path) == []
+
+
+def test_an_abort_while_the_job_is_looked_for_deletes_it(blendfile: Path, tmp_path: Path) -> None:
+    progress, desk = Progress(), Desk(SILENT[1])
+    desk.on_submit = progress.cancel
+    with pytest.raises(Cancelled):
+        hand_in(desk, blendfile, tmp_path, progress)
+    assert desk.deleted == [f"/api/v3/jobs/{JOB['id']}"]
+    assert packs(tmp_path) == []
+
+
+def test_a_manager_that_stops_is_handed_the_job_again(blendfile: Path, tmp_path: Path) -> None:
+    desk = Desk(Reply(503, json=BUSY, headers={"Retry-After": "1"}))
+
+    def second_time() -> None:
+        if len(desk.submitted) == 2:
+            desk.lost = Reply(json=JOB)
+
+    desk.on_submit = second_time
+    assert hand_in(desk, blendfile, tmp_path).job.id == JOB["id"]
+    assert len(desk.submitted) == 2
+    assert len(packs(tmp_path)) == 1

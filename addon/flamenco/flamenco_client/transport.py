@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError, NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 from urllib3.exceptions import TimeoutError as UrllibTimeout
 
 from . import wire
@@ -222,7 +222,10 @@ class Transport:
         # urllib3 counts a refused connection among the timeouts.
         slow = isinstance(error, (UrllibTimeout, TimeoutError)) and not isinstance(error, NewConnectionError)
         kind = TimedOut if slow else ConnectionFailed
-        return kind(f"no connection to the manager at {self.base_url}: {_OBJECT.sub('', str(error))}")
+        # The first of the two is not always a kind of the second.
+        is_sent = not isinstance(error, (NewConnectionError, ConnectTimeoutError))
+        text = f"no connection to the manager at {self.base_url}: {_OBJECT.sub('', str(error))}"
+        return kind(text, is_sent=is_sent)
 
 
 def _base_url(address: str) -> str:
