@@ -107,14 +107,13 @@ class Run:
         """Asks for the end; `step` says when it is reached."""
         self.progress.cancel()
 
-    def abandon(self) -> None:
-        """Ends it when there is nobody left to call `step`."""
+    def abandon(self) -> bool:
+        """Asks for the end, and waits for it a moment; whether it is reached."""
         self.cancel()
         end = time.monotonic() + PATIENCE
         while not self.step() and time.monotonic() < end:
             time.sleep(0.02)
-        if not self.is_done:
-            bpy.app.timers.register(lambda: None if self.step() else 0.1, persistent=True)
+        return self.is_done
 
     def snapshot(self) -> Snapshot:
         """What is going on."""
