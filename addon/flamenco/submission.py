@@ -83,6 +83,8 @@ class Order:
     absolute: bool = False
     #: The files that Blender says it uses.
     known_files: tuple[Path, ...] = ()
+    #: In mode `AS_IS`: a file beside the blend file that it is copied to, which the job renders instead.
+    frozen: Path | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,10 +94,13 @@ class Outcome:
     job: Job
     mode: Mode
     missing: tuple[Path, ...] = ()
-    #: Files that are used but were not sent, because nobody knows how they are referred to.
+    #: Files that are used but were not sent: they are outside of the shared storage, or nobody knows how they are
+    #: referred to.
     overlooked: tuple[Path, ...] = ()
     sent_bytes: int = 0
     sent_files: int = 0
+    #: What else the artist should know.
+    note: str = ""
 
 
 class Question:
@@ -188,16 +193,35 @@ class _Submission:
         self.progress.enter(Phase.COMMUNICATING, "Checking the job")
         self._patiently(lambda: self.client.submit_job_check(self._job(CHECK_BLENDFILE)))
         self.progress.check()
-        if self.order.mode is Mode.AS_IS:
-            return Outcome(self._hand_in(self._job(str(self.order.blendfile))), Mode.AS_IS)
         order = self.order
+        if order.mode is Mode.AS_IS:
+            return self._leave_in_place()
         with packing.trace(
             order.blendfile, order.project, self.progress, absolute=order.absolute, known=order.known_files
         ) as pack:
-            if pack.missing and not self.question.ask(pack.missing, self.progress):
-                raise SubmissionFailed("Not submitted, because files are missing: " + _names(pack.missing))
-            self.progress.check()
+            self._ask_about(pack.missing)
             return self._upload(pack) if order.mode is Mode.SHAMAN else self._copy(pack)
+
+    def _leave_in_place(self) -> Outcome:
+        """Has the file rendered where it is, or a copy beside it."""
+        order, blendfile, note = self.order, self.order.blendfile, ""
+        if order.frozen is not None:
+            blendfile = order.frozen
+            transfer.copy_file(order.blendfile, blendfile, self.progress)
+        try:
+            found = packing.survey(blendfile, order.storage, self.progress, known=order.known_files)
+        except (PackProblem, MissingLibrary) as error:
+            # Workers may well be able to read what this machine cannot.
+            found, note = packing.Survey((), ()), f"It was not looked whether files are missing: {error}"
+        self._ask_about(found.missing)
+        job = self._hand_in(self._job(str(blendfile)))
+        return Outcome(job, Mode.AS_IS, found.missing, found.outside, note=note)
+
+    def _ask_about(self, missing: tuple[Path, ...]) -> None:
+        """Lists missing files before anything is sent. Raises `SubmissionFailed` and `Cancelled`."""
+        if missing and not self.question.ask(missing, self.progress):
+            raise SubmissionFailed("Not submitted, because files are missing: " + _names(missing))
+        self.progress.check()
 
     def _job(self, blendfile: str, checkout: str | None = None) -> SubmittedJob:
         job = copy.deepcopy(self.order.job)

@@ -7,7 +7,6 @@ import contextlib
 import dataclasses
 import getpass
 import json
-import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -33,6 +32,8 @@ COPY_SUFFIX = ".flamenco.blend"
 REMEMBERS_CHANGES = (4, 3, 0)
 #: How often it is looked whether an older one forgot; it does between two looks, however long a busy machine takes.
 LOOKS = 30
+#: How many files a report names.
+LISTED = 20
 #: How long to wait for an abandoned submission before Blender goes on, in seconds.
 PATIENCE = 1.0
 
@@ -206,6 +207,7 @@ class Run:
             wants_blendfile=job_type is not None and _wants_blendfile(job_type),
             absolute=manager.preferences().include_absolute,
             known_files=_known_files(),
+            frozen=self._frozen if self._frozen != blendfile else None,
         )
 
     def _check_choices(self, scene: Any, info: ManagerInfo) -> None:
@@ -288,9 +290,8 @@ class Run:
         if mode != "NEVER" and is_changed:
             self._write(blendfile, bpy.ops.wm.save_mainfile)
         if is_in_place and wanted.storage_mode == "FREEZE":
-            frozen = self._name_copy(blendfile, stays=True)
-            self._write(frozen, lambda: shutil.copyfile(blendfile, frozen))
-            return frozen
+            # The submission copies it on its thread: it may be large.
+            self._name_copy(blendfile, stays=True)
         return blendfile
 
     def _name_copy(self, blendfile: Path, *, stays: bool) -> Path:
@@ -325,9 +326,17 @@ class Run:
         if outcome.missing:
             count = len(outcome.missing)
             text += f"; {count} file{'s are' if count != 1 else ' is'} missing"
-            self.warnings += [f"Missing file: {path}" for path in outcome.missing]
-        self.warnings += [f"Not sent, workers have to find it there: {path}" for path in outcome.overlooked]
+            self.warnings += _lines("Missing file", outcome.missing)
+        self.warnings += _lines("Not sent, workers have to find it there", outcome.overlooked)
+        if outcome.note:
+            self.warnings.append(outcome.note)
         return text
+
+
+def _lines(what: str, files: tuple[Path, ...]) -> list[str]:
+    """One line for each file, as long as they can be read."""
+    lines = [f"{what}: {path}" for path in files[:LISTED]]
+    return lines + ([f"{what}: {len(files) - LISTED} more"] if len(files) > LISTED else [])
 
 
 def _wants_blendfile(job_type: job_types.JobType) -> bool:
