@@ -2,6 +2,7 @@
 # mypy: disable-error-code="valid-type,misc"
 """The jobs of the open file: their status, how to cancel them, and their frames."""
 
+import dataclasses
 import time
 from pathlib import Path
 from typing import Any
@@ -28,13 +29,30 @@ ENDED = ("completed", "canceled", "failed", "paused", "deleted")
 _Shown = list[tuple[Record, Job | None]]
 
 
+@dataclasses.dataclass(frozen=True)
+class _Place:
+    """What a list of jobs belongs to."""
+
+    blendfile: str
+    manager_url: str
+
+
 class _State:
     """What is going on with the list."""
 
     running: Background[_Shown] | None = None
+    #: Requests to cancel jobs that are on their way.
+    changes: list[Background[None]] = []
+    #: What was wrong with the last one.
+    problem = ""
     drawn = 0.0
     asked = 0.0
-    blendfile = ""
+    #: Whether to ask as soon as possible.
+    is_due = False
+    #: What the list belongs to; an answer that comes for something else is thrown away.
+    place: _Place | None = None
+    #: How many jobs it should have: opening a file empties it.
+    count = 0
 
 
 _state = _State()
@@ -43,50 +61,70 @@ _state = _State()
 def noticed() -> None:
     """Called when the list is drawn, so that it is kept up to date as long as somebody looks."""
     _state.drawn = time.monotonic()
-    if not bpy.app.background and not bpy.app.timers.is_registered(_tick):
-        bpy.app.timers.register(_tick, first_interval=0.2, persistent=True)
+    _look()
 
 
 def submitted() -> None:
     """Called when there is a new job, so that it is shown."""
-    _state.blendfile = ""
+    _state.is_due = True
     noticed()
+
+
+def is_current() -> bool:
+    """Whether the list is that of the open file at this manager; another one must not be shown."""
+    return _state.place == _here()
+
+
+def _look() -> None:
+    if not bpy.app.background and not bpy.app.timers.is_registered(_tick):
+        bpy.app.timers.register(_tick, first_interval=0.2, persistent=True)
 
 
 def _tick() -> float | None:
     now = time.monotonic()
-    if _state.running is not None:
+    _finish_changes()
+    if _state.running is not None and is_current():
         if _state.running.is_done:
             finish()
         return 0.2
-    if now - _state.drawn > VISIBLE:
+    if now - _state.drawn > VISIBLE and not _state.changes:
         return None
-    is_new_file = _state.blendfile != _blendfile()
-    window_manager = bpy.context.window_manager
-    is_moving = any(job.status not in ENDED for job in window_manager.flamenco_jobs)
-    if is_new_file or (is_moving and now - _state.asked > PERIOD):
+    jobs = bpy.context.window_manager.flamenco_jobs
+    is_moving = any(job.status not in ENDED for job in jobs)
+    is_lost = len(jobs) != _state.count
+    if _state.is_due or is_lost or not is_current() or (is_moving and now - _state.asked > PERIOD):
         start(search=False)
     return 0.5
 
 
-def _blendfile() -> str:
-    return str(paths.normalise(bpy.data.filepath)) if bpy.data.filepath else ""
+def _here() -> _Place:
+    blendfile = str(paths.normalise(bpy.data.filepath)) if bpy.data.filepath else ""
+    return _Place(blendfile, manager.url())
 
 
 def start(*, search: bool) -> None:
     """Asks for the status of the jobs of this file. With `search`, also for those from other machines."""
-    blendfile = _blendfile()
+    window_manager = bpy.context.window_manager
+    here = _here()
     _state.asked = time.monotonic()
-    _state.blendfile = blendfile
-    known = submitting.records().of_file(blendfile, manager.url())
-    if not blendfile or (not known and not search):
+    _state.is_due = False
+    _state.running = None
+    if _state.place != here:
+        _state.place = here
+        _state.problem = ""
+        window_manager.flamenco_jobs.clear()
+        window_manager.flamenco_jobs_note = ""
+        refresh.redraw()
+    _state.count = len(window_manager.flamenco_jobs)
+    known = submitting.records().of_file(here.blendfile, here.manager_url)
+    if not here.blendfile or (not known and not search):
         return
     try:
         connection = manager.client()
     except Problem as error:
-        bpy.context.window_manager.flamenco_jobs_note = str(error)
+        window_manager.flamenco_jobs_note = str(error)
         return
-    _state.running = Background(lambda: _ask(connection, blendfile, known, search), "jobs")
+    _state.running = Background(lambda: _ask(connection, here.blendfile, known, search), "jobs")
 
 
 def _ask(connection: Client, blendfile: str, known: list[Record], search: bool) -> _Shown:
@@ -113,7 +151,7 @@ def finish() -> str:
     """Takes over the answer that was waited for; what is wrong, if anything."""
     running, _state.running = _state.running, None
     window_manager = bpy.context.window_manager
-    if running is None:
+    if running is None or not is_current():
         return ""
     try:
         shown = running.result()
@@ -121,14 +159,28 @@ def finish() -> str:
         window_manager.flamenco_jobs_note = manager_info.explain(error, manager.url())
         refresh.redraw()
         return str(window_manager.flamenco_jobs_note)
-    window_manager.flamenco_jobs_note = ""
+    window_manager.flamenco_jobs_note = _state.problem
     submitting.records().add(*(record for record, _ in shown))
     jobs = window_manager.flamenco_jobs
     jobs.clear()
     for record, job in shown:
         _fill(jobs.add(), record, job)
+    _state.count = len(jobs)
     refresh.redraw()
     return ""
+
+
+def _finish_changes() -> None:
+    """Looks which requests have been answered, and notes what was wrong with them."""
+    for change in [change for change in _state.changes if change.is_done]:
+        _state.changes.remove(change)
+        try:
+            change.result()
+        except ClientError as error:
+            _state.problem = manager_info.explain(error, manager.url())
+            bpy.context.window_manager.flamenco_jobs_note = _state.problem
+            refresh.redraw()
+        _state.is_due = True
 
 
 def _fill(item: Any, record: Record, job: Job | None) -> None:
@@ -180,16 +232,25 @@ class FLAMENCO_OT_cancel_job(bpy.types.Operator):
     def execute(self, _context: Any) -> set[str]:
         """Requests it; the farm needs a moment."""
         change = JobStatusChange(status=JobStatus.CANCEL_REQUESTED, reason="Canceled from Blender")
+        job_id = self.job_id
         try:
-            manager.client().set_job_status(self.job_id, change)
+            connection = manager.client()
         except Problem as error:
             self.report({"WARNING"}, str(error))
             return {"CANCELLED"}
-        except ClientError as error:
-            self.report({"WARNING"}, manager_info.explain(error, manager.url()))
+        _state.problem = ""
+        running = Background(lambda: connection.set_job_status(job_id, change), "cancel")
+        _state.changes.append(running)
+        if not bpy.app.background:
+            _look()
+            return {"FINISHED"}
+        running.wait()
+        _finish_changes()
+        if _state.problem:
+            self.report({"WARNING"}, _state.problem)
             return {"CANCELLED"}
         start(search=False)
-        if bpy.app.background and _state.running is not None:
+        if _state.running is not None:
             _state.running.wait()
             finish()
         return {"FINISHED"}
@@ -218,14 +279,50 @@ class FLAMENCO_OT_load_frames(bpy.types.Operator):
 
     job_id: StringProperty(options={"HIDDEN"})
 
-    def execute(self, context: Any) -> set[str]:
-        """Loads them into an image, and shows it where there is an image editor."""
+    _timer: Any = None
+    _record: Any = None
+    _search: Any = None
+
+    def _start(self) -> bool:
+        """Looks for the frames, which takes its time in a folder of the network; whether that makes sense."""
         record = next((record for record in submitting.records().load() if record.id == self.job_id), None)
         if record is None or not record.output:
             self.report({"WARNING"}, "It is not known where this job writes its frames")
+            return False
+        self._record = record
+        self._search = Background(lambda: job_records.find_frames(record.output, record.extension), "frames")
+        return True
+
+    def execute(self, context: Any) -> set[str]:
+        """Loads them, and returns when that is done."""
+        return self._load(context) if self._start() else {"CANCELLED"}
+
+    def invoke(self, context: Any, _event: Any) -> set[str]:
+        """Loads them while the artist goes on working."""
+        if bpy.app.background:
+            return self.execute(context)
+        if not self._start():
             return {"CANCELLED"}
+        self._timer = context.window_manager.event_timer_add(manager.LOOK, window=context.window)
+        context.window_manager.modal_handler_add(self)
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: Any, event: Any) -> set[str]:
+        """Waits for the list of the frames."""
+        if event.type != "TIMER" or not self._search.is_done:
+            return {"PASS_THROUGH"}
+        self.cancel(context)
+        return self._load(context)
+
+    def cancel(self, context: Any) -> None:
+        """Another file is being opened, or there is nothing to wait for any more."""
+        context.window_manager.event_timer_remove(self._timer)
+
+    def _load(self, context: Any) -> set[str]:
+        """Loads them into an image, and shows it where there is an image editor."""
+        record = self._record
         try:
-            frames = job_records.find_frames(record.output, record.extension)
+            frames: dict[int, Path] = self._search.result()
         except OSError as error:
             folder = Path(record.output).parent
             self.report({"WARNING"}, f"Cannot read {folder}: {error.strerror or error}; is it mounted here?")
@@ -272,7 +369,8 @@ def unregister() -> None:
     if bpy.app.timers.is_registered(_tick):
         bpy.app.timers.unregister(_tick)
     _state.running = None
-    _state.blendfile = ""
+    _state.changes = []
+    _state.place = None
 
 
 CLASSES = (FLAMENCO_OT_refresh_jobs, FLAMENCO_OT_cancel_job, FLAMENCO_OT_show_job, FLAMENCO_OT_load_frames)

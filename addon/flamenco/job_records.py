@@ -3,14 +3,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from .flamenco_client.models import Job
+
+# Each system has one of them.
+fcntl: Any
+msvcrt: Any
+try:
+    import fcntl
+except ImportError:
+    import msvcrt
+
+    fcntl = None
 
 __all__ = ["BLENDFILE_KEY", "JobRecords", "Record", "find_frames", "frames_pattern", "record_of"]
 
@@ -61,20 +73,46 @@ class JobRecords:
         return [r for r in self.load() if r.blendfile == blendfile and r.manager_url == manager_url]
 
     def add(self, *records: Record) -> None:
-        """Remembers jobs. Failing to is not worth more than a line in the terminal."""
-        known = {record.id: record for record in self.load()}
-        for record in records:
-            # What was noted at the submission knows more than what the manager tells later.
-            known.setdefault(record.id, record)
-        newest = sorted(known.values(), key=lambda record: record.submitted, reverse=True)[:LIMIT]
-        temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+        """Remembers jobs that are not known yet. Failing to is not worth more than a line in the terminal."""
+        if not self._new(records):
+            return
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            text = json.dumps([dataclasses.asdict(record) for record in newest], indent=1, ensure_ascii=False)
-            temporary.write_text(text, encoding="utf-8")
-            os.replace(temporary, self._path)
+            with _locked(self._path.with_name(f"{self._path.name}.lock")):
+                # Another Blender may have added some meanwhile.
+                self._write([*self.load(), *self._new(records)])
         except OSError as error:
             print(f"Flamenco: cannot remember the job: {error}")
+
+    def _new(self, records: Iterable[Record]) -> list[Record]:
+        """Those that are not remembered: what was noted at the submission knows more than what is told later."""
+        known = {record.id for record in self.load()}
+        return [record for record in records if record.id not in known]
+
+    def _write(self, records: list[Record]) -> None:
+        newest = sorted(records, key=lambda record: record.submitted, reverse=True)[:LIMIT]
+        text = json.dumps([dataclasses.asdict(record) for record in newest], indent=1, ensure_ascii=False)
+        temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, self._path)
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Keeps other Blenders of this person out, for the moment that it takes. Raises `OSError`."""
+    with path.open("a+b") as file:
+        if fcntl is not None:
+            # The system takes it back when the file is closed, also when Blender crashes.
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+            return
+        # Waits for up to ten seconds.
+        msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
+        try:
+            yield
+        finally:
+            file.seek(0)
+            msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
 
 
 def record_of(job: Job, manager_url: str, blendfile: str, output: str = "") -> Record:

@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 import json
 import keyword
+import math
 import re
 from typing import Any
 
@@ -196,10 +197,10 @@ def _default(wire: AvailableJobSetting, choices: tuple[str, ...], warnings: list
     try:
         value = _convert(kind, wire.default)
     except ValueError as error:
-        warnings.append(f"{wire.key}: the default {wire.default!r} is not used, because {error}")
+        warnings.append(f"{wire.key}: the default {_short(wire.default)} is not used, because {error}")
         return empty
     if choices and value not in choices:
-        warnings.append(f"{wire.key}: the default {value!r} is not among the choices; {empty!r} is used")
+        warnings.append(f"{wire.key}: the default {_short(value)} is not among the choices; {empty!r} is used")
         return empty
     return value
 
@@ -233,7 +234,12 @@ def _convert(kind: str, value: Any) -> Any:
     try:
         number = float(value)
     except (TypeError, ValueError):
-        raise ValueError(f"{value!r} is not a number") from None
+        raise ValueError(f"{_short(value)} is not a number") from None
+    except OverflowError:
+        raise ValueError(f"{_short(value)} is too large") from None
+    if not math.isfinite(number):
+        # JSON has none, so no manager would take it.
+        raise ValueError(f"{_short(value)} is not a finite number")
     if kind == "float":
         return number
     if number != int(number):
@@ -241,6 +247,15 @@ def _convert(kind: str, value: Any) -> Any:
     if not -_INT32 <= number < _INT32:
         raise ValueError(f"{value!r} is too large")
     return int(number)
+
+
+def _short(value: Any) -> str:
+    """A value for a message. Python refuses to write down the largest numbers."""
+    try:
+        text = repr(value)
+    except ValueError:
+        return "a number with thousands of digits"
+    return text if len(text) <= 60 else f"{text[:57]}…"
 
 
 def _as_text(value: Any) -> str:

@@ -15,10 +15,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
 from typing import Any
 
-from . import loader
+from . import loader, paths
 from .progress import Phase, Progress
 
-__all__ = ["Pack", "PackFile", "PackProblem", "changed", "trace"]
+__all__ = ["Pack", "PackFile", "PackProblem", "Survey", "changed", "survey", "trace"]
 
 
 #: How hard rewritten files are compressed, from 1 to 9: large files are not to take minutes.
@@ -90,6 +90,35 @@ def trace(
     well. `known` are the files that Blender itself says it uses: what the tracer overlooks of them is added. Raises
     `PackProblem` and `Cancelled`.
     """
+    with _tracing(blendfile, project, progress, absolute=absolute) as packer:
+        packer.execute()
+        overlooked = _add_known(packer, project, known)
+        yield _result(packer, overlooked)
+
+
+@dataclasses.dataclass(frozen=True)
+class Survey:
+    """What a file needs that is rendered where it is."""
+
+    missing: tuple[Path, ...]
+    #: Files that exist here and are outside of the shared storage: workers may not see them.
+    outside: tuple[Path, ...]
+
+
+def survey(blendfile: Path, storage: str, progress: Progress, *, known: Iterable[Path] = ()) -> Survey:
+    """Finds what a saved blend file needs and has not got, without copying or changing anything.
+
+    `storage` is the folder of the shared storage. Raises `PackProblem` and `Cancelled`.
+    """
+    with _tracing(blendfile, blendfile.parent, progress, absolute=True) as packer:
+        found = set(packer._actions) | {path for path in known if path.is_file()}
+        outside = [path for path in found if not paths.is_inside(path, storage)] if storage else []
+        return Survey(tuple(sorted(packer.missing_files)), tuple(sorted(outside)))
+
+
+@contextlib.contextmanager
+def _tracing(blendfile: Path, project: Path, progress: Progress, *, absolute: bool) -> Iterator[Any]:
+    """A packer that knows what the blend file refers to. Raises `PackProblem` and `Cancelled`."""
     if not project.is_dir():
         raise PackProblem(f"The project folder {project} does not exist; choose another one in the panel")
     if not blendfile.is_relative_to(project):
@@ -106,9 +135,7 @@ def trace(
         packer = _packer(blendfile, project, progress, absolute)
         packer.strategise()
         progress.check()
-        packer.execute()
-        overlooked = _add_known(packer, project, known)
-        yield _result(packer, overlooked)
+        yield packer
     except loader.asset_tracer("pack").Aborted:
         progress.check()
         raise

@@ -208,6 +208,9 @@ class FLAMENCO_PT_jobs(_OutputPanel, bpy.types.Panel):  # type: ignore[misc]
         job_operators.noticed()
         window_manager = context.window_manager
         column = self.layout.column(align=True)
+        if not job_operators.is_current():
+            column.label(text="Looking for them…", icon="SORTTIME")
+            return
         for job in window_manager.flamenco_jobs:
             self._draw_job(column, job)
         if window_manager.flamenco_jobs_note:

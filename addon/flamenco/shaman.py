@@ -30,7 +30,7 @@ from .hashing import HashCache
 from .packing import PackFile, PackProblem
 from .progress import Cancelled, Phase, Progress, readable_time
 
-__all__ = ["Uploaded", "upload"]
+__all__ = ["Uploaded", "is_temporary", "upload"]
 
 #: How many files are on their way at the same time.
 PARALLEL = 3
@@ -39,8 +39,11 @@ PATIENCE = 600.0
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
 #: How often to try to make a checkout that fails for a reason that may pass.
 CHECKOUT_ATTEMPTS = 5
-#: Statuses of proxies in front of a manager that is away.
-_AWAY = (502, 504)
+#: For how long the manager may be silent after it got a file: much of it may still be on its way, and it has to be
+#: written to the disk; in seconds.
+ANSWER = 120.0
+#: How long to wait at most because the manager says so, in seconds.
+LONGEST_WAIT = 60
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -146,7 +149,10 @@ class _Uploader:
         self.sent_files = 0
         self._last_success = time.monotonic()
         self._counting = threading.Lock()
+        #: Set when one of the files that are worked on together fails.
         self._stop = threading.Event()
+        #: For how long the manager wants to be left alone, in seconds.
+        self._wait = 0.0
 
     def hash(self, files: Iterable[PackFile]) -> None:
         """Finds out what identifies each file. The second time it hardly reads anything."""
@@ -164,13 +170,14 @@ class _Uploader:
 
     def _each(self, work: Callable[[T], R], items: Iterable[T], parallel: int) -> Iterator[R]:
         """Does something for each item, some at a time; the first failure ends it."""
+        stop = self._stop = threading.Event()
         with concurrent.futures.ThreadPoolExecutor(parallel, thread_name_prefix="flamenco-files") as pool:
             futures = [pool.submit(work, item) for item in items]
             try:
                 for future in futures:
                     yield future.result()
             except BaseException:
-                self._stop.set()
+                stop.set()
                 for future in futures:
                     future.cancel()
                 raise
@@ -187,8 +194,8 @@ class _Uploader:
                     return
                 progressed = self._send_all(missing)
             except (ConnectionFailed, ApiError) as error:
-                if isinstance(error, ApiError) and error.status not in _AWAY:
-                    raise
+                if isinstance(error, ApiError):
+                    self._wait_for(error)
                 self._give_up_in_time(error)
                 self.progress.say(self._waiting_text())
             if progressed:
@@ -196,8 +203,19 @@ class _Uploader:
                 pause = SHORTEST_PAUSE
                 continue
             self._give_up_in_time(None)
-            self.progress.sleep(pause)
+            self._pause(pause)
             pause = min(LONGEST_PAUSE, pause * 1.6)
+
+    def _wait_for(self, error: ApiError) -> None:
+        """Notes when the manager wants to be asked again. Raises the error if that will not help."""
+        if not is_temporary(error):
+            raise error
+        self._wait = max(self._wait, min(float(error.retry_after or 0), LONGEST_WAIT))
+
+    def _pause(self, seconds: float) -> None:
+        """Waits, longer if the manager said so. Raises `Cancelled`."""
+        self.progress.sleep(max(seconds, self._wait))
+        self._wait = 0.0
 
     def _give_up_in_time(self, error: Exception | None) -> None:
         if time.monotonic() - self._last_success < self.patience:
@@ -262,6 +280,7 @@ class _Uploader:
                     cast(IO[bytes], body),
                     x_shaman_can_defer_upload=may_wait,
                     x_shaman_original_filename=_header_text(file.file.source.name),
+                    timeout=max(ANSWER, self.client.read_timeout),
                 )
             except ConnectionFailed:
                 # Perhaps somebody else was quicker, and the manager hung up.
@@ -276,6 +295,8 @@ class _Uploader:
             with self._counting:
                 self.sent_bytes += body.sent
                 self.sent_files += 1
+                # What other files run into does not count against it.
+                self._last_success = time.monotonic()
         self.progress.advance(file.size - body.sent)
         return True
 
@@ -283,10 +304,11 @@ class _Uploader:
         return self.client.shaman_file_store_check(file.sha, file.size).status == ShamanFileStatus.STORED
 
     def _after_refusal(self, file: _File, error: ApiError) -> bool:
-        if error.status == 425 or error.status in _AWAY:
+        if error.status == 425:
             return False
         if error.status != 417:
-            raise error
+            self._wait_for(error)
+            return False
         # The file is not what it was when it was hashed.
         self.cache.forget(file.file.source)
         sha, size = self.cache.get(file.file.source, Progress())
@@ -312,10 +334,24 @@ class _Uploader:
             except ApiError as error:
                 if error.status == 424 or (error.status == 500 and "unknown files" in error.message):
                     return None
+                if error.status != 409:
+                    self._wait_for(error)
+                    if time.monotonic() - start > self.patience:
+                        raise
+                    self._pause(1.0)
+                    continue
                 taken += 1
-                if error.status != 409 or taken == CHECKOUT_ATTEMPTS:
+                if taken == CHECKOUT_ATTEMPTS:
                     raise
                 request.checkout_path = f"{checkout}-{random.randrange(36**6):06d}"
+
+
+def is_temporary(error: ApiError) -> bool:
+    """Whether the same request may work later."""
+    if error.status == 503:
+        # The manager says when to come back, or that there is no use; a proxy whose manager is away says neither.
+        return error.retry_after is not None or not (isinstance(error.body, dict) and "message" in error.body)
+    return error.status in (408, 429, 502, 504)
 
 
 def _header_text(name: str) -> str:

@@ -6,18 +6,21 @@ Runs on a thread of its own. Whatever ends it early leaves neither a job nor hal
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
 import datetime
 import enum
 import shutil
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from . import packing, paths, shaman, transfer
-from .flamenco_client import ApiError, Client, ClientError, ConnectionFailed
+from .flamenco_client import ApiError, Client, ClientError, ConnectionFailed, TimedOut
 from .flamenco_client.models import Job, JobStorageInfo, SharedStorageLocation, SubmittedJob
 from .hashing import HashCache
 from .loader import MissingLibrary
@@ -25,16 +28,30 @@ from .manager_info import explain
 from .packing import PackProblem
 from .progress import Cancelled, Phase, Progress
 
-__all__ = ["Mode", "Order", "Outcome", "Question", "SubmissionFailed", "choose_mode", "submit"]
+__all__ = ["Mode", "Order", "Outcome", "Question", "SubmissionFailed", "SubmissionUnsure", "choose_mode", "submit"]
 
 #: What the job is checked with before its files are anywhere.
 CHECK_BLENDFILE = "dummy-for-job-check.blend"
 #: Metadata by which a job is found again after the connection broke while it was handed in.
 SUBMISSION_KEY = "submission.id"
+#: For how long a job is looked for whose answer got lost: a connection that broke ends the request at the manager, but
+#: one that is slow to answer may still be storing the job; in seconds.
+LOOK_AFTER_BREAK, LOOK_AFTER_SILENCE = 10.0, 60.0
+#: How long to wait between two looks at most, in seconds.
+LONGEST_PAUSE = 5.0
+#: For how long a manager is asked again that is busy or stopping, in seconds.
+PATIENCE = 120.0
+
+
+T = TypeVar("T")
 
 
 class SubmissionFailed(Exception):
     """The job was not submitted. The message says why, for the user."""
+
+
+class SubmissionUnsure(SubmissionFailed):
+    """The manager may still make the job, so what it needs has to stay."""
 
 
 class Mode(enum.Enum):
@@ -66,6 +83,8 @@ class Order:
     absolute: bool = False
     #: The files that Blender says it uses.
     known_files: tuple[Path, ...] = ()
+    #: In mode `AS_IS`: a file beside the blend file that it is copied to, which the job renders instead.
+    frozen: Path | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,10 +94,13 @@ class Outcome:
     job: Job
     mode: Mode
     missing: tuple[Path, ...] = ()
-    #: Files that are used but were not sent, because nobody knows how they are referred to.
+    #: Files that are used but were not sent: they are outside of the shared storage, or nobody knows how they are
+    #: referred to.
     overlooked: tuple[Path, ...] = ()
     sent_bytes: int = 0
     sent_files: int = 0
+    #: What else the artist should know.
+    note: str = ""
 
 
 class Question:
@@ -169,18 +191,37 @@ class _Submission:
 
     def run(self) -> Outcome:
         self.progress.enter(Phase.COMMUNICATING, "Checking the job")
-        self.client.submit_job_check(self._job(CHECK_BLENDFILE))
+        self._patiently(lambda: self.client.submit_job_check(self._job(CHECK_BLENDFILE)))
         self.progress.check()
-        if self.order.mode is Mode.AS_IS:
-            return Outcome(self._hand_in(self._job(str(self.order.blendfile))), Mode.AS_IS)
         order = self.order
+        if order.mode is Mode.AS_IS:
+            return self._leave_in_place()
         with packing.trace(
             order.blendfile, order.project, self.progress, absolute=order.absolute, known=order.known_files
         ) as pack:
-            if pack.missing and not self.question.ask(pack.missing, self.progress):
-                raise SubmissionFailed("Not submitted, because files are missing: " + _names(pack.missing))
-            self.progress.check()
+            self._ask_about(pack.missing)
             return self._upload(pack) if order.mode is Mode.SHAMAN else self._copy(pack)
+
+    def _leave_in_place(self) -> Outcome:
+        """Has the file rendered where it is, or a copy beside it."""
+        order, blendfile, note = self.order, self.order.blendfile, ""
+        if order.frozen is not None:
+            blendfile = order.frozen
+            transfer.copy_file(order.blendfile, blendfile, self.progress)
+        try:
+            found = packing.survey(blendfile, order.storage, self.progress, known=order.known_files)
+        except (PackProblem, MissingLibrary) as error:
+            # Workers may well be able to read what this machine cannot.
+            found, note = packing.Survey((), ()), f"It was not looked whether files are missing: {error}"
+        self._ask_about(found.missing)
+        job = self._hand_in(self._job(str(blendfile)))
+        return Outcome(job, Mode.AS_IS, found.missing, found.outside, note=note)
+
+    def _ask_about(self, missing: tuple[Path, ...]) -> None:
+        """Lists missing files before anything is sent. Raises `SubmissionFailed` and `Cancelled`."""
+        if missing and not self.question.ask(missing, self.progress):
+            raise SubmissionFailed("Not submitted, because files are missing: " + _names(missing))
+        self.progress.check()
 
     def _job(self, blendfile: str, checkout: str | None = None) -> SubmittedJob:
         job = copy.deepcopy(self.order.job)
@@ -204,6 +245,8 @@ class _Submission:
         transfer.copy_pack(pack.files, pack.blendfile, folder, self.progress)
         try:
             job = self._hand_in(self._job(str(folder / pack.blendfile)))
+        except SubmissionUnsure as error:
+            raise SubmissionUnsure(f"{error} Its files stay in {folder}") from error
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -215,31 +258,73 @@ class _Submission:
         mark = str(uuid.uuid4())
         job.metadata = {**(job.metadata or {}), SUBMISSION_KEY: mark}
         try:
-            submitted = self.client.submit_job(job)
-        except ConnectionFailed:
-            submitted = self._find(mark)
+            submitted = self._patiently(lambda: self.client.submit_job(job), waits=True)
+        except ConnectionFailed as error:
+            if not error.is_sent:
+                raise
+            is_silent = isinstance(error, TimedOut)
+            seconds = LOOK_AFTER_SILENCE if is_silent else LOOK_AFTER_BREAK
+            submitted = self._find(mark, seconds, is_silent=is_silent)
+        except ApiError as error:
+            # A proxy that has no answer from the manager.
+            if error.status not in (502, 504):
+                raise
+            submitted = self._find(mark, LOOK_AFTER_SILENCE, is_silent=True)
         if self.progress.is_cancelled:
             # It was called off while the manager made it.
             self.client.delete_job(submitted.id)
             raise Cancelled
         return submitted
 
-    def _find(self, mark: str) -> Job:
-        """The job whose answer got lost, if the manager made it. Raises `ConnectionFailed` and `SubmissionFailed`."""
-        self.progress.say("The connection broke; looking whether the job arrived")
-        for attempt in range(5):
-            self.progress.sleep(1.0 + attempt)
+    def _patiently(self, request: Callable[[], T], *, waits: bool = False) -> T:
+        """Repeats a request as long as the manager says that it changed nothing and when to come back.
+
+        With `waits`, also as long as it cannot be reached at all.
+        """
+        end = time.monotonic() + PATIENCE
+        while True:
             try:
-                jobs = self.client.fetch_jobs().jobs
-            except ConnectionFailed:
-                if attempt == 4:
+                return request()
+            except ConnectionFailed as error:
+                if error.is_sent or not waits or time.monotonic() > end:
                     raise
-                continue
-            for job in jobs:
-                if (job.metadata or {}).get(SUBMISSION_KEY) == mark:
-                    return job
-            break
-        raise SubmissionFailed("The connection broke before the job arrived; submit again")
+                self.progress.say("No connection to the manager; trying again")
+                self.progress.sleep(1.0)
+            except ApiError as error:
+                if error.retry_after is None or not shaman.is_temporary(error) or time.monotonic() > end:
+                    raise
+                self.progress.say(f"The manager says: {error.message}")
+                self.progress.sleep(max(1.0, min(float(error.retry_after), PATIENCE)))
+
+    def _find(self, mark: str, seconds: float, *, is_silent: bool) -> Job:
+        """The job whose answer got lost, if the manager made it. Raises `SubmissionFailed`."""
+        self.progress.say("The connection broke; looking whether the job arrived")
+        end = time.monotonic() + seconds
+        pause = 1.0
+        is_known = False
+        while True:
+            is_over = self.progress.is_cancelled or time.monotonic() >= end
+            with contextlib.suppress(Cancelled):
+                # Whoever calls it off has to know as well whether there is a job to delete.
+                self.progress.sleep(pause)
+            try:
+                for job in self.client.fetch_jobs().jobs:
+                    if (job.metadata or {}).get(SUBMISSION_KEY) == mark:
+                        return job
+                is_known = True
+            except (ConnectionFailed, ApiError):
+                is_known = False
+            if is_over:
+                break
+            pause = min(LONGEST_PAUSE, pause * 1.6)
+        if is_known and not is_silent:
+            if self.progress.is_cancelled:
+                raise Cancelled
+            raise SubmissionFailed("The connection broke before the job arrived; submit again")
+        raise SubmissionUnsure(
+            "The manager did not say whether it made the job, and may still do so: look for "
+            f"{self.order.job.name!r} at {self.client.base_url}/app/jobs before you submit again."
+        )
 
 
 def _names(files: tuple[Path, ...]) -> str:

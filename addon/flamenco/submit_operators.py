@@ -40,6 +40,32 @@ def show(context: Any, run: Run) -> None:
         refresh.redraw()
 
 
+def _go_on(run: Run) -> None:
+    """Goes on with a submission whose operator has ended; the panel shows what comes of it."""
+
+    def look() -> float | None:
+        try:
+            is_done = run.step()
+        finally:
+            show(bpy.context, run)
+        if not is_done:
+            return TICK
+        print(f"Flamenco: {run.message}")
+        for warning in run.warnings:
+            print(f"Flamenco: {warning}")
+        if run.phase is Phase.DONE:
+            job_operators.submitted()
+        return None
+
+    bpy.app.timers.register(look, first_interval=TICK, persistent=True)
+
+
+def _is_closing(context: Any) -> bool:
+    """Whether the operator ends because its window is closed, while others stay open."""
+    windows = context.window_manager.windows
+    return bool(windows) and (context.window is None or context.window not in windows.values())
+
+
 class FLAMENCO_OT_submit_job(bpy.types.Operator):
     """Send the file to the farm"""
 
@@ -139,8 +165,9 @@ class FLAMENCO_OT_submit_job(bpy.types.Operator):
         return self._report(is_script=False)
 
     def cancel(self, context: Any) -> None:
-        """Another file is being opened, or Blender quits."""
-        self._run.abandon()
+        """Another file is being opened, Blender quits, or the window of the button is closed, which ends nothing."""
+        if _is_closing(context) or not self._run.abandon():
+            _go_on(self._run)
         self._finish(context)
 
     def _finish(self, context: Any) -> None:

@@ -7,7 +7,6 @@ import contextlib
 import dataclasses
 import getpass
 import json
-import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -23,7 +22,7 @@ from .flamenco_client.models import Job, JobStatus, SubmittedJob
 from .hashing import HashCache
 from .manager_info import ManagerInfo, Problem
 from .progress import Cancelled, Phase, Progress, Snapshot, readable_size
-from .submission import Mode, Order, Outcome, Question, SubmissionFailed, choose_mode, submit
+from .submission import Mode, Order, Outcome, Question, SubmissionFailed, SubmissionUnsure, choose_mode, submit
 
 #: The file with the jobs that were submitted.
 RECORDS = "flamenco-jobs.json"
@@ -33,6 +32,8 @@ COPY_SUFFIX = ".flamenco.blend"
 REMEMBERS_CHANGES = (4, 3, 0)
 #: How often it is looked whether an older one forgot; it does between two looks, however long a busy machine takes.
 LOOKS = 30
+#: How many files a report names.
+LISTED = 20
 #: How long to wait for an abandoned submission before Blender goes on, in seconds.
 PATIENCE = 1.0
 
@@ -91,6 +92,10 @@ class Run:
                 pass
         except Cancelled:
             self._end(Phase.ABORTED, "Submission aborted")
+        except SubmissionUnsure as error:
+            # The job that may still come renders this file.
+            self._frozen = None
+            self._end(Phase.FAILED, str(error))
         except (Problem, SubmissionFailed, settings.SettingsIncomplete, EvaluationError, paths.PathError) as error:
             self._end(Phase.FAILED, str(error))
         except Exception as error:
@@ -103,14 +108,13 @@ class Run:
         """Asks for the end; `step` says when it is reached."""
         self.progress.cancel()
 
-    def abandon(self) -> None:
-        """Ends it when there is nobody left to call `step`."""
+    def abandon(self) -> bool:
+        """Asks for the end, and waits for it a moment; whether it is reached."""
         self.cancel()
         end = time.monotonic() + PATIENCE
         while not self.step() and time.monotonic() < end:
             time.sleep(0.02)
-        if not self.is_done:
-            bpy.app.timers.register(lambda: None if self.step() else 0.1, persistent=True)
+        return self.is_done
 
     def snapshot(self) -> Snapshot:
         """What is going on."""
@@ -203,6 +207,7 @@ class Run:
             wants_blendfile=job_type is not None and _wants_blendfile(job_type),
             absolute=manager.preferences().include_absolute,
             known_files=_known_files(),
+            frozen=self._frozen if self._frozen != blendfile else None,
         )
 
     def _check_choices(self, scene: Any, info: ManagerInfo) -> None:
@@ -285,9 +290,8 @@ class Run:
         if mode != "NEVER" and is_changed:
             self._write(blendfile, bpy.ops.wm.save_mainfile)
         if is_in_place and wanted.storage_mode == "FREEZE":
-            frozen = self._name_copy(blendfile, stays=True)
-            self._write(frozen, lambda: shutil.copyfile(blendfile, frozen))
-            return frozen
+            # The submission copies it on its thread: it may be large.
+            self._name_copy(blendfile, stays=True)
         return blendfile
 
     def _name_copy(self, blendfile: Path, *, stays: bool) -> Path:
@@ -322,9 +326,17 @@ class Run:
         if outcome.missing:
             count = len(outcome.missing)
             text += f"; {count} file{'s are' if count != 1 else ' is'} missing"
-            self.warnings += [f"Missing file: {path}" for path in outcome.missing]
-        self.warnings += [f"Not sent, workers have to find it there: {path}" for path in outcome.overlooked]
+            self.warnings += _lines("Missing file", outcome.missing)
+        self.warnings += _lines("Not sent, workers have to find it there", outcome.overlooked)
+        if outcome.note:
+            self.warnings.append(outcome.note)
         return text
+
+
+def _lines(what: str, files: tuple[Path, ...]) -> list[str]:
+    """One line for each file, as long as they can be read."""
+    lines = [f"{what}: {path}" for path in files[:LISTED]]
+    return lines + ([f"{what}: {len(files) - LISTED} more"] if len(files) > LISTED else [])
 
 
 def _wants_blendfile(job_type: job_types.JobType) -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path, PurePath
 from .packing import PackFile, PackProblem, changed, describe
 from .progress import Phase, Progress, readable_size
 
-__all__ = ["copy_pack"]
+__all__ = ["copy_file", "copy_pack"]
 
 #: How much is copied before looking whether to go on, in bytes.
 PIECE = 16 * 1024 * 1024
@@ -49,6 +49,23 @@ def copy_pack(files: tuple[PackFile, ...], blendfile: PurePath, folder: Path, pr
         raise PackProblem(f"Cannot copy to the shared storage: {where}: {error.strerror or error}") from error
     except BaseException:
         _remove(created, folder)
+        raise
+
+
+def copy_file(source: Path, target: Path, progress: Progress) -> None:
+    """Copies one file. What goes wrong leaves nothing behind. Raises `PackProblem` and `Cancelled`."""
+    try:
+        file = describe(source, target)
+        progress.enter(Phase.TRANSFERRING, f"Copying {source.name}", file.size)
+        _copy_unchanged(file, target, progress)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            target.unlink()
+        raise PackProblem(
+            f"Cannot copy {source} to {target.name}: {error.filename or target}: {error.strerror or error}"
+        ) from error
+    except BaseException:
+        target.unlink(missing_ok=True)
         raise
 
 

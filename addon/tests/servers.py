@@ -24,6 +24,7 @@ class Reply:
     delay: float = 0
     #: Ends the connection instead.
     hang_up: bool = False
+    headers: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass
@@ -75,6 +76,8 @@ def serving(replies: Replies) -> Iterator[Server]:
             with contextlib.suppress(ConnectionError):
                 self.send_response(reply.status)
                 self.send_header("Content-Length", str(len(data)))
+                for name, value in reply.headers.items():
+                    self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(data)
 

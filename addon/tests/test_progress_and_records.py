@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import re
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -86,6 +87,37 @@ def test_records_are_kept_by_file_and_manager(tmp_path: Path) -> None:
     assert records.of_file("/film/010.blend", "http://farm")[1].output == "/renders/######"
     records.add(*(record(number) for number in range(10, 10 + 2 * job_records.LIMIT)))
     assert len(records.load()) == job_records.LIMIT
+
+
+ADD = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from flamenco.job_records import JobRecords, Record
+records = JobRecords(Path(sys.argv[2]))
+for number in range(20):
+    id = f"{sys.argv[3]}-{number}"
+    records.add(Record(id, "shot", "http://farm", "/film/010.blend", 1.0, "", ""))
+"""
+
+
+def test_two_blenders_lose_no_record(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.json"
+    command = [sys.executable, "-c", ADD, str(build.PACKAGE.parent), str(path)]
+    both = [subprocess.Popen([*command, name]) for name in ("one", "other")]
+    assert [process.wait(60) for process in both] == [0, 0]
+    want = {f"{name}-{number}" for name in ("one", "other") for number in range(20)}
+    assert {found.id for found in JobRecords(path).load()} == want
+
+
+def test_what_is_known_is_not_written_again(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.json"
+    records = JobRecords(path)
+    records.add(record(1), record(2))
+    before = path.stat()
+    records.add(record(2), record(1))
+    after = path.stat()
+    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", '[{"id": "1"}]', "null"])

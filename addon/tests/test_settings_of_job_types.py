@@ -51,6 +51,15 @@ def test_defaults(fields: dict[str, Any], want: Any) -> None:
         ({"type": "int32", "default": "many"}, 0, "'many' is not a number"),
         ({"type": "int32", "default": 1.5}, 0, "not a whole number"),
         ({"type": "int32", "default": 2**40}, 0, "too large"),
+        ({"type": "int32", "default": "inf"}, 0, "'inf' is not a finite number"),
+        ({"type": "int32", "default": 1e999}, 0, "inf is not a finite number"),
+        ({"type": "int32", "default": "nan"}, 0, "not a finite number"),
+        ({"type": "int32", "default": 10**400}, 0, "… is too large"),
+        ({"type": "int32", "default": 10**5000}, 0, "a number with thousands of digits is too large"),
+        ({"type": "float", "default": "-inf"}, 0.0, "not a finite number"),
+        ({"type": "float", "default": 10**400}, 0.0, "… is too large"),
+        ({"type": "int32", "propargs": {"max": 1e999}}, 0, "max in propargs is ignored"),
+        ({"type": "string", "default": 10**5000}, "", "thousands of digits"),
         ({"type": "bool", "default": "perhaps"}, False, "neither true nor false"),
         ({"choices": ["a", "b"], "default": "c"}, "a", "not among the choices"),
         ({"type": "int32", "choices": ["1"], "default": 1}, 1, "only settings of type string"),
@@ -71,6 +80,15 @@ def test_one_broken_setting_leaves_the_others() -> None:
     found = job_type({"key": "a", "type": "matrix"}, {"key": "b", "type": "string"}, {"key": "b", "type": "bool"})
     assert [(one.key, one.type) for one in found.settings] == [("b", "string")]
     assert len(found.warnings) == 2
+
+
+@pytest.mark.parametrize("kind", ["int32", "float"])
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), 10**400, "1e999"])
+def test_an_expression_that_gives_infinity_is_a_mistake(kind: str, value: Any) -> None:
+    """The panel and the submission show what is wrong with it; anything else would break the drawing."""
+    found, _ = setting(type=kind)
+    with pytest.raises(ValueError, match=r"not a finite number|too large"):
+        found.convert(value)
 
 
 @pytest.mark.parametrize("kind", ["string", "int32", "float", "bool"])

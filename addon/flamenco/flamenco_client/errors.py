@@ -15,6 +15,13 @@ class ClientError(Exception):
 class ConnectionFailed(ClientError):
     """The manager cannot be reached, or the connection broke off."""
 
+    #: Whether the manager may have got the request.
+    is_sent: bool
+
+    def __init__(self, message: str, *, is_sent: bool = True) -> None:
+        super().__init__(message)
+        self.is_sent = is_sent
+
 
 class TimedOut(ConnectionFailed):
     """The manager did not answer in time."""

@@ -11,7 +11,8 @@ from typing import IO, Any
 from urllib.parse import quote, urlencode, urlsplit
 
 import urllib3
-from urllib3.exceptions import HTTPError, NewConnectionError
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 from urllib3.exceptions import TimeoutError as UrllibTimeout
 
 from . import wire
@@ -104,6 +105,40 @@ class _Pieces:
                 left -= len(piece)
 
 
+class _Steady:
+    """A connection whose timeout, while it sends, is for how long nothing at all gets away.
+
+    urllib3 has its own for sending: that of connecting, and Python counts it for the whole of a piece, which is too
+    short for people with a slow line.
+    """
+
+    #: In seconds.
+    patience: float
+    sock: Any
+
+    def send(self, data: Any) -> None:
+        """Sends something. Raises `OSError`."""
+        if self.sock is None:
+            self.connect()  # type: ignore[attr-defined]
+        self.sock.settimeout(self.patience)
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            super().send(data)  # type: ignore[misc]
+            return
+        left = memoryview(data).cast("B")
+        while left:
+            left = left[self.sock.send(left) :]
+
+
+def _pool_classes(patience: float) -> dict[str, Any]:
+    """What urllib3 makes connections with, by scheme."""
+    plain = type("PlainConnection", (_Steady, HTTPConnection), {"patience": patience})
+    secure = type("SecureConnection", (_Steady, HTTPSConnection), {"patience": patience})
+    return {
+        "http": type("PlainPool", (urllib3.HTTPConnectionPool,), {"ConnectionCls": plain}),
+        "https": type("SecurePool", (urllib3.HTTPSConnectionPool,), {"ConnectionCls": secure}),
+    }
+
+
 class Transport:
     """Sends requests to one manager. Nothing is sent twice: only the caller knows if it may be."""
 
@@ -121,8 +156,8 @@ class Transport:
         """`base_url` is the manager's address; it may have a path, for a manager behind a proxy. `token` is an
         access token, for a manager that asks for one.
 
-        The timeouts are in seconds. `read_timeout` is how long the manager may be silent, so a large upload
-        may take as long as it needs. Raises `ValueError` if the address is none.
+        The timeouts are in seconds. `read_timeout` is how long the manager may be silent, or take nothing of
+        what is sent, so a large upload may take as long as it needs. Raises `ValueError` if the address is none.
         """
         self.base_url = _base_url(base_url)
         self._headers = {"User-Agent": user_agent, "Accept": "application/json, text/plain;q=0.5, */*;q=0.1"}
@@ -133,6 +168,12 @@ class Transport:
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
         self._pool = urllib3.PoolManager(maxsize=8)
+        self._pool.pool_classes_by_scheme = _pool_classes(read_timeout)
+
+    @property
+    def read_timeout(self) -> float:
+        """How long the manager may be silent, in seconds, where nothing else is said."""
+        return self._read_timeout
 
     def close(self) -> None:
         """Closes the connections. The client can still be used, and makes new ones then."""
@@ -181,7 +222,10 @@ class Transport:
         # urllib3 counts a refused connection among the timeouts.
         slow = isinstance(error, (UrllibTimeout, TimeoutError)) and not isinstance(error, NewConnectionError)
         kind = TimedOut if slow else ConnectionFailed
-        return kind(f"no connection to the manager at {self.base_url}: {_OBJECT.sub('', str(error))}")
+        # The first of the two is not always a kind of the second.
+        is_sent = not isinstance(error, (NewConnectionError, ConnectTimeoutError))
+        text = f"no connection to the manager at {self.base_url}: {_OBJECT.sub('', str(error))}"
+        return kind(text, is_sent=is_sent)
 
 
 def _base_url(address: str) -> str:

@@ -62,6 +62,41 @@ def test_what_is_not_saved_is_asked_for(blender: Blender, farm: Farm, project: d
     assert mark_in(Path(project["shot"])) == "copied once"
 
 
+def test_a_submission_outlives_its_window(blender: Blender, farm: Farm, project: dict[str, str], home: Path) -> None:
+    if not blender.has_window:
+        pytest.skip("the bpy module has no window")
+    grow(project, 600_000_000)
+    jobs = len(farm.jobs())
+    common = {"url": farm.url, "renders": str(farm.renders), "file": project["shot"]}
+    found = in_window(blender).run("second_window", home, **common)
+    assert "Traceback" not in found["output"], found["output"]
+    closed, opened = found["found"]
+    assert closed["bat_status"] == "DONE", closed
+    # The button is there again.
+    assert opened["bat_status"] in ("ABORTED", "IDLE"), opened
+    assert opened["can_submit"]
+    assert len(farm.jobs()) == jobs + 1
+
+
+def test_the_jobs_of_another_file_are_not_offered(
+    blender: Blender, farm: Farm, project: dict[str, str], home: Path
+) -> None:
+    if not blender.has_window:
+        pytest.skip("the bpy module has no window")
+    second = project["shot"].replace(".blend", " two.blend")
+    common = {"url": farm.url, "renders": str(farm.renders), "file": project["shot"], "second": second}
+    found = in_window(blender).run("jobs_of_files", home, **common)
+    assert "Traceback" not in found["output"], found["output"]
+    mine = ["of the first"]
+    assert (found["at first"], found["opened again"], found["and again"]) == (mine, mine, mine)
+    assert found["right after saving under another name"] == found["later"] == []
+    assert found["an answer for another file"] == []
+    assert found["another manager"] == found["another manager, later"] == []
+    assert found["frames"] == ["RUNNING_MODAL"]
+    assert found["seconds"] < NOTICEABLE
+    assert found["status"] == ["canceled"]
+
+
 def keep_pictures(home: Path) -> None:
     """Pictures of the panel go to the folder in the variable `ARTIFACTS`."""
     if folder := os.environ.get("ARTIFACTS"):

@@ -72,6 +72,9 @@ def story():
     shown.type = "IMAGE_EDITOR"
     artist.override(bpy.ops.flamenco.load_frames, job_id=window_manager.flamenco_last_job_id)
     editor = shown.spaces.active
+    start = time.monotonic()
+    while editor.image is None and time.monotonic() - start < 20:
+        yield 0.05
     frames = [editor.image.source, editor.image_user.frame_start, editor.image_user.frame_duration]
     yield 0.5
     artist.picture("frames")
