@@ -140,7 +140,7 @@ async fn names_that_were_made_up_lead_nowhere(farm: Builder) {
     ] {
         let _ = farm.get(&made_up).await.problem(404);
     }
-    farm.get(&address).await.expect(200);
+    let _ = farm.get(&address).await.expect(200);
     farm.stop().await;
 }
 
