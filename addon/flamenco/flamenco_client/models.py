@@ -75,6 +75,7 @@ class FlamencoVersion(Model):
     #: `taskOutputProduced`.
     #: * `log-position`: a piece of log that `taskUpdate` is told the place of is stored once, however often
     #: it comes.
+    #: * `worker-log`: workers may send the end of their own log with `reportWorkerLog`.
     features: list[str] | None = None
 
 
@@ -419,6 +420,9 @@ class WorkerSummary(Model):
     disabled_reason: str | None = None
     #: Own addition. When it was disabled. Absent when it is enabled.
     disabled_at: datetime | None = None
+    #: Own addition. The network address of whoever disabled it. Absent when it is enabled, or that is not
+    #: known.
+    disabled_by: str | None = None
     #: Own addition. The address from which it was last heard of.
     ip_address: str | None = None
     #: Own addition. The operating system of the worker.
@@ -448,6 +452,9 @@ class Worker(Model):
     disabled_reason: str | None = None
     #: Own addition. When it was disabled. Absent when it is enabled.
     disabled_at: datetime | None = None
+    #: Own addition. The network address of whoever disabled it. Absent when it is enabled, or that is not
+    #: known.
+    disabled_by: str | None = None
     #: The network address that the worker last signed on from.
     ip_address: str
     #: Operating system of the worker.
@@ -1050,6 +1057,10 @@ class TaskSummary(Model):
     steps_completed: int
     #: How many steps the task has.
     steps_total: int
+    #: Own addition. When a worker was given it, the last time. Absent when none was.
+    started: datetime | None = None
+    #: Own addition. When that worker was done with it. Absent as long as it has it.
+    ended: datetime | None = None
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -1859,6 +1870,160 @@ class WorkerMachine(Model):
     clock_offset_ms: int
     load: MachineLoad | None = None
     state: MachineState | None = None
+    #: Whether it gets no new task because one of its disks is as full as `worker_disk_limit` of the
+    #: configuration says. Absent means that it may get tasks.
+    no_room: bool | None = None
+
+
+@dataclasses.dataclass(kw_only=True)
+class WorkerLogReport(Model):
+    """The newest lines of a worker's own log."""
+
+    #: The lines, oldest first, without line ends. A longer line is cut after 1000 characters; control
+    #: characters are replaced.
+    lines: list[str]
+    #: Whether these are all the lines that the worker still has, so that what the manager has gives way to
+    #: them. Sent after a sign-on, and after the manager could not be reached. Absent means that they follow
+    #: what was sent before.
+    anew: bool | None = None
+
+
+@dataclasses.dataclass(kw_only=True)
+class WorkerLog(Model):
+    """The end of a worker's own log."""
+
+    #: The worker.
+    worker: str
+    #: When the last of them came. Absent when none did.
+    received_at: datetime | None = None
+    #: The lines, oldest first.
+    lines: list[str]
+    #: How many lines this manager has had of the worker, these included.
+    total: int
+
+
+@dataclasses.dataclass(kw_only=True)
+class EventWorkerLog(Model):
+    """Own addition. Socket.IO event `/workerlog`. The worker has logged these lines."""
+
+    #: The worker.
+    worker: str
+    #: What was added, oldest first.
+    lines: list[str]
+    #: Whether these lines take the place of all those before.
+    anew: bool
+    #: How many lines this manager has had of the worker, these included.
+    total: int
+
+
+@dataclasses.dataclass(kw_only=True)
+class WorkerPace(Model):
+    """How quick a worker is."""
+
+    #: The jobs, the one that it worked for last first.
+    jobs: list[WorkerJobPace]
+
+
+@dataclasses.dataclass(kw_only=True)
+class WorkerJobPace(Model):
+    """How quick a worker is in one job."""
+
+    #: The job.
+    job: str
+    #: Its name.
+    job_name: str
+    #: How many frames of it the worker rendered, as far as their time is known.
+    frames: int
+    #: Mean render time of these frames, in milliseconds.
+    mean_ms: int
+    #: Mean render time of all frames of the job, in milliseconds.
+    farm_mean_ms: int
+    #: When the worker rendered the last of them.
+    rendered_at: datetime
+
+
+@dataclasses.dataclass(kw_only=True)
+class Attention(Model):
+    """Work that waits for somebody to step in."""
+
+    #: Workers that are on the blocklist of a job.
+    blocked: list[BlockedWorker]
+    #: Jobs that nobody can go on with.
+    stuck: list[StuckJob]
+
+
+@dataclasses.dataclass(kw_only=True)
+class BlockedWorker(Model):
+    """A worker that failed too often in a job."""
+
+    #: The job.
+    job: str
+    #: Its name.
+    job_name: str
+    #: The worker.
+    worker: str
+    #: Its name.
+    worker_name: str
+    #: The types of tasks of which it gets no more.
+    task_types: list[str]
+    #: When it was blocked last.
+    since: datetime
+
+
+@dataclasses.dataclass(kw_only=True)
+class StuckJob(Model):
+    """A job with tasks to do that no worker may be given."""
+
+    #: The job.
+    job: str
+    #: Its name.
+    job_name: str
+    #: The types of tasks that nobody can do.
+    task_types: list[str]
+    #: How many of these tasks wait.
+    tasks: int
+    reason: StuckReason
+
+
+class StuckReason(wire.OpenEnum):
+    """Why no worker may be given a task, of all those that there are:
+
+    * `no-type`: none does tasks of this type.
+    * `no-tag`: some do, and none of them has the job's tag.
+    * `blocked`: those that could are on the job's blocklist.
+    * `disabled`: some could if they were not disabled.
+    * `away`: some could, and all of those are asleep, offline or in error.
+    """
+
+    NO_TYPE = "no-type"
+    NO_TAG = "no-tag"
+    BLOCKED = "blocked"
+    DISABLED = "disabled"
+    AWAY = "away"
+
+
+@dataclasses.dataclass(kw_only=True)
+class JobsFound(Model):
+    """Jobs that were looked for."""
+
+    #: The jobs, the newest first.
+    jobs: list[JobFound]
+
+
+@dataclasses.dataclass(kw_only=True)
+class JobFound(Model):
+    """A job that was found by a path."""
+
+    #: The job.
+    id: str
+    #: Its name.
+    name: str
+    status: JobStatus
+    #: The path that has the text in it, as it is stored. Of the frames that were rendered it is the pattern
+    #: of their output, with a `#` for each digit of the frame number, unless the text says which frame.
+    path: str
+    #: The frame that the text is about. Absent when it is about more than one, or none.
+    frame: int | None = None
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -1988,6 +2153,7 @@ class SocketIOSubscriptionType(wire.OpenEnum):
     `WorkerMachines`).
     * `jobFrames`: own addition; the frames of one job (`/frames`, an `EventFrameUpdate`).
     * `allFrames`: own addition; the frames of all jobs (`/frames`, an `EventFrameUpdate`).
+    * `workerLog`: own addition; what one worker logs about itself (`/workerlog`, an `EventWorkerLog`).
     """
 
     ALL_JOBS = "allJobs"
@@ -1999,6 +2165,7 @@ class SocketIOSubscriptionType(wire.OpenEnum):
     ALL_WORKER_STATS = "allWorkerStats"
     JOB_FRAMES = "jobFrames"
     ALL_FRAMES = "allFrames"
+    WORKER_LOG = "workerLog"
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -2114,6 +2281,9 @@ class EventWorkerUpdate(Model):
     disabled_reason: str | None = None
     #: Own addition. When it was disabled. Absent when it is enabled.
     disabled_at: datetime | None = None
+    #: Own addition. The network address of whoever disabled it. Absent when it is enabled, or that is not
+    #: known.
+    disabled_by: str | None = None
     #: *Own addition.* UUIDs of the tags that the worker has now. Only there when its tags have changed.
     tag_ids: list[str] | None = None
 
@@ -2295,6 +2465,7 @@ WorkerSummary.WIRE = (
     Field("enabled", "enabled", wire.BOOLEAN),
     Field("disabled_reason", "disabled_reason", wire.TEXT),
     Field("disabled_at", "disabled_at", wire.TIME),
+    Field("disabled_by", "disabled_by", wire.TEXT),
     Field("ip_address", "ip_address", wire.TEXT),
     Field("platform", "platform", wire.TEXT),
 )
@@ -2309,6 +2480,7 @@ Worker.WIRE = (
     Field("enabled", "enabled", wire.BOOLEAN),
     Field("disabled_reason", "disabled_reason", wire.TEXT),
     Field("disabled_at", "disabled_at", wire.TIME),
+    Field("disabled_by", "disabled_by", wire.TEXT),
     Field("ip_address", "ip_address", wire.TEXT, required=True),
     Field("platform", "platform", wire.TEXT, required=True),
     Field("supported_task_types", "supported_task_types", ListOf(wire.TEXT), required=True),
@@ -2498,6 +2670,8 @@ TaskSummary.WIRE = (
     Field("worker", "worker", Of(TaskWorker)),
     Field("steps_completed", "steps_completed", wire.INTEGER, required=True),
     Field("steps_total", "steps_total", wire.INTEGER, required=True),
+    Field("started", "started", wire.TIME),
+    Field("ended", "ended", wire.TIME),
 )
 FarmTasks.WIRE = (
     Field("tasks", "tasks", ListOf(Of(FarmTask)), required=True),
@@ -2793,6 +2967,59 @@ WorkerMachine.WIRE = (
     Field("clock_offset_ms", "clock_offset_ms", wire.INTEGER, required=True),
     Field("load", "load", Of(MachineLoad)),
     Field("state", "state", Of(MachineState)),
+    Field("no_room", "no_room", wire.BOOLEAN),
+)
+WorkerLogReport.WIRE = (
+    Field("lines", "lines", ListOf(wire.TEXT), required=True),
+    Field("anew", "anew", wire.BOOLEAN),
+)
+WorkerLog.WIRE = (
+    Field("worker", "worker", wire.TEXT, required=True),
+    Field("received_at", "received_at", wire.TIME),
+    Field("lines", "lines", ListOf(wire.TEXT), required=True),
+    Field("total", "total", wire.INTEGER, required=True),
+)
+EventWorkerLog.WIRE = (
+    Field("worker", "worker", wire.TEXT, required=True),
+    Field("lines", "lines", ListOf(wire.TEXT), required=True),
+    Field("anew", "anew", wire.BOOLEAN, required=True),
+    Field("total", "total", wire.INTEGER, required=True),
+)
+WorkerPace.WIRE = (Field("jobs", "jobs", ListOf(Of(WorkerJobPace)), required=True),)
+WorkerJobPace.WIRE = (
+    Field("job", "job", wire.TEXT, required=True),
+    Field("job_name", "job_name", wire.TEXT, required=True),
+    Field("frames", "frames", wire.INTEGER, required=True),
+    Field("mean_ms", "mean_ms", wire.INTEGER, required=True),
+    Field("farm_mean_ms", "farm_mean_ms", wire.INTEGER, required=True),
+    Field("rendered_at", "rendered_at", wire.TIME, required=True),
+)
+Attention.WIRE = (
+    Field("blocked", "blocked", ListOf(Of(BlockedWorker)), required=True),
+    Field("stuck", "stuck", ListOf(Of(StuckJob)), required=True),
+)
+BlockedWorker.WIRE = (
+    Field("job", "job", wire.TEXT, required=True),
+    Field("job_name", "job_name", wire.TEXT, required=True),
+    Field("worker", "worker", wire.TEXT, required=True),
+    Field("worker_name", "worker_name", wire.TEXT, required=True),
+    Field("task_types", "task_types", ListOf(wire.TEXT), required=True),
+    Field("since", "since", wire.TIME, required=True),
+)
+StuckJob.WIRE = (
+    Field("job", "job", wire.TEXT, required=True),
+    Field("job_name", "job_name", wire.TEXT, required=True),
+    Field("task_types", "task_types", ListOf(wire.TEXT), required=True),
+    Field("tasks", "tasks", wire.INTEGER, required=True),
+    Field("reason", "reason", Choice(StuckReason), required=True),
+)
+JobsFound.WIRE = (Field("jobs", "jobs", ListOf(Of(JobFound)), required=True),)
+JobFound.WIRE = (
+    Field("id", "id", wire.TEXT, required=True),
+    Field("name", "name", wire.TEXT, required=True),
+    Field("status", "status", Choice(JobStatus), required=True),
+    Field("path", "path", wire.TEXT, required=True),
+    Field("frame", "frame", wire.INTEGER),
 )
 FarmMachines.WIRE = (
     Field("periods", "periods", ListOf(Of(FarmMachinePeriod)), required=True),
@@ -2887,6 +3114,7 @@ EventWorkerUpdate.WIRE = (
     Field("enabled", "enabled", wire.BOOLEAN),
     Field("disabled_reason", "disabled_reason", wire.TEXT),
     Field("disabled_at", "disabled_at", wire.TIME),
+    Field("disabled_by", "disabled_by", wire.TEXT),
     Field("tag_ids", "tag_ids", ListOf(wire.TEXT)),
 )
 EventWorkerTagUpdate.WIRE = (

@@ -9,6 +9,7 @@ from datetime import datetime
 from . import wire
 from .models import (
     AssignedTask,
+    Attention,
     AvailableJobType,
     AvailableJobTypes,
     BlenderPathCheckResult,
@@ -37,6 +38,7 @@ from .models import (
     JobPosterChoice,
     JobPreview,
     JobPriorityChange,
+    JobsFound,
     JobSort,
     JobsQueryResult,
     JobStatus,
@@ -77,7 +79,10 @@ from .models import (
     Worker,
     WorkerEnabledChange,
     WorkerList,
+    WorkerLog,
+    WorkerLogReport,
     WorkerMachines,
+    WorkerPace,
     WorkerRegistration,
     WorkerSignOn,
     WorkerSleepSchedule,
@@ -355,6 +360,21 @@ class Operations(Transport):
         """
         call = Call("GET", "/api/v3/status")
         answer: FarmStatusReport = self._send(call, {200: Of(FarmStatusReport)}, timeout)
+        return answer
+
+    def fetch_attention(self, *, timeout: float | None = None) -> Attention:
+        """Tell which work waits for somebody to step in.
+
+        Own addition. Workers that are on the blocklists of unfinished jobs, and unfinished jobs with tasks
+        to do that no worker may be given as the farm is now. At most 100 of each, the jobs of the highest
+        priority first.
+
+        `GET /api/v3/status/attention`
+
+        * 200: What waits.
+        """
+        call = Call("GET", "/api/v3/status/attention")
+        answer: Attention = self._send(call, {200: Of(Attention)}, timeout)
         return answer
 
     def register_worker(self, body: WorkerRegistration, *, timeout: float | None = None) -> RegisteredWorker:
@@ -640,6 +660,27 @@ class Operations(Transport):
         call.json(body, Of(MachineReport))
         self._send(call, {204: None}, timeout)
 
+    def report_worker_log(self, body: WorkerLogReport, *, timeout: float | None = None) -> None:
+        """Tell what the worker logs about itself.
+
+        Own addition; offered when `getVersion` lists the feature `worker-log`. The newest lines of the
+        worker's own log, not of a task, at most one piece every 5 seconds. The manager keeps the last 200
+        lines of every worker in memory. It is no sign of life, and lines that got lost are not repeated.
+
+        `POST /api/v3/worker/log`
+
+        * 204: Taken note of.
+        * 400: Something about the request is wrong. The message says what and what was expected.
+        * 403: The credentials are missing or wrong, or the worker was deleted. Register again.
+        * 413: The body is larger than this operation accepts.
+        * 415: The body has a `Content-Type` that this operation does not accept.
+        * 503: The manager cannot do this at the moment, for example because the disk is full. Nothing was
+        changed, try again later.
+        """
+        call = Call("POST", "/api/v3/worker/log")
+        call.json(body, Of(WorkerLogReport))
+        self._send(call, {204: None}, timeout)
+
     def fetch_workers(
         self,
         *,
@@ -905,6 +946,42 @@ class Operations(Transport):
         answer: MachineHistory = self._send(call, {200: Of(MachineHistory)}, timeout)
         return answer
 
+    def fetch_worker_log(self, worker_id: str, *, timeout: float | None = None) -> WorkerLog:
+        """Fetch the end of a worker's own log.
+
+        Own addition. The last lines that the worker logged about itself, at most 200, oldest first. They
+        are kept in memory only: after a start of the manager, and of workers that do not send any, as
+        stock workers, there are none.
+
+        `GET /api/v3/worker-mgt/workers/{worker_id}/log`
+
+        * 200: The lines.
+        * 400: Something about the request is wrong. The message says what and what was expected.
+        * 404: What the path names does not exist.
+        """
+        call = Call("GET", "/api/v3/worker-mgt/workers/{worker_id}/log")
+        call.path("worker_id", worker_id, wire.TEXT)
+        answer: WorkerLog = self._send(call, {200: Of(WorkerLog)}, timeout)
+        return answer
+
+    def fetch_worker_pace(self, worker_id: str, *, timeout: float | None = None) -> WorkerPace:
+        """Compare the render times of a worker with those of the farm.
+
+        Own addition. For each of the ten jobs that the worker rendered frames of last, in the last 30
+        days: its mean time per frame, and that of all workers in the same job. Jobs in which it rendered
+        no frame with a time are left out.
+
+        `GET /api/v3/worker-mgt/workers/{worker_id}/pace`
+
+        * 200: The jobs, the one that it worked for last first.
+        * 400: Something about the request is wrong. The message says what and what was expected.
+        * 404: What the path names does not exist.
+        """
+        call = Call("GET", "/api/v3/worker-mgt/workers/{worker_id}/pace")
+        call.path("worker_id", worker_id, wire.TEXT)
+        answer: WorkerPace = self._send(call, {200: Of(WorkerPace)}, timeout)
+        return answer
+
     def fetch_worker_tags(self, *, timeout: float | None = None) -> WorkerTagList:
         """List the worker tags.
 
@@ -1134,6 +1211,25 @@ class Operations(Transport):
         call = Call("POST", "/api/v3/jobs/check")
         call.json(body, Of(SubmittedJob))
         self._send(call, {204: None}, timeout)
+
+    def search_jobs(self, *, text: str, limit: int | None = None, timeout: float | None = None) -> JobsFound:
+        """Find jobs by a part of a path.
+
+        Own addition. Looks at the paths in the settings of the jobs, such as the blend file and the
+        output, at their Shaman checkouts and at the paths of the frames that were rendered, without regard
+        to case and to which way the slashes lean. Nothing in the text has a special meaning. The newest
+        job comes first; a job is found once.
+
+        `GET /api/v3/jobs/search`
+
+        * 200: The jobs.
+        * 400: Something about the request is wrong. The message says what and what was expected.
+        """
+        call = Call("GET", "/api/v3/jobs/search")
+        call.query("text", text, wire.TEXT)
+        call.query("limit", limit, wire.INTEGER)
+        answer: JobsFound = self._send(call, {200: Of(JobsFound)}, timeout)
+        return answer
 
     def fetch_global_last_rendered_info(
         self,

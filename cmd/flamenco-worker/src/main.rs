@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
-use flamenco_worker_core::{Config, ConfigError, DISCOVERY_GROUP, find_manager, run};
+use flamenco_worker_core::{Config, ConfigError, DISCOVERY_GROUP, OwnLog, find_manager, run};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::Level;
@@ -37,8 +37,9 @@ fn main() {
         println!("{}", flamenco_worker_core::config::software_version());
         return;
     }
-    start_logging(arguments.level());
-    let code = start(&arguments).unwrap_or_else(|error| {
+    let own_log = OwnLog::default();
+    start_logging(arguments.level(), &own_log);
+    let code = start(&arguments, own_log).unwrap_or_else(|error| {
         tracing::error!("{error:#}");
         EXIT_FAILED
     });
@@ -46,7 +47,7 @@ fn main() {
     std::process::exit(code);
 }
 
-fn start(arguments: &Arguments) -> anyhow::Result<i32> {
+fn start(arguments: &Arguments, own_log: OwnLog) -> anyhow::Result<i32> {
     let directory = std::env::current_dir().context("cannot tell the working directory")?;
     let file = directory.join(flamenco_worker_core::config::CONFIG_FILE);
     tracing::info!(
@@ -64,6 +65,7 @@ fn start(arguments: &Arguments) -> anyhow::Result<i32> {
             return Ok(0);
         }
         let mut config = configuration(arguments, &directory).await?;
+        config.own_log = own_log;
         config.guard = std::env::current_exe()
             .inspect_err(
                 |error| tracing::warn!(%error, "cannot tell where this program is; there is no guard"),
@@ -120,8 +122,9 @@ async fn next_signal(terminate: &mut Signal, interrupt: &mut Signal) {
     }
 }
 
-/// Our own lines at the wanted level; those of libraries only when something is wrong.
-fn start_logging(level: Level) {
+/// Our own lines at the wanted level; those of libraries only when something is wrong. The end of them is kept for the
+/// manager to show.
+fn start_logging(level: Level, own_log: &OwnLog) {
     let filter = Targets::new()
         .with_default(Level::WARN)
         .with_target("flamenco_worker", level)
@@ -130,5 +133,11 @@ fn start_logging(level: Level) {
         .with_timer(ChronoLocal::rfc_3339())
         .with_target(false)
         .with_ansi(std::io::stdout().is_terminal());
-    tracing_subscriber::registry().with(lines).with(filter).init();
+    let own_log = own_log.clone();
+    let kept = tracing_subscriber::fmt::layer()
+        .with_timer(ChronoLocal::rfc_3339())
+        .with_target(false)
+        .with_ansi(false)
+        .with_writer(move || own_log.writer());
+    tracing_subscriber::registry().with(lines).with(kept).with(filter).init();
 }

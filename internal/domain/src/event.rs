@@ -2,7 +2,7 @@
 
 use crate::farm_status::FarmState;
 use crate::frame::{Frame, FrameProgress};
-use crate::ids::{JobId, TagId, TaskId};
+use crate::ids::{JobId, TagId, TaskId, WorkerId};
 use crate::job::{JobStatus, JobSummary};
 use crate::machine::WorkerMachine;
 use crate::task::{TaskStatus, TaskSummary};
@@ -39,6 +39,17 @@ pub enum Event {
     Worker(Box<WorkerEvent>),
     /// Machines of workers have reported how they are doing; each with its last report.
     Machines(Vec<WorkerMachine>),
+    /// A worker has logged something about itself.
+    WorkerLog {
+        /// The worker.
+        worker: WorkerId,
+        /// The lines.
+        lines: Vec<String>,
+        /// They take the place of all those before.
+        anew: bool,
+        /// How many there have been.
+        total: u64,
+    },
     /// Frames of a job were rendered, or what is known of them has changed.
     Frames {
         /// The job.

@@ -4,6 +4,7 @@
 //! The store writes it down, the manager announces it. Start with [`job`], whose page draws the life of a job, and
 //! [`task`].
 
+pub mod attention;
 pub mod clock;
 pub mod duration;
 pub mod eligibility;
@@ -19,6 +20,7 @@ pub mod ids;
 pub mod job;
 pub mod limits;
 pub mod machine;
+pub mod path_search;
 pub mod schedule;
 mod status;
 pub mod task;

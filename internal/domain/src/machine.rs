@@ -136,6 +136,8 @@ pub struct WorkerMachine {
     pub load: Option<MachineLoad>,
     /// What changes slowly, if it was reported.
     pub state: Option<MachineState>,
+    /// A disk of it is so full that it gets no new tasks.
+    pub no_room: bool,
 }
 
 /// A length of time that reports are summed up over.

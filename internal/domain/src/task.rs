@@ -131,6 +131,10 @@ pub struct TaskSummary {
     pub created: DateTime<Utc>,
     /// When the row was last changed.
     pub updated: DateTime<Utc>,
+    /// When a worker was given it, the last time.
+    pub started: Option<DateTime<Utc>>,
+    /// When that worker was done with it, however it went.
+    pub ended: Option<DateTime<Utc>>,
     /// When its worker last gave a sign of life for it; `None` since somebody queued it again, until it is assigned.
     pub last_touched: Option<DateTime<Utc>>,
 }

@@ -22,6 +22,8 @@ fn task(status: T, worker: Option<WorkerId>) -> TaskSummary {
         created: now,
         updated: now,
         last_touched: None,
+        started: None,
+        ended: None,
     }
 }
 

@@ -54,6 +54,8 @@ pub struct Disabled {
     pub at: DateTime<Utc>,
     /// Why, for people; may be empty.
     pub reason: String,
+    /// The network address of who did; empty when that is not known.
+    pub by: String,
 }
 
 /// What a person wants of a worker.
@@ -65,6 +67,8 @@ pub enum Switch {
     Disable {
         /// Why, for people; may be empty.
         reason: String,
+        /// The network address of who does.
+        by: String,
         /// Its task goes back to the queue at once.
         now: bool,
     },
@@ -210,8 +214,8 @@ pub fn on_status_request(
 pub fn on_switch(was: Option<&Disabled>, switch: &Switch, now: DateTime<Utc>) -> Option<Disabled> {
     match switch {
         Switch::Enable => None,
-        Switch::Disable { reason, .. } => {
-            Some(Disabled { at: was.map_or(now, |was| was.at), reason: reason.clone() })
+        Switch::Disable { reason, by, .. } => {
+            Some(Disabled { at: was.map_or(now, |was| was.at), reason: reason.clone(), by: by.clone() })
         }
     }
 }
@@ -224,9 +228,14 @@ mod tests {
     #[test]
     fn enabling_and_disabling() {
         let at = |seconds: i64| DateTime::from_timestamp(1_700_000_000 + seconds, 0).unwrap();
-        let disabled =
-            |seconds: i64, reason: &str| Some(Disabled { at: at(seconds), reason: reason.to_owned() });
-        let disable = |reason: &str, now| Switch::Disable { reason: reason.to_owned(), now };
+        let disabled = |seconds: i64, reason: &str| {
+            Some(Disabled { at: at(seconds), reason: reason.to_owned(), by: "192.0.2.1".to_owned() })
+        };
+        let disable = |reason: &str, now| Switch::Disable {
+            reason: reason.to_owned(),
+            by: "192.0.2.1".to_owned(),
+            now,
+        };
         for (was, switch, want) in [
             (None, Switch::Enable, None),
             (None, disable("fan", false), disabled(9, "fan")),

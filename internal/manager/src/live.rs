@@ -3,8 +3,8 @@
 
 use flamenco_api::types::{
     EventFrameUpdate, EventJobUpdate, EventLastRenderedUpdate, EventLifeCycle, EventTaskLogUpdate,
-    EventTaskUpdate, EventWorkerTagUpdate, EventWorkerUpdate, FarmStatusReport, LifeCycleEventType,
-    WorkerMachines,
+    EventTaskUpdate, EventWorkerLog, EventWorkerTagUpdate, EventWorkerUpdate, FarmStatusReport,
+    LifeCycleEventType, WorkerMachines,
 };
 use flamenco_domain::event::Event;
 use flamenco_domain::farm_status::FarmState;
@@ -42,6 +42,7 @@ pub(crate) enum Payload {
     Tag(EventWorkerTagUpdate),
     Machines(WorkerMachines),
     Frames(EventFrameUpdate),
+    WorkerLog(EventWorkerLog),
 }
 
 impl Message {
@@ -92,6 +93,15 @@ impl Message {
             Event::Machines(reports) => {
                 let payload = Payload::Machines(machines::machines(reports.clone()));
                 Self::new("/workers/stats", "/workerstats", payload)
+            }
+            Event::WorkerLog { worker, lines, anew, total } => {
+                let update = EventWorkerLog {
+                    worker: worker.0,
+                    lines: lines.clone(),
+                    anew: *anew,
+                    total: i64::try_from(*total).unwrap_or(i64::MAX),
+                };
+                Self::new(format!("/workers/{worker}/log"), "/workerlog", Payload::WorkerLog(update))
             }
             Event::Frames { job, frames, refresh, progress } => {
                 let update = EventFrameUpdate {

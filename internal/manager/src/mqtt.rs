@@ -8,7 +8,7 @@
 //!
 //! A message leaves the outbox when the broker has acknowledged it, so what was on its way when a connection broke is
 //! sent again, in order. Lifecycle and farm status are retained, and a last will says that the manager is gone when its
-//! connection just ends. Task logs and statistics of machines are not sent: they are too much for brokers, and would
+//! connection just ends. Logs and statistics of machines are not sent: they are too much for brokers, and would
 //! push out what matters while there is no connection.
 
 mod connection;
@@ -120,7 +120,7 @@ async fn collect(subscription: &mut Subscription, outbox: &Outbox, prefix: &str,
 
 /// The message for a broker; what comes in masses is not for it.
 fn outgoing(message: &Message, prefix: &str) -> Option<Outgoing> {
-    if matches!(message.payload, Payload::TaskLog(_) | Payload::Machines(_)) {
+    if matches!(message.payload, Payload::TaskLog(_) | Payload::Machines(_) | Payload::WorkerLog(_)) {
         return None;
     }
     let payload = serde_json::to_vec(&message.payload)

@@ -155,9 +155,10 @@ pub(crate) async fn hold_tasks(tx: &Tx, ids: &[TaskId]) -> Result<(), Error> {
 pub(crate) async fn flush_tasks(tx: &Tx) -> Result<(), Error> {
     const SAVED: &str = "UPDATE tasks SET status = v.status, activity = v.activity, worker_id = v.worker_id, \
                          steps_completed = v.steps_completed, runnable = v.runnable, last_touched_at = \
-                         v.last_touched_at, updated_at = v.updated_at FROM json_to_recordset(CAST($1 AS JSON)) AS v(id \
+                         v.last_touched_at, updated_at = v.updated_at, started_at = v.started_at, ended_at = \
+                         v.ended_at FROM json_to_recordset(CAST($1 AS JSON)) AS v(id \
                          BIGINT, status TEXT, activity TEXT, worker_id BIGINT, steps_completed BIGINT, runnable BIGINT, \
-                         last_touched_at BIGINT, updated_at BIGINT) WHERE tasks.id = v.id";
+                         last_touched_at BIGINT, updated_at BIGINT, started_at BIGINT, ended_at BIGINT) WHERE tasks.id = v.id";
     let (tasks, changed) =
         tx.batch(|batch| (std::mem::take(&mut batch.tasks), std::mem::take(&mut batch.changed_tasks)));
     if changed.is_empty() {
@@ -170,6 +171,8 @@ pub(crate) async fn flush_tasks(tx: &Tx) -> Result<(), Error> {
             "runnable": i64::from(task.is_runnable()),
             "last_touched_at": task.last_touched.map(|time| time.timestamp_micros()),
             "updated_at": task.updated.timestamp_micros(),
+            "started_at": task.started.map(|time| time.timestamp_micros()),
+            "ended_at": task.ended.map(|time| time.timestamp_micros()),
         })
     };
     let rows: Vec<_> = tasks.values().filter(|task| changed.contains(&task.id)).map(row).collect();

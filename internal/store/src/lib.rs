@@ -10,6 +10,7 @@
 //! What a worker gets next is found by [`claim`](mod@claim); the counters and queue heads that it relies on are kept
 //! by [`tasks`] and checked by [`recount`](mod@recount).
 
+pub mod attention;
 mod batch;
 pub mod blocklist;
 pub mod check;
@@ -25,6 +26,7 @@ pub mod list;
 mod looks;
 pub mod machines;
 mod migration;
+pub mod paths;
 pub mod recount;
 pub mod sleep;
 mod sqlite;

@@ -26,7 +26,7 @@ use crate::db::{
     Db, execute, execute_returning, insert, is_postgres, json_text, micros, query_all, query_one, storable,
 };
 use crate::error::Error;
-use crate::{Store, Tx, checkouts, deletion, jobs};
+use crate::{Store, Tx, checkouts, deletion, jobs, paths};
 
 /// Rows in one slice.
 const SLICE: usize = 1_000;
@@ -276,7 +276,9 @@ async fn insert_job(tx: &Tx, job: &NewJob, tag: i64) -> Result<i64, Error> {
         micros(job.created),
     ];
     let rows = execute_returning(tx, sql, values).await?;
-    rows.first().ok_or_else(|| Error::Corrupt("an insert gave no key".to_owned()))?.get("id")
+    let seq = rows.first().ok_or_else(|| Error::Corrupt("an insert gave no key".to_owned()))?.get("id")?;
+    paths::add_of_settings(tx, seq, &job.settings, &job.shaman_checkout_id).await?;
+    Ok(seq)
 }
 
 /// Columns of a task that are known when it is made; its job is known later, and the others have defaults.

@@ -20,7 +20,7 @@ macro_rules! select_task {
         concat!(
             "SELECT t.id, t.uuid, t.job_id, j.uuid AS job_uuid, t.index_in_job, t.name, t.task_type, t.priority, ",
             "t.status, t.activity, t.steps_completed, t.steps_total, t.unmet_deps, t.created_at, t.updated_at, ",
-            "t.last_touched_at, t.worker_id, w.uuid AS worker_uuid, w.name AS worker_name, ",
+            "t.last_touched_at, t.started_at, t.ended_at, t.worker_id, w.uuid AS worker_uuid, w.name AS worker_name, ",
             "w.address AS worker_address, w.deleted_at AS worker_deleted",
             $columns,
             " FROM tasks t JOIN jobs j ON j.id = t.job_id LEFT JOIN workers w ON w.id = t.worker_id ",
@@ -59,6 +59,8 @@ pub(crate) fn summary(row: &Row) -> Result<TaskSummary, Error> {
         created: row.time("created_at")?,
         updated: row.time("updated_at")?,
         last_touched: row.optional_time("last_touched_at")?,
+        started: row.optional_time("started_at")?,
+        ended: row.optional_time("ended_at")?,
     })
 }
 
@@ -215,7 +217,7 @@ pub async fn save(tx: &Tx, task: &TaskSummary) -> Result<(), Error> {
         return Ok(());
     }
     let sql = "UPDATE tasks SET status = $1, activity = $2, worker_id = $3, steps_completed = $4, runnable = $5, \
-               last_touched_at = $6, updated_at = $7 WHERE id = $8";
+               last_touched_at = $6, updated_at = $7, started_at = $8, ended_at = $9 WHERE id = $10";
     let values = vec![
         task.status.as_str().into(),
         task.activity.as_str().into(),
@@ -224,6 +226,8 @@ pub async fn save(tx: &Tx, task: &TaskSummary) -> Result<(), Error> {
         i64::from(task.is_runnable()).into(),
         optional_micros(task.last_touched),
         micros(task.updated),
+        optional_micros(task.started),
+        optional_micros(task.ended),
         task.seq.into(),
     ];
     execute(tx, sql, values).await?;
@@ -361,7 +365,8 @@ pub async fn mass_change(
     // The statuses are our own words, not anybody's input; a status in the condition must be a literal.
     let sql = format!(
         "UPDATE tasks SET status = '{}', activity = $1, updated_at = $2, steps_completed = {steps}, \
-         last_touched_at = {touched}, only_frames = {only} WHERE job_id = $3 AND status IN ({from})",
+         last_touched_at = {touched}, only_frames = {only}, ended_at = CASE WHEN status = 'active' THEN $2 ELSE ended_at \
+         END WHERE job_id = $3 AND status IN ({from})",
         change.to
     );
     execute(tx, &sql, vec![activity.into(), micros(now), job.seq.into()]).await?;

@@ -18,7 +18,7 @@ macro_rules! select_worker {
         concat!(
             "SELECT w.id, w.uuid, w.secret_hash, w.name, w.address, w.platform, w.software, w.status, ",
             "w.status_requested, w.lazy_status_request, w.task_types, w.can_restart, w.last_seen_at, w.deleted_at, ",
-            "w.created_at, w.updated_at, w.disabled_at, w.disabled_reason FROM workers w ",
+            "w.created_at, w.updated_at, w.disabled_at, w.disabled_reason, w.disabled_by FROM workers w ",
             $rest
         )
     };
@@ -37,7 +37,7 @@ pub(crate) fn worker(row: &Row) -> Result<Worker, Error> {
     };
     let task_types: String = row.get("task_types")?;
     let disabled = match row.optional_time("disabled_at")? {
-        Some(at) => Some(Disabled { at, reason: row.get("disabled_reason")? }),
+        Some(at) => Some(Disabled { at, reason: row.get("disabled_reason")?, by: row.get("disabled_by")? }),
         None => None,
     };
     Ok(Worker {
@@ -195,11 +195,13 @@ pub async fn save_status(db: &impl Db, worker: &Worker) -> Result<(), Error> {
 /// # Errors
 /// When the database cannot be written.
 pub async fn save_disabled(db: &impl Db, worker: &Worker) -> Result<(), Error> {
-    let sql = "UPDATE workers SET disabled_at = $1, disabled_reason = $2, updated_at = $3 WHERE id = $4";
+    let sql = "UPDATE workers SET disabled_at = $1, disabled_reason = $2, disabled_by = $3, updated_at = $4 WHERE \
+               id = $5";
     let disabled = worker.disabled.as_ref();
     let values = vec![
         optional_micros(disabled.map(|disabled| disabled.at)),
         disabled.map_or("", |disabled| disabled.reason.as_str()).into(),
+        disabled.map_or("", |disabled| disabled.by.as_str()).into(),
         micros(worker.updated),
         worker.seq.into(),
     ];

@@ -15,7 +15,7 @@
 //! - `state`: the pure rules of the worker's states and pauses; `worker` follows them.
 //! - `task_run`: one run of a task; `runner`: its commands; `process`: subprocesses and their sure end.
 //! - `reporter`, `log_buffer`, `outbox`: what the manager is told, in order and never lost.
-//! - `pictures`, `machine`: what is told beside the tasks; losing any of it harms no task.
+//! - `pictures`, `machine`, `own_log`: what is told beside the tasks; losing any of it harms no task.
 //! - `manager_api`: the only module that knows the generated client.
 //!
 //! The worker shares nothing with the manager but the wire contract.
@@ -36,6 +36,7 @@ mod manager_api;
 mod may_i_run;
 mod notice;
 mod outbox;
+mod own_log;
 mod pictures;
 mod process;
 mod reporter;
@@ -58,6 +59,7 @@ use worker::Worker;
 pub use config::{CommandLine, Config, ConfigError, Pace};
 pub use discovery::{DISCOVERY_GROUP, DiscoveryError, find_manager};
 pub use error::Error;
+pub use own_log::{LogWriter, OwnLog};
 pub use process::{GUARD_ARGUMENT, guard_processes};
 
 const OUTBOX_FILE: &str = "flamenco-worker.sqlite";
@@ -144,7 +146,7 @@ pub async fn run(config: Config, cancel: CancellationToken) -> Result<ExitReason
             discovery::follow(manager, group, &config.pace, &delivered).await;
         }
     };
-    let machine = machine::report(&session, &config.pace, &programs, &supervision.watched, &delivered);
+    let machine = machine::report(&session, &config, &programs, &supervision.watched, &delivered);
     let (result, (), _, (), (), ()) = tokio::join!(work, delivery, announcement, sending, machine, following);
     if outbox.len() > 0 {
         tracing::warn!(

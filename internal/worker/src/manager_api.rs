@@ -265,6 +265,16 @@ impl Manager {
         }
     }
 
+    /// Sends lines of this worker's own log, `anew` when they are all that there are. To be called only when the manager
+    /// offers it.
+    pub async fn report_log(&self, lines: Vec<String>, anew: bool) -> Result<(), CallError> {
+        let body = types::WorkerLogReport { lines, anew: anew.then_some(true) };
+        match self.client().report_worker_log(&body).await? {
+            operations::ReportWorkerLogResponse::Status204 => Ok(()),
+            other => Err(CallError::of_answer(other.problem())),
+        }
+    }
+
     async fn deliver_frames(&self, task: Uuid, frames: Vec<FrameReport>) -> Answer {
         let body = types::FrameReports { frames: frames.into_iter().map(wire_frame).collect() };
         let error: CallError = match self.client().report_frames(task, &body).await {

@@ -24,6 +24,7 @@ use crate::config::Config;
 use crate::credentials::{self, Credentials};
 use crate::find_programs::platform_name;
 use crate::manager_api::{CallError, Introduction, Manager, WorkerStatus};
+use crate::own_log::OwnLog;
 
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -38,6 +39,8 @@ pub struct Session {
     manager: Manager,
     who: Introduction,
     home: PathBuf,
+    /// Where the secret must not appear.
+    own_log: OwnLog,
     credentials: Mutex<Option<Credentials>>,
     signed_on: AtomicBool,
     sign_ons: AtomicU64,
@@ -61,6 +64,7 @@ impl Session {
         let manager = Manager::new(&config.manager_url, &config.software_version).map_err(Error::Client)?;
         let stored = if config.register_again { None } else { credentials::load(&config.home) };
         if let Some(credentials) = &stored {
+            config.own_log.hide(&credentials.worker_secret);
             manager.use_credentials(credentials);
         }
         let who = Introduction {
@@ -74,6 +78,7 @@ impl Session {
             manager,
             who,
             home: config.home.clone(),
+            own_log: config.own_log.clone(),
             credentials: Mutex::new(stored),
             signed_on: AtomicBool::new(false),
             sign_ons: AtomicU64::new(0),
@@ -175,6 +180,7 @@ impl Session {
 
     async fn register(&self, backoff: &mut Backoff) -> Result<(), Error> {
         let secret = credentials::new_secret().map_err(Error::Secret)?;
+        self.own_log.hide(&secret);
         loop {
             let registering = self.registering.lock().await;
             match self.manager.register(&self.who, &secret).await {

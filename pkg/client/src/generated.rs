@@ -474,6 +474,29 @@ impl Client {
             _ => Err(reply.unexpected().await),
         }
     }
+    /// `GET /api/v3/status/attention`
+    ///
+    /// Tell which work waits for somebody to step in.
+    ///
+    /// Own addition. Workers that are on the blocklists of unfinished jobs, and unfinished jobs with tasks to do that no worker may be given as the farm is now. At most 100 of each, the jobs of the highest priority first.
+    pub async fn fetch_attention(
+        &self,
+    ) -> Result<operations::FetchAttentionResponse, Error> {
+        let call = Call::new(&operations::FETCH_ATTENTION);
+        let reply = self.send(call).await?;
+        match reply.status().as_u16() {
+            200u16 => {
+                Ok(operations::FetchAttentionResponse::Status200(reply.json().await?))
+            }
+            400.. => {
+                Ok(operations::FetchAttentionResponse::Default {
+                    status: reply.status(),
+                    body: reply.error().await?,
+                })
+            }
+            _ => Err(reply.unexpected().await),
+        }
+    }
     /// `POST /api/v3/worker/register-worker`
     ///
     /// Make a new worker known to the manager.
@@ -1032,6 +1055,47 @@ impl Client {
             _ => Err(reply.unexpected().await),
         }
     }
+    /// `POST /api/v3/worker/log`
+    ///
+    /// Tell what the worker logs about itself.
+    ///
+    /// Own addition; offered when `getVersion` lists the feature `worker-log`. The newest lines of the worker's own log, not of a task, at most one piece every 5 seconds. The manager keeps the last 200 lines of every worker in memory. It is no sign of life, and lines that got lost are not repeated.
+    pub async fn report_worker_log(
+        &self,
+        body: &types::WorkerLogReport,
+    ) -> Result<operations::ReportWorkerLogResponse, Error> {
+        let mut call = Call::new(&operations::REPORT_WORKER_LOG);
+        call.json(body)?;
+        let reply = self.send(call).await?;
+        match reply.status().as_u16() {
+            204u16 => Ok(operations::ReportWorkerLogResponse::Status204),
+            400u16 => {
+                Ok(operations::ReportWorkerLogResponse::Status400(reply.error().await?))
+            }
+            403u16 => {
+                Ok(operations::ReportWorkerLogResponse::Status403(reply.error().await?))
+            }
+            413u16 => {
+                Ok(operations::ReportWorkerLogResponse::Status413(reply.error().await?))
+            }
+            415u16 => {
+                Ok(operations::ReportWorkerLogResponse::Status415(reply.error().await?))
+            }
+            503u16 => {
+                Ok(operations::ReportWorkerLogResponse::Status503 {
+                    retry_after: reply.header("retry-after"),
+                    body: reply.error().await?,
+                })
+            }
+            400.. => {
+                Ok(operations::ReportWorkerLogResponse::Default {
+                    status: reply.status(),
+                    body: reply.error().await?,
+                })
+            }
+            _ => Err(reply.unexpected().await),
+        }
+    }
     /// `GET /api/v3/worker-mgt/workers`
     ///
     /// List the workers.
@@ -1509,6 +1573,68 @@ impl Client {
             _ => Err(reply.unexpected().await),
         }
     }
+    /// `GET /api/v3/worker-mgt/workers/{worker_id}/log`
+    ///
+    /// Fetch the end of a worker's own log.
+    ///
+    /// Own addition. The last lines that the worker logged about itself, at most 200, oldest first. They are kept in memory only: after a start of the manager, and of workers that do not send any, as stock workers, there are none.
+    pub async fn fetch_worker_log(
+        &self,
+        worker_id: ::uuid::Uuid,
+    ) -> Result<operations::FetchWorkerLogResponse, Error> {
+        let mut call = Call::new(&operations::FETCH_WORKER_LOG);
+        call.path("worker_id", &worker_id.to_string());
+        let reply = self.send(call).await?;
+        match reply.status().as_u16() {
+            200u16 => {
+                Ok(operations::FetchWorkerLogResponse::Status200(reply.json().await?))
+            }
+            400u16 => {
+                Ok(operations::FetchWorkerLogResponse::Status400(reply.error().await?))
+            }
+            404u16 => {
+                Ok(operations::FetchWorkerLogResponse::Status404(reply.error().await?))
+            }
+            400.. => {
+                Ok(operations::FetchWorkerLogResponse::Default {
+                    status: reply.status(),
+                    body: reply.error().await?,
+                })
+            }
+            _ => Err(reply.unexpected().await),
+        }
+    }
+    /// `GET /api/v3/worker-mgt/workers/{worker_id}/pace`
+    ///
+    /// Compare the render times of a worker with those of the farm.
+    ///
+    /// Own addition. For each of the ten jobs that the worker rendered frames of last, in the last 30 days: its mean time per frame, and that of all workers in the same job. Jobs in which it rendered no frame with a time are left out.
+    pub async fn fetch_worker_pace(
+        &self,
+        worker_id: ::uuid::Uuid,
+    ) -> Result<operations::FetchWorkerPaceResponse, Error> {
+        let mut call = Call::new(&operations::FETCH_WORKER_PACE);
+        call.path("worker_id", &worker_id.to_string());
+        let reply = self.send(call).await?;
+        match reply.status().as_u16() {
+            200u16 => {
+                Ok(operations::FetchWorkerPaceResponse::Status200(reply.json().await?))
+            }
+            400u16 => {
+                Ok(operations::FetchWorkerPaceResponse::Status400(reply.error().await?))
+            }
+            404u16 => {
+                Ok(operations::FetchWorkerPaceResponse::Status404(reply.error().await?))
+            }
+            400.. => {
+                Ok(operations::FetchWorkerPaceResponse::Default {
+                    status: reply.status(),
+                    body: reply.error().await?,
+                })
+            }
+            _ => Err(reply.unexpected().await),
+        }
+    }
     /// `GET /api/v3/worker-mgt/tags`
     ///
     /// List the worker tags.
@@ -1917,6 +2043,36 @@ impl Client {
             }
             400.. => {
                 Ok(operations::SubmitJobCheckResponse::Default {
+                    status: reply.status(),
+                    body: reply.error().await?,
+                })
+            }
+            _ => Err(reply.unexpected().await),
+        }
+    }
+    /// `GET /api/v3/jobs/search`
+    ///
+    /// Find jobs by a part of a path.
+    ///
+    /// Own addition. Looks at the paths in the settings of the jobs, such as the blend file and the output, at their Shaman checkouts and at the paths of the frames that were rendered, without regard to case and to which way the slashes lean. Nothing in the text has a special meaning. The newest job comes first; a job is found once.
+    pub async fn search_jobs(
+        &self,
+        query: &operations::SearchJobsQuery,
+    ) -> Result<operations::SearchJobsResponse, Error> {
+        let mut call = Call::new(&operations::SEARCH_JOBS);
+        {
+            let value = &query.text;
+            call.query("text", &value.to_string());
+        }
+        if let Some(value) = &query.limit {
+            call.query("limit", &value.to_string());
+        }
+        let reply = self.send(call).await?;
+        match reply.status().as_u16() {
+            200u16 => Ok(operations::SearchJobsResponse::Status200(reply.json().await?)),
+            400u16 => Ok(operations::SearchJobsResponse::Status400(reply.error().await?)),
+            400.. => {
+                Ok(operations::SearchJobsResponse::Default {
                     status: reply.status(),
                     body: reply.error().await?,
                 })

@@ -126,6 +126,8 @@ mod tests {
             steps_total: 0,
             task_type: "blender".to_owned(),
             updated: "2026-01-01T00:00:00Z".parse().unwrap(),
+            started: None,
+            ended: None,
             worker: None,
         }
     }

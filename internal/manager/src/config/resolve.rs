@@ -70,6 +70,7 @@ pub(super) fn resolve(
     let scripts_paths: Vec<_> =
         scripts_paths.filter_map(|path| resolver.path(&resolver.key("scripts_paths", path))).collect();
     resolver.check_limits(&settings);
+    resolver.check_disk_limit(&settings);
     resolver.check_mqtt(&settings);
     resolver.check_access(&settings);
 
@@ -180,6 +181,17 @@ impl<'a> Resolver<'a> {
                 "script_time_limit",
                 line,
                 "must be longer than nothing; write for example \"5s\"",
+            );
+        }
+    }
+
+    fn check_disk_limit(&mut self, settings: &Settings) {
+        if settings.worker_disk_limit > 100 {
+            let line = self.node.line_of("worker_disk_limit");
+            self.report.problem(
+                "worker_disk_limit",
+                line,
+                "is a percentage; write at most 100, or 0 for no limit",
             );
         }
     }

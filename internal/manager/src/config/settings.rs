@@ -52,6 +52,8 @@ pub struct Settings {
     pub task_timeout: Duration,
     /// `worker_timeout`; zero is never.
     pub worker_timeout: Duration,
+    /// `worker_disk_limit`: how full a disk of a worker may be, in percent, for it to get tasks; zero is no limit.
+    pub worker_disk_limit: u32,
     /// `blocklist_threshold`: failures until a worker is blocked; zero is never.
     pub blocklist_threshold: u32,
     /// `task_fail_after_softfail_count`: failures until a task fails for good; zero is at once.
@@ -137,6 +139,7 @@ impl Default for Settings {
             task_timeout: Duration::from_secs(600),
             // Longer than the minute that a stock worker pauses after an error.
             worker_timeout: Duration::from_secs(120),
+            worker_disk_limit: 0,
             blocklist_threshold: 3,
             task_fail_after_softfail_count: 3,
             scripts_paths: Vec::new(),
@@ -174,6 +177,7 @@ impl Settings {
         root.count("thumbnail_storage_mb", &mut settings.thumbnail_storage_mb);
         root.duration("task_timeout", &mut settings.task_timeout);
         root.duration("worker_timeout", &mut settings.worker_timeout);
+        root.count("worker_disk_limit", &mut settings.worker_disk_limit);
         root.count("blocklist_threshold", &mut settings.blocklist_threshold);
         root.count("task_fail_after_softfail_count", &mut settings.task_fail_after_softfail_count);
         root.texts("scripts_paths", &mut settings.scripts_paths);
@@ -241,6 +245,7 @@ impl Settings {
             ("thumbnail_storage_mb", Node::number(self.thumbnail_storage_mb)),
             ("task_timeout", time(self.task_timeout)),
             ("worker_timeout", time(self.worker_timeout)),
+            ("worker_disk_limit", Node::number(self.worker_disk_limit)),
             ("blocklist_threshold", Node::number(self.blocklist_threshold)),
             ("task_fail_after_softfail_count", Node::number(self.task_fail_after_softfail_count)),
             ("scripts_paths", Node::list(self.scripts_paths.iter().map(Node::text))),

@@ -121,7 +121,8 @@ fn every_key_is_read() {
          database_check_period: 0\nlisten: 127.0.0.1:80\nautodiscoverable: no\nlocal_manager_storage_path: a\n\
          shared_storage_path: b\nshaman:\n  enabled: Off\n  linkType: HardLink\n  flush: no\n  deferUploads: yes\n\
          \x20 garbageCollect:\n    period: 1h\n    maxAge: 1.5h\n\
-         thumbnail_storage_mb: 5\ntask_timeout: 1m\nworker_timeout: '0s'\nblocklist_threshold: 0\ntask_fail_after_softfail_count: 7\n\
+         thumbnail_storage_mb: 5\ntask_timeout: 1m\nworker_timeout: '0s'\nworker_disk_limit: 95\n\
+         blocklist_threshold: 0\ntask_fail_after_softfail_count: 7\n\
          scripts_paths: [c]\nscript_time_limit: 250ms\nmqtt:\n  client:\n    enabled: true\n\
          \x20   broker: tcp://broker:1883\n    clientID: me\n    topic_prefix: ''\n    username: u\n    password: p\n\
          access:\n  admin_token: 0123456789abcdef\n  registration_token: fedcba9876543210\n\
@@ -150,6 +151,7 @@ fn every_key_is_read() {
             thumbnail_storage_mb: 5,
             task_timeout: Duration::from_secs(60),
             worker_timeout: Duration::ZERO,
+            worker_disk_limit: 95,
             blocklist_threshold: 0,
             task_fail_after_softfail_count: 7,
             scripts_paths: vec!["c".into()],

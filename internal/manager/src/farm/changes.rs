@@ -43,6 +43,11 @@ pub(super) async fn change_task(
     now: DateTime<Utc>,
 ) -> Result<Vec<LogLine>> {
     let previous = task.status;
+    match (previous == TaskStatus::Active, to == TaskStatus::Active) {
+        (false, true) => (task.started, task.ended) = (Some(now), None),
+        (true, false) => task.ended = Some(now),
+        (true, true) | (false, false) => {}
+    }
     tasks::change_status(tx, job, task, to).await?;
     task.updated = now.max(task.updated);
     tasks::save(tx, task).await?;

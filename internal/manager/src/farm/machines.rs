@@ -13,6 +13,7 @@ use flamenco_domain::machine::{
     Hardware, MachineLoad, MachineState, Period, PeriodSums, Sums, WorkerMachine,
 };
 use flamenco_domain::worker::Worker;
+use flamenco_store::frames::{Pace, pace_of_worker};
 use flamenco_store::machines::FarmPeriod;
 use flamenco_store::{machines, workers};
 
@@ -26,6 +27,10 @@ const RECENT: TimeDelta = TimeDelta::minutes(15);
 const MOST_RECENT: usize = 240;
 /// Periods that are stored in one go; others may write in between.
 const SLICE: usize = 500;
+
+/// How far back the pace of a worker is looked at, and in how many jobs.
+const PACE_SPAN: TimeDelta = TimeDelta::days(30);
+const PACE_JOBS: u32 = 10;
 
 /// What a worker reports.
 #[derive(Debug, Clone)]
@@ -99,6 +104,7 @@ impl Memory {
                 clock_offset: TimeDelta::zero(),
                 load: None,
                 state: None,
+                no_room: false,
             },
             recent: VecDeque::new(),
         });
@@ -117,10 +123,18 @@ impl Memory {
         self.changed.insert(worker.id);
     }
 
-    fn latest(&self, worker: WorkerId, now: DateTime<Utc>) -> Option<WorkerMachine> {
+    /// `disk_limit`: how full a disk may be, in percent; 0 is no limit.
+    fn latest(&self, worker: WorkerId, now: DateTime<Utc>, disk_limit: u32) -> Option<WorkerMachine> {
         let latest = &self.by_worker.get(&worker)?.latest;
-        (now - latest.received <= RECENT).then(|| latest.clone())
+        (now - latest.received <= RECENT)
+            .then(|| WorkerMachine { no_room: has_no_room(latest, disk_limit), ..latest.clone() })
     }
+}
+
+/// Whether a disk is as full as it may be.
+fn has_no_room(machine: &WorkerMachine, disk_limit: u32) -> bool {
+    let fullest = machine.state.as_ref().and_then(MachineState::fullest_disk);
+    disk_limit > 0 && fullest.is_some_and(|percent| percent >= f64::from(disk_limit))
 }
 
 impl Machines {
@@ -153,8 +167,9 @@ impl Farm {
     /// The last reports of all workers that sent one lately.
     #[must_use]
     pub fn machines(&self) -> Vec<WorkerMachine> {
-        let (now, memory) = (self.now(), self.machines.lock());
-        let mut found: Vec<_> = memory.by_worker.keys().filter_map(|id| memory.latest(*id, now)).collect();
+        let (now, limit, memory) = (self.now(), self.disk_limit(), self.machines.lock());
+        let mut found: Vec<_> =
+            memory.by_worker.keys().filter_map(|id| memory.latest(*id, now, limit)).collect();
         found.sort_by_key(|machine| machine.worker);
         found
     }
@@ -180,9 +195,30 @@ impl Farm {
             Span::Day => Some(self.stored(id, Period::Minute, now).await?),
             Span::Month => Some(self.stored(id, Period::Hour, now).await?),
         };
-        let latest = self.machines.lock().latest(id, now);
+        let latest = self.machines.lock().latest(id, now, self.disk_limit());
         let hardware = machines::hardware(self.store.read(), id).await?;
         Ok(MachineHistory { hardware, latest, samples: samples.unwrap_or_default() })
+    }
+
+    fn disk_limit(&self) -> u32 {
+        self.live().config.settings.worker_disk_limit
+    }
+
+    /// Whether a worker gets no new tasks because a disk of it is too full, by what it told last. One that tells nothing
+    /// has room. Known to the manager that the worker reports to, which is the one that it asks for tasks.
+    pub(super) fn has_no_room(&self, worker: WorkerId) -> bool {
+        let (now, limit) = (self.now(), self.disk_limit());
+        limit > 0 && self.machines.lock().latest(worker, now, limit).is_some_and(|latest| latest.no_room)
+    }
+
+    /// How quick a worker was in the last 30 days, in the jobs that it worked for last.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn worker_pace(&self, id: WorkerId) -> Result<Vec<Pace>> {
+        let db = self.store.read();
+        let worker = workers::find(db, id).await?.ok_or_else(|| Error::not_found("worker", id))?;
+        Ok(pace_of_worker(db, worker.seq, self.now() - PACE_SPAN, PACE_JOBS).await?)
     }
 
     /// How all machines together did in the last 24 hours, by the hour, and the room of the shared storage if that can
@@ -257,11 +293,11 @@ impl Farm {
 
     /// Tells those who watch about the workers that reported since the last call.
     pub fn announce_machines(&self) {
-        let now = self.now();
+        let (now, limit) = (self.now(), self.disk_limit());
         let changed: Vec<_> = {
             let mut memory = self.machines.lock();
             let ids = std::mem::take(&mut memory.changed);
-            ids.into_iter().filter_map(|id| memory.latest(id, now)).collect()
+            ids.into_iter().filter_map(|id| memory.latest(id, now, limit)).collect()
         };
         if !changed.is_empty() {
             self.announce(Event::Machines(changed));

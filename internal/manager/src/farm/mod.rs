@@ -4,6 +4,7 @@
 //! the same transaction, and let the writer announce the events after the commit. Task logs are files: what a worker
 //! sends is on disk before it is answered; the manager's own lines follow the commit that they tell of.
 
+pub mod attention;
 pub mod configuration;
 pub mod database;
 pub mod deletion;
@@ -22,6 +23,7 @@ pub mod submission;
 pub mod tags;
 pub mod tasks;
 pub mod timeouts;
+pub mod worker_logs;
 pub mod workers;
 
 mod capacity;
@@ -106,6 +108,7 @@ pub struct Inner {
     frame_logs: frames::log::FrameLogs,
     frame_progress: frames::progress::Progress,
     machines: machines::Machines,
+    worker_logs: worker_logs::WorkerLogs,
     room: room::Gauge,
     /// Woken when jobs were marked for deletion.
     deletions: Notify,
@@ -203,6 +206,7 @@ impl Farm {
             frame_logs: frames::log::FrameLogs::default(),
             frame_progress: frames::progress::Progress::default(),
             machines: machines::Machines::default(),
+            worker_logs: worker_logs::WorkerLogs::default(),
             room: room::Gauge::default(),
             deletions: Notify::new(),
             erasures: std::sync::atomic::AtomicU64::new(0),

@@ -65,6 +65,7 @@ impl Farm {
                 return Err(Error::NotAwake { is: worker.status });
             }
             if self.has_work(&worker).await?
+                && self.has_room_or_task(&worker).await?
                 && let Some(assigned) = self.assign(&worker).await?
             {
                 return Ok(Answer::Task(Box::new(assigned)));
@@ -91,6 +92,15 @@ impl Farm {
     /// likely finds some again, and goes to the writer at once.
     async fn has_work(&self, worker: &Worker) -> Result<bool> {
         Ok(self.roster.is_busy(worker.id) || claim::peek(self.store.read(), worker).await?.is_some())
+    }
+
+    /// A worker whose disk is too full gets only the task back that it has already.
+    async fn has_room_or_task(&self, worker: &Worker) -> Result<bool> {
+        if !self.has_no_room(worker.id) {
+            return Ok(true);
+        }
+        let found = claim::peek(self.store.read(), worker).await?;
+        Ok(found.is_some_and(|found| found.task.summary.status == TaskStatus::Active))
     }
 
     async fn assign(&self, worker: &Arc<Worker>) -> Result<Option<Assigned>> {

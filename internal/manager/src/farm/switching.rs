@@ -26,7 +26,7 @@ impl Farm {
                 Box::pin(async move {
                     let mut worker = lock(tx, id).await?;
                     let lines = match &switch {
-                        Switch::Disable { reason, now: true } => {
+                        Switch::Disable { reason, now: true, .. } => {
                             let why = match reason.as_str() {
                                 "" => format!("worker {} was disabled", worker.name),
                                 reason => format!("worker {} was disabled: {reason}", worker.name),

@@ -341,6 +341,7 @@ impl Farm {
                 })
             })
             .await?;
+        self.worker_logs.forget(id);
         self.write_lines(lines).await;
         Ok(())
     }

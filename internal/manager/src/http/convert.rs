@@ -164,6 +164,8 @@ pub(super) fn task_summary(task: TaskSummary) -> types::TaskSummary {
         updated: task.updated,
         steps_completed: task.steps_completed,
         steps_total: task.steps_total,
+        started: task.started,
+        ended: task.ended,
         worker: Some(worker_or_nobody(task.worker.as_ref())),
     }
 }
@@ -192,11 +194,17 @@ fn why_disabled(disabled: Option<Disabled>) -> Option<String> {
     disabled.map(|disabled| disabled.reason).filter(|reason| !reason.is_empty())
 }
 
-pub(super) fn switch(change: types::WorkerEnabledChange) -> Switch {
+fn who_disabled(disabled: Option<&Disabled>) -> Option<String> {
+    disabled.map(|disabled| disabled.by.clone()).filter(|by| !by.is_empty())
+}
+
+/// `by` is the network address of who asks.
+pub(super) fn switch(change: types::WorkerEnabledChange, by: String) -> Switch {
     match change.enabled {
         true => Switch::Enable,
         false => Switch::Disable {
             reason: change.reason.unwrap_or_default().trim().to_owned(),
+            by,
             now: change.when == Some(types::WorkerDisableTime::Now),
         },
     }
@@ -213,6 +221,7 @@ pub(super) fn worker_summary(worker: Worker) -> types::WorkerSummary {
         can_restart: worker.can_restart,
         enabled: Some(worker.disabled.is_none()),
         disabled_at: worker.disabled.as_ref().map(|disabled| disabled.at),
+        disabled_by: who_disabled(worker.disabled.as_ref()),
         disabled_reason: why_disabled(worker.disabled),
         ip_address: Some(worker.address).filter(|address| !address.is_empty()),
         platform: Some(worker.platform).filter(|platform| !platform.is_empty()),
@@ -231,6 +240,7 @@ pub(super) fn worker(details: WorkerDetails) -> types::Worker {
         can_restart: worker.can_restart,
         enabled: Some(worker.disabled.is_none()),
         disabled_at: worker.disabled.as_ref().map(|disabled| disabled.at),
+        disabled_by: who_disabled(worker.disabled.as_ref()),
         disabled_reason: why_disabled(worker.disabled),
         ip_address: worker.address,
         platform: worker.platform,
@@ -315,6 +325,7 @@ pub(crate) fn worker_event(event: &WorkerEvent) -> types::EventWorkerUpdate {
         can_restart: worker.can_restart,
         enabled: Some(worker.disabled.is_none()),
         disabled_at: worker.disabled.as_ref().map(|disabled| disabled.at),
+        disabled_by: who_disabled(worker.disabled.as_ref()),
         disabled_reason: why_disabled(worker.disabled.clone()),
         deleted_at: worker.deleted,
         tag_ids: event.tags.as_ref().map(|tags| tags.iter().map(|tag| tag.0).collect()),

@@ -9,8 +9,9 @@ use flamenco_api::operations::{
     FetchJobTasksQuery, FetchJobTasksResponse, FetchJobsQuery, FetchJobsResponse, FetchLatestFramesQuery,
     FetchLatestFramesResponse, FetchTaskLogInfoResponse, FetchTaskLogTailResponse, FetchTaskResponse,
     FetchTasksQuery, FetchTasksResponse, GetJobTypeResponse, GetJobTypesResponse, RemoveJobBlocklistResponse,
-    RequeueJobFramesResponse, SetJobPosterResponse, SetJobPriorityResponse, SetJobStatusResponse,
-    SetJobTagResponse, SetTaskStatusResponse, SubmitJobCheckResponse, SubmitJobResponse,
+    RequeueJobFramesResponse, SearchJobsQuery, SearchJobsResponse, SetJobPosterResponse,
+    SetJobPriorityResponse, SetJobStatusResponse, SetJobTagResponse, SetTaskStatusResponse,
+    SubmitJobCheckResponse, SubmitJobResponse,
 };
 use flamenco_api::server::JobsApi;
 use flamenco_api::{Problem, types};
@@ -20,13 +21,15 @@ use flamenco_domain::task::TaskSummary;
 use flamenco_jobscript::JobType;
 use uuid::Uuid;
 
-use super::{Api, Caller, convert, frames, lists, problem};
+use super::{Api, Caller, attention, convert, frames, lists, problem};
 use crate::error::Error;
 use crate::farm::submission::Submission;
 use crate::farm::tags::TagChoice;
 
 /// Places of a grid when the caller sets no limit.
 const GRID_LIMIT: usize = 10_000;
+/// Jobs that are found when the caller sets no limit.
+const SEARCH_LIMIT: i64 = 20;
 /// Latest frames when the caller sets no limit.
 const LATEST_LIMIT: i64 = 12;
 
@@ -388,6 +391,13 @@ impl JobsApi for Api {
             true => FetchJobLastRenderedInfoResponse::Status200(convert::pictures(job_id.into())),
             false => FetchJobLastRenderedInfoResponse::Status204,
         })
+    }
+
+    async fn search_jobs(&self, _: Caller, query: SearchJobsQuery) -> Result<SearchJobsResponse, Problem> {
+        let text = lists::text("text", query.text)?;
+        let limit = u32::try_from(query.limit.unwrap_or(SEARCH_LIMIT)).unwrap_or(u32::MAX);
+        let found = self.farm.search_jobs(&text, limit).await?;
+        Ok(SearchJobsResponse::Status200(attention::jobs_found(found)))
     }
 
     async fn fetch_global_last_rendered_info(

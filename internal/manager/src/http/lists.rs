@@ -88,7 +88,7 @@ fn place<S: SortColumn>(
 }
 
 /// A text to compare with; one that can never be stored is a mistake.
-fn text(parameter: &str, text: String) -> Result<String, Problem> {
+pub(super) fn text(parameter: &str, text: String) -> Result<String, Problem> {
     if text.contains('\0') {
         let wrong =
             format!("query parameter {parameter} contains the character U+0000, which no text here has");

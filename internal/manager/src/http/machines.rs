@@ -152,6 +152,7 @@ pub(super) fn machine(machine: WorkerMachine) -> types::WorkerMachine {
         clock_offset_ms: machine.clock_offset.num_milliseconds(),
         load: machine.load.map(load),
         state: machine.state.map(state),
+        no_room: machine.no_room.then_some(true),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use flamenco_api::operations::{
     CheckBlenderExePathResponse, CheckSharedStoragePathResponse, CreateSessionResponse,
-    DeleteSessionResponse, FindBlenderExePathResponse, GetConfigurationFileHeaders,
+    DeleteSessionResponse, FetchAttentionResponse, FindBlenderExePathResponse, GetConfigurationFileHeaders,
     GetConfigurationFileResponse, GetConfigurationFileStatus200Content, GetConfigurationResponse,
     GetFarmStatusResponse, GetSessionResponse, GetSharedStorageResponse, GetVariablesResponse,
     GetVersionResponse, SaveSetupAssistantConfigResponse, UpdateConfigurationFileResponse,
@@ -15,11 +15,12 @@ use flamenco_api::{Problem, types};
 use flamenco_crosspath::Platform;
 use flamenco_domain::variables::Audience;
 
-use super::{Api, Caller, access, convert, setup};
+use super::{Api, Caller, access, attention, convert, setup};
 use crate::error::Error;
 
 /// What clients may use that a stock manager does not have.
-const FEATURES: [&str; 5] = ["frames", "frame-progress", "machine", "thumbnails", "log-position"];
+const FEATURES: [&str; 6] =
+    ["frames", "frame-progress", "machine", "thumbnails", "log-position", "worker-log"];
 /// Makes guessing tedious.
 const WRONG_TOKEN_PAUSE: Duration = Duration::from_millis(300);
 
@@ -112,6 +113,10 @@ impl MetaApi for Api {
 
     async fn get_farm_status(&self, _: Caller) -> Result<GetFarmStatusResponse, Problem> {
         Ok(GetFarmStatusResponse::Status200(convert::farm_status(self.farm.status())))
+    }
+
+    async fn fetch_attention(&self, _: Caller) -> Result<FetchAttentionResponse, Problem> {
+        Ok(FetchAttentionResponse::Status200(attention::attention(self.farm.attention().await?)))
     }
 
     async fn get_configuration_file(

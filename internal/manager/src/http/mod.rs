@@ -5,6 +5,7 @@
 
 mod access;
 mod assets;
+mod attention;
 mod caller;
 mod connections;
 pub(crate) mod convert;

@@ -90,6 +90,7 @@ fn rooms(kind: SocketIoSubscriptionType, uuid: Option<&str>) -> Result<Vec<Strin
         Kind::JobFrames => vec![format!("/jobs/{}/frames", needed()?)],
         Kind::AllFrames => vec!["/frames".to_owned()],
         Kind::Tasklog => vec![format!("/tasklog/{}", needed()?)],
+        Kind::WorkerLog => vec![format!("/workers/{}/log", needed()?)],
     })
 }
 
@@ -157,6 +158,7 @@ mod tests {
             (Kind::JobFrames, Some(id), vec![format!("/jobs/{id}/frames")]),
             (Kind::AllFrames, None, vec!["/frames".to_owned()]),
             (Kind::Tasklog, Some(id), vec![format!("/tasklog/{id}")]),
+            (Kind::WorkerLog, Some(id), vec![format!("/workers/{id}/log")]),
         ] {
             assert_eq!(rooms(kind, uuid), Ok(want), "{kind:?}");
         }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use flamenco_api::operations::{
     MayWorkerRunResponse, RegisterWorkerResponse, ReportFrameProgressResponse, ReportFramesResponse,
-    ReportMachineResponse, ScheduleTaskQuery, ScheduleTaskResponse, SignOffResponse, SignOnResponse,
-    TaskOutputProducedQuery, TaskOutputProducedResponse, TaskUpdateResponse, WorkerStateChangedResponse,
-    WorkerStateResponse,
+    ReportMachineResponse, ReportWorkerLogResponse, ScheduleTaskQuery, ScheduleTaskResponse, SignOffResponse,
+    SignOnResponse, TaskOutputProducedQuery, TaskOutputProducedResponse, TaskUpdateResponse,
+    WorkerStateChangedResponse, WorkerStateResponse,
 };
 use flamenco_api::server::{UploadBody, WorkerApi};
 use flamenco_api::{Problem, types};
@@ -198,6 +198,15 @@ impl WorkerApi for Api {
     ) -> Result<ReportMachineResponse, Problem> {
         self.farm.report_machine(caller.worker()?, machines::from_report(body)).await?;
         Ok(ReportMachineResponse::Status204)
+    }
+
+    async fn report_worker_log(
+        &self,
+        caller: Caller,
+        body: types::WorkerLogReport,
+    ) -> Result<ReportWorkerLogResponse, Problem> {
+        self.farm.report_worker_log(caller.worker()?, &body.lines, body.anew.unwrap_or(false));
+        Ok(ReportWorkerLogResponse::Status204)
     }
 
     async fn task_output_produced(

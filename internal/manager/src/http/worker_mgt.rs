@@ -2,10 +2,10 @@
 
 use flamenco_api::operations::{
     CreateWorkerTagResponse, DeleteWorkerResponse, DeleteWorkerTagResponse, FetchFarmMachinesResponse,
-    FetchMachinesResponse, FetchWorkerMachineQuery, FetchWorkerMachineResponse, FetchWorkerResponse,
-    FetchWorkerSleepScheduleResponse, FetchWorkerTagResponse, FetchWorkerTagsResponse, FetchWorkersQuery,
-    FetchWorkersResponse, RequestWorkerStatusChangeResponse, SetWorkerEnabledResponse,
-    SetWorkerSleepScheduleResponse, SetWorkerTagsResponse, UpdateWorkerTagResponse,
+    FetchMachinesResponse, FetchWorkerLogResponse, FetchWorkerMachineQuery, FetchWorkerMachineResponse,
+    FetchWorkerPaceResponse, FetchWorkerResponse, FetchWorkerSleepScheduleResponse, FetchWorkerTagResponse,
+    FetchWorkerTagsResponse, FetchWorkersQuery, FetchWorkersResponse, RequestWorkerStatusChangeResponse,
+    SetWorkerEnabledResponse, SetWorkerSleepScheduleResponse, SetWorkerTagsResponse, UpdateWorkerTagResponse,
 };
 use flamenco_api::server::WorkerMgtApi;
 use flamenco_api::{Problem, types};
@@ -14,8 +14,9 @@ use flamenco_domain::schedule::SleepSchedule;
 use flamenco_domain::worker::{StatusRequest, Tag};
 use uuid::Uuid;
 
-use super::{Api, Caller, convert, lists, machines, problem};
+use super::{Api, Caller, attention, convert, lists, machines, problem};
 use crate::error::Error;
+use crate::farm::worker_logs::WorkerLog;
 
 impl WorkerMgtApi for Api {
     async fn fetch_workers(
@@ -52,6 +53,26 @@ impl WorkerMgtApi for Api {
         Ok(FetchWorkerMachineResponse::Status200(machines::history(history)))
     }
 
+    async fn fetch_worker_log(&self, _: Caller, worker_id: Uuid) -> Result<FetchWorkerLogResponse, Problem> {
+        let WorkerLog { received, lines, total } = self.farm.worker_log(worker_id.into()).await?;
+        let total = i64::try_from(total).unwrap_or(i64::MAX);
+        Ok(FetchWorkerLogResponse::Status200(types::WorkerLog {
+            worker: worker_id,
+            received_at: received,
+            lines,
+            total,
+        }))
+    }
+
+    async fn fetch_worker_pace(
+        &self,
+        _: Caller,
+        worker_id: Uuid,
+    ) -> Result<FetchWorkerPaceResponse, Problem> {
+        let pace = attention::pace(self.farm.worker_pace(worker_id.into()).await?);
+        Ok(FetchWorkerPaceResponse::Status200(pace))
+    }
+
     async fn delete_worker(&self, _: Caller, worker_id: Uuid) -> Result<DeleteWorkerResponse, Problem> {
         self.farm.delete_worker(worker_id.into()).await?;
         Ok(DeleteWorkerResponse::Status204)
@@ -70,11 +91,11 @@ impl WorkerMgtApi for Api {
 
     async fn set_worker_enabled(
         &self,
-        _: Caller,
+        caller: Caller,
         worker_id: Uuid,
         body: types::WorkerEnabledChange,
     ) -> Result<SetWorkerEnabledResponse, Problem> {
-        self.farm.switch_worker(worker_id.into(), convert::switch(body)).await?;
+        self.farm.switch_worker(worker_id.into(), convert::switch(body, caller.address)).await?;
         Ok(SetWorkerEnabledResponse::Status204)
     }
 

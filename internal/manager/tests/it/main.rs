@@ -30,6 +30,7 @@ macro_rules! on_each_database {
 }
 
 mod access;
+mod attention;
 mod bad_input;
 mod chaos;
 mod configuration;
@@ -56,6 +57,7 @@ mod program;
 mod races;
 mod restart;
 mod scheduler;
+mod search;
 mod setup;
 mod shaman;
 mod shaman_attacks;
@@ -67,6 +69,8 @@ mod task_logs;
 mod tasks;
 mod timeouts;
 mod worker;
+mod worker_history;
+mod worker_logs;
 mod worker_mgt;
 
 /// A plan of so many tasks that wait for nothing.

@@ -35,7 +35,7 @@ async fn version_and_configuration_are_told(farm: Builder) {
     assert_eq!(
         version,
         json!({ "name": "Barn", "shortversion": "1.2.3", "version": "1.2.3-test", "git": "abcdef",
-            "features": ["frames", "frame-progress", "machine", "thumbnails", "log-position"] })
+            "features": ["frames", "frame-progress", "machine", "thumbnails", "log-position", "worker-log"] })
     );
     let configuration = farm.get("/api/v3/configuration").await.expect(200).json();
     assert_eq!(configuration["isFirstRun"], false);

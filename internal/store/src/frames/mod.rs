@@ -4,12 +4,13 @@
 //! `job_frames` and `frame_hours` are counters, kept in the same transaction.
 
 mod counters;
+mod pace;
 mod pictures;
 mod read;
 mod requeue;
 mod videos;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use flamenco_domain::frame::{FrameFacts, FrameReport, FrameSource, KnownFrame, OnReport, on_frame_report};
@@ -18,6 +19,7 @@ use flamenco_domain::task::TaskSummary;
 use sea_orm::Value;
 
 pub use counters::{FrameHour, hours, of_jobs, rendered_since};
+pub use pace::{Pace, pace_of_worker};
 pub use pictures::{
     LargeThumbnail, NotedThumbnail, PictureOf, SeenFile, SetThumbnail, Unchecked, forget_large,
     large_thumbnails, see, set_present, set_thumbnail, thumbnail_bytes, unchecked, without_thumbnail,
@@ -29,6 +31,7 @@ pub use videos::made_videos;
 use crate::Tx;
 use crate::db::{execute, execute_returning, micros, query_all};
 use crate::error::Error;
+use crate::paths;
 use counters::Batch;
 
 /// Stores what is known of frames of a task from `source`; `worker` is the key of who rendered them. The same report
@@ -47,6 +50,8 @@ pub async fn store(
     let numbers = reports.iter().map(|report| report.frame);
     let (Some(first), Some(last)) = (numbers.clone().min(), numbers.max()) else { return Ok(Vec::new()) };
     let mut known = known(tx, task, first, last).await?;
+    // Those of a report that comes for a second time were noted the first time.
+    let mut outputs: HashSet<String> = known.keys().map(|(_, path)| output(path)).collect();
     let mut batch = Batch::begin(tx, task.job_seq, worker, (first, last)).await?;
     let mut changed = Vec::new();
     for report in reports {
@@ -60,6 +65,11 @@ pub async fn store(
         let row = match known.get(&place) {
             None => {
                 let key = insert(tx, task, worker, source, report, now).await?;
+                let output = output(&report.path);
+                if !output.is_empty() && !outputs.contains(&output) {
+                    paths::add_output(tx, task.job_seq, &output).await?;
+                    outputs.insert(output);
+                }
                 batch.add(report, key, !report.existing);
                 Row { key, known: KnownFrame::of(report, worker, source), is_counted: true }
             }

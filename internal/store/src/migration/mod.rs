@@ -14,6 +14,8 @@ mod m20261125_frame_pictures;
 mod m20261126_farm_tasks;
 mod m20261126_slim_dependencies;
 mod m20261127_frame_engines;
+mod m20261127_job_paths;
+mod m20261127_runs;
 
 pub(crate) struct Migrator;
 
@@ -30,6 +32,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_farm_tasks::Migration),
             Box::new(m20261126_slim_dependencies::Migration),
             Box::new(m20261127_frame_engines::Migration),
+            Box::new(m20261127_job_paths::Migration),
+            Box::new(m20261127_runs::Migration),
         ]
     }
 }

@@ -120,7 +120,7 @@ async fn add_tags(store: &Store) -> Vec<TagId> {
 }
 
 async fn disable(store: &Store, worker: &mut Worker) {
-    worker.disabled = Some(Disabled { at: now(), reason: "fan".to_owned() });
+    worker.disabled = Some(Disabled { at: now(), reason: "fan".to_owned(), by: String::new() });
     let disabled = worker.clone();
     write(store, move |tx| {
         let disabled = disabled.clone();

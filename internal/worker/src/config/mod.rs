@@ -14,11 +14,13 @@ pub use home::HomeError;
 pub(crate) use home::{HomeLock, write_private};
 pub use manager_url::UrlError;
 
+use crate::own_log::OwnLog;
+
 /// Name of the configuration file, looked for in the working directory.
 pub const CONFIG_FILE: &str = "flamenco-worker.yaml";
 
 /// Everything the worker needs to know to start.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Config {
     /// Where the manager is, such as `http://manager:8080/`.
     pub manager_url: String,
@@ -48,6 +50,8 @@ pub struct Config {
     pub register_again: bool,
     /// Only deliver what is queued, then stop.
     pub flush_only: bool,
+    /// The end of the log of this program, for the manager to show. Empty when nobody writes to it.
+    pub own_log: OwnLog,
     /// How often what is done.
     pub pace: Pace,
 }
@@ -181,6 +185,7 @@ impl Config {
             software_version: software_version(),
             register_again: command_line.register_again,
             flush_only: command_line.flush_only,
+            own_log: OwnLog::default(),
             pace: Pace::default(),
         })
     }

@@ -1,4 +1,5 @@
-//! How this machine is doing: a small report every few seconds, beside everything else, to a manager that wants it.
+//! How this machine is doing, and what this worker logs about itself: a small report every few seconds, beside everything
+//! else, to a manager that wants it.
 //!
 //! Nothing here may hold up a task: measuring happens on threads of its own, a report has a short deadline, and one
 //! that got lost is not repeated.
@@ -17,10 +18,11 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Pace;
+use crate::config::Config;
 use crate::find_programs::Programs;
 use crate::manager_api::{CallError, Feature};
 use crate::notice::Notice;
+use crate::own_log::{OwnLog, Piece};
 use crate::process::Watched;
 use crate::session::Session;
 use disks::measure_disks;
@@ -35,7 +37,7 @@ const ASK_AGAIN: Duration = Duration::from_secs(600);
 /// Reports until cancelled.
 pub async fn report(
     session: &Session,
-    pace: &Pace,
+    config: &Config,
     programs: &Programs,
     watched: &Watched,
     cancel: &CancellationToken,
@@ -44,14 +46,16 @@ pub async fn report(
         session,
         programs,
         watched,
-        every: pace.machine_state,
+        own_log: &config.own_log,
+        every: config.pace.machine_state,
         meters: None,
         hardware_sent_for: 0,
         state_sent: None,
+        log_sent_for: 0,
         asked: Instant::now(),
         notice: Notice::default(),
     };
-    let mut tick = interval(pace.machine_load);
+    let mut tick = interval(config.pace.machine_load);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let work = async {
         loop {
@@ -66,12 +70,15 @@ struct Reporter<'a> {
     session: &'a Session,
     programs: &'a Programs,
     watched: &'a Watched,
+    own_log: &'a OwnLog,
     /// Between two reports of what changes slowly.
     every: Duration,
     meters: Option<Meters>,
     /// Which sign-on the manager was last told the hardware for.
     hardware_sent_for: u64,
     state_sent: Option<Instant>,
+    /// Which sign-on the manager was last sent the whole log for; none when it may have forgotten it.
+    log_sent_for: u64,
     asked: Instant,
     notice: Notice,
 }
@@ -85,22 +92,48 @@ struct Meters {
 
 impl Reporter<'_> {
     async fn tick(&mut self) {
-        let (session, manager) = (self.session, self.session.manager());
-        let sign_on = session.sign_ons();
+        let manager = self.session.manager();
+        let sign_on = self.session.sign_ons();
         if sign_on == 0 {
             return;
         }
         if self.asked.elapsed() > ASK_AGAIN {
             manager.forget_features();
+            self.log_sent_for = 0;
         }
         if !manager.features_known() {
             self.asked = Instant::now();
             // Tried again at the next tick.
             let _ = timeout(LIMIT, manager.learn_features()).await;
         }
-        if !manager.offers(Feature::Machine) {
-            return;
+        if manager.offers(Feature::Machine) {
+            self.report_machine(sign_on).await;
         }
+        if manager.offers(Feature::WorkerLog) {
+            self.send_log(sign_on).await;
+        }
+    }
+
+    /// Sends what was logged since the last time; everything after a sign-on, and when the manager may have started anew.
+    async fn send_log(&mut self, sign_on: u64) {
+        let all = self.log_sent_for != sign_on;
+        let Some(Piece { lines, upto }) = self.own_log.pending(all) else { return };
+        match timeout(LIMIT, self.session.manager().report_log(lines, all)).await {
+            Ok(Ok(())) => {
+                self.own_log.sent(upto);
+                self.log_sent_for = sign_on;
+            }
+            Ok(Err(CallError::Problem { status, .. })) if status.is_client_error() => {
+                // These lines it does not want; the next ones perhaps.
+                self.own_log.sent(upto);
+                self.session.manager().forget_features();
+            }
+            Ok(Err(_)) | Err(_) => self.log_sent_for = 0,
+        }
+    }
+
+    async fn report_machine(&mut self, sign_on: u64) {
+        let manager = self.session.manager();
         // The versions of the programs belong to it.
         let hardware_due = self.hardware_sent_for != sign_on && self.programs.looked();
         let state_due = self.state_sent.is_none_or(|sent| sent.elapsed() >= self.every);
@@ -123,7 +156,11 @@ impl Reporter<'_> {
             })) => {
                 manager.forget_features();
             }
-            Ok(Err(error)) => self.say(&error.to_string()),
+            Ok(Err(error)) => {
+                // A manager that starts again has forgotten the log.
+                self.log_sent_for = 0;
+                self.say(&error.to_string());
+            }
             Err(_) => self.say("no answer in time"),
         }
     }

@@ -13,14 +13,22 @@ pub enum Feature {
     Thumbnails,
     /// Pieces of log that come twice are stored once.
     LogPosition,
+    /// The end of the worker's own log.
+    WorkerLog,
 }
 
 /// The manager has said what it offers, be it nothing.
 pub(super) const LEARNED: u8 = 1 << 7;
 
 impl Feature {
-    pub(super) const ALL: [Self; 5] =
-        [Self::Frames, Self::Machine, Self::Thumbnails, Self::LogPosition, Self::FrameProgress];
+    pub(super) const ALL: [Self; 6] = [
+        Self::Frames,
+        Self::Machine,
+        Self::Thumbnails,
+        Self::LogPosition,
+        Self::FrameProgress,
+        Self::WorkerLog,
+    ];
 
     pub(super) const fn name(self) -> &'static str {
         match self {
@@ -29,6 +37,7 @@ impl Feature {
             Self::Thumbnails => "thumbnails",
             Self::LogPosition => "log-position",
             Self::FrameProgress => "frame-progress",
+            Self::WorkerLog => "worker-log",
         }
     }
 
@@ -39,6 +48,7 @@ impl Feature {
             Self::Thumbnails => 4,
             Self::LogPosition => 8,
             Self::FrameProgress => 16,
+            Self::WorkerLog => 32,
         }
     }
 }

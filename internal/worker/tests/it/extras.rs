@@ -1,6 +1,7 @@
 //! What goes beside the tasks: frames, pictures, and how the machine is doing. And that a manager which does not offer
 //! to take it is not bothered.
 
+use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
@@ -383,5 +384,47 @@ async fn a_manager_that_is_slow_to_take_reports_delays_no_task() {
         manager.until_ended(task).await;
     }
     assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn the_end_of_the_worker_s_own_log_is_sent_to_who_wants_it() {
+    let manager = FakeManager::start().await;
+    let home = tempfile::tempdir().unwrap();
+    let mut config = config(&manager, home.path());
+    config.pace.machine_load = Duration::from_millis(50);
+    let log = config.own_log.clone();
+    writeln!(log.writer(), "worker starts manager=http://worker:TOKEN@farm/").unwrap();
+
+    // One that does not offer it is not bothered.
+    offer(&manager);
+    let worker = TestWorker::start(config.clone());
+    manager.until("reports", |farm| (farm.count("machine") > 3).then_some(())).await;
+    assert_eq!(manager.farm().count("log"), 0);
+    worker.stop().await;
+
+    manager.farm().features = Some(vec!["worker-log"]);
+    let worker = TestWorker::start(config);
+    manager.until("the first piece", |farm| (!farm.log.is_empty()).then_some(())).await;
+    assert_eq!(
+        manager.farm().log[0],
+        json!({ "lines": ["worker starts manager=http://***@farm/"], "anew": true }),
+        "everything after a sign-on, without secrets"
+    );
+    let secret = std::fs::read_to_string(home.path().join("flamenco-worker-credentials.yaml")).unwrap();
+    let secret = secret.lines().find_map(|line| line.strip_prefix("worker_secret: ")).unwrap().trim();
+    // One event is one write.
+    log.writer().write_all(format!("two {secret}\nthree\n").as_bytes()).unwrap();
+    manager.until("the next piece", |farm| (farm.log.len() > 1).then_some(())).await;
+    assert_eq!(manager.farm().log[1], json!({ "lines": ["two ***", "three"] }), "only what is new");
+
+    // What did not arrive comes with the next piece, and the manager may have forgotten what it had.
+    manager.fail_next("log", [Fault::Status(500)]);
+    writeln!(log.writer(), "four").unwrap();
+    manager.until("all of it", |farm| (farm.log.len() > 2).then_some(())).await;
+    let all = json!(["worker starts manager=http://***@farm/", "two ***", "three", "four"]);
+    assert_eq!(manager.farm().log[2], json!({ "lines": all, "anew": true }));
+    sleep(Duration::from_millis(300)).await;
+    assert_eq!(manager.farm().log.len(), 3, "nothing is said when nothing was logged");
     worker.stop().await;
 }

@@ -69,6 +69,8 @@ pub struct Farm {
     pub pictures: Vec<(Uuid, Vec<u8>)>,
     /// Reports about the machine.
     pub machine: Vec<Value>,
+    /// Pieces of the worker's own log.
+    pub log: Vec<Value>,
     /// Hold requests for a task open, as our manager does and a stock one does not.
     pub holds: bool,
 }
@@ -252,6 +254,7 @@ impl FakeManager {
             .route("/api/v3/worker/task/{task}/frame-progress", post(frame_progress))
             .route("/api/v3/worker/task/{task}/output-produced", post(output_produced))
             .route("/api/v3/worker/machine", post(machine))
+            .route("/api/v3/worker/log", post(worker_log))
             .route("/api/v3/version", get(version))
             .route("/api/v3/worker/task/{task}/may-i-run", get(may_i_run))
             .layer(middleware::from_fn_with_state(self.clone(), intercept))
@@ -268,6 +271,7 @@ async fn intercept(State(manager): State<FakeManager>, request: Request, next: N
         path if path.ends_with("/frame-progress") => "frame-progress",
         path if path.ends_with("/output-produced") => "picture",
         "machine" => "machine",
+        "log" => "log",
         path if path.starts_with("task/") => "task-update",
         "register-worker" => "register",
         "sign-on" => "sign-on",
@@ -469,6 +473,11 @@ async fn output_produced(
     assert_eq!(headers[header::CONTENT_LENGTH].to_str().unwrap(), body.len().to_string());
     manager.farm().pictures.push((id, body.to_vec()));
     StatusCode::ACCEPTED
+}
+
+async fn worker_log(State(manager): State<FakeManager>, Json(body): Json<Value>) -> StatusCode {
+    manager.farm().log.push(body);
+    StatusCode::NO_CONTENT
 }
 
 async fn machine(State(manager): State<FakeManager>, Json(body): Json<Value>) -> StatusCode {

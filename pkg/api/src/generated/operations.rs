@@ -20,6 +20,7 @@ pub static OPERATIONS: &[Operation] = &[
     GET_VARIABLES,
     GET_SHARED_STORAGE,
     GET_FARM_STATUS,
+    FETCH_ATTENTION,
     REGISTER_WORKER,
     SIGN_ON,
     SIGN_OFF,
@@ -32,6 +33,7 @@ pub static OPERATIONS: &[Operation] = &[
     REPORT_FRAMES,
     REPORT_FRAME_PROGRESS,
     REPORT_MACHINE,
+    REPORT_WORKER_LOG,
     FETCH_WORKERS,
     FETCH_WORKER,
     DELETE_WORKER,
@@ -43,6 +45,8 @@ pub static OPERATIONS: &[Operation] = &[
     FETCH_MACHINES,
     FETCH_FARM_MACHINES,
     FETCH_WORKER_MACHINE,
+    FETCH_WORKER_LOG,
+    FETCH_WORKER_PACE,
     FETCH_WORKER_TAGS,
     CREATE_WORKER_TAG,
     FETCH_WORKER_TAG,
@@ -54,6 +58,7 @@ pub static OPERATIONS: &[Operation] = &[
     SUBMIT_JOB,
     DELETE_JOB_MASS,
     SUBMIT_JOB_CHECK,
+    SEARCH_JOBS,
     FETCH_GLOBAL_LAST_RENDERED_INFO,
     FETCH_JOB,
     DELETE_JOB,
@@ -196,6 +201,14 @@ pub const GET_FARM_STATUS: Operation = Operation {
     path: "/api/v3/status",
     worker_auth: false,
 };
+/// `GET /api/v3/status/attention`
+pub const FETCH_ATTENTION: Operation = Operation {
+    id: "fetchAttention",
+    tag: "meta",
+    method: "GET",
+    path: "/api/v3/status/attention",
+    worker_auth: false,
+};
 /// `POST /api/v3/worker/register-worker`
 pub const REGISTER_WORKER: Operation = Operation {
     id: "registerWorker",
@@ -292,6 +305,14 @@ pub const REPORT_MACHINE: Operation = Operation {
     path: "/api/v3/worker/machine",
     worker_auth: true,
 };
+/// `POST /api/v3/worker/log`
+pub const REPORT_WORKER_LOG: Operation = Operation {
+    id: "reportWorkerLog",
+    tag: "worker",
+    method: "POST",
+    path: "/api/v3/worker/log",
+    worker_auth: true,
+};
 /// `GET /api/v3/worker-mgt/workers`
 pub const FETCH_WORKERS: Operation = Operation {
     id: "fetchWorkers",
@@ -380,6 +401,22 @@ pub const FETCH_WORKER_MACHINE: Operation = Operation {
     path: "/api/v3/worker-mgt/workers/{worker_id}/machine",
     worker_auth: false,
 };
+/// `GET /api/v3/worker-mgt/workers/{worker_id}/log`
+pub const FETCH_WORKER_LOG: Operation = Operation {
+    id: "fetchWorkerLog",
+    tag: "worker-mgt",
+    method: "GET",
+    path: "/api/v3/worker-mgt/workers/{worker_id}/log",
+    worker_auth: false,
+};
+/// `GET /api/v3/worker-mgt/workers/{worker_id}/pace`
+pub const FETCH_WORKER_PACE: Operation = Operation {
+    id: "fetchWorkerPace",
+    tag: "worker-mgt",
+    method: "GET",
+    path: "/api/v3/worker-mgt/workers/{worker_id}/pace",
+    worker_auth: false,
+};
 /// `GET /api/v3/worker-mgt/tags`
 pub const FETCH_WORKER_TAGS: Operation = Operation {
     id: "fetchWorkerTags",
@@ -466,6 +503,14 @@ pub const SUBMIT_JOB_CHECK: Operation = Operation {
     tag: "jobs",
     method: "POST",
     path: "/api/v3/jobs/check",
+    worker_auth: false,
+};
+/// `GET /api/v3/jobs/search`
+pub const SEARCH_JOBS: Operation = Operation {
+    id: "searchJobs",
+    tag: "jobs",
+    method: "GET",
+    path: "/api/v3/jobs/search",
     worker_auth: false,
 };
 /// `GET /api/v3/jobs/last-rendered`
@@ -1176,6 +1221,32 @@ pub enum GetFarmStatusResponse {
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl GetFarmStatusResponse {
+    /// The status code of this answer.
+    pub fn status(&self) -> ::http::StatusCode {
+        match self {
+            Self::Status200(..) => ::http::StatusCode::OK,
+            Self::Default { status, .. } => *status,
+        }
+    }
+    /// What went wrong, if the status is 400 or above.
+    pub fn problem(&self) -> Option<crate::Problem> {
+        match self {
+            Self::Default { body, .. } => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            _ => None,
+        }
+    }
+}
+/// The answers of `fetchAttention`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FetchAttentionResponse {
+    /// What waits.
+    Status200(types::Attention),
+    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    Default { status: ::http::StatusCode, body: types::Error },
+}
+impl FetchAttentionResponse {
     /// The status code of this answer.
     pub fn status(&self) -> ::http::StatusCode {
         match self {
@@ -2005,6 +2076,72 @@ impl ReportMachineResponse {
         }
     }
 }
+/// The answers of `reportWorkerLog`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ReportWorkerLogResponse {
+    /// Taken note of.
+    Status204,
+    /// Something about the request is wrong. The message says what and what was expected.
+    Status400(types::Error),
+    /// The credentials are missing or wrong, or the worker was deleted. Register again.
+    Status403(types::SecurityError),
+    /// The body is larger than this operation accepts.
+    Status413(types::Error),
+    /// The body has a `Content-Type` that this operation does not accept.
+    Status415(types::Error),
+    /// The manager cannot do this at the moment, for example because the disk is full. Nothing was changed, try again later.
+    Status503 {
+        body: types::Error,
+        /// After how many seconds to try again.
+        retry_after: Option<i64>,
+    },
+    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    Default { status: ::http::StatusCode, body: types::Error },
+}
+impl ReportWorkerLogResponse {
+    /// The status code of this answer.
+    pub fn status(&self) -> ::http::StatusCode {
+        match self {
+            Self::Status204 => ::http::StatusCode::NO_CONTENT,
+            Self::Status400(..) => ::http::StatusCode::BAD_REQUEST,
+            Self::Status403(..) => ::http::StatusCode::FORBIDDEN,
+            Self::Status413(..) => ::http::StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Status415(..) => ::http::StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Status503 { .. } => ::http::StatusCode::SERVICE_UNAVAILABLE,
+            Self::Default { status, .. } => *status,
+        }
+    }
+    /// What went wrong, if the status is 400 or above.
+    pub fn problem(&self) -> Option<crate::Problem> {
+        match self {
+            Self::Status400(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Status403(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Status413(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Status415(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Status503 { body, retry_after, .. } => {
+                Some(
+                    crate::Problem::received(
+                        self.status(),
+                        Some(&body.message),
+                        *retry_after,
+                    ),
+                )
+            }
+            Self::Default { body, .. } => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            _ => None,
+        }
+    }
+}
 /// Query parameters of `fetchWorkers`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 pub struct FetchWorkersQuery {
@@ -2546,6 +2683,82 @@ pub enum FetchWorkerMachineResponse {
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchWorkerMachineResponse {
+    /// The status code of this answer.
+    pub fn status(&self) -> ::http::StatusCode {
+        match self {
+            Self::Status200(..) => ::http::StatusCode::OK,
+            Self::Status400(..) => ::http::StatusCode::BAD_REQUEST,
+            Self::Status404(..) => ::http::StatusCode::NOT_FOUND,
+            Self::Default { status, .. } => *status,
+        }
+    }
+    /// What went wrong, if the status is 400 or above.
+    pub fn problem(&self) -> Option<crate::Problem> {
+        match self {
+            Self::Status400(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Status404(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Default { body, .. } => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            _ => None,
+        }
+    }
+}
+/// The answers of `fetchWorkerLog`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FetchWorkerLogResponse {
+    /// The lines.
+    Status200(types::WorkerLog),
+    /// Something about the request is wrong. The message says what and what was expected.
+    Status400(types::Error),
+    /// What the path names does not exist.
+    Status404(types::Error),
+    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    Default { status: ::http::StatusCode, body: types::Error },
+}
+impl FetchWorkerLogResponse {
+    /// The status code of this answer.
+    pub fn status(&self) -> ::http::StatusCode {
+        match self {
+            Self::Status200(..) => ::http::StatusCode::OK,
+            Self::Status400(..) => ::http::StatusCode::BAD_REQUEST,
+            Self::Status404(..) => ::http::StatusCode::NOT_FOUND,
+            Self::Default { status, .. } => *status,
+        }
+    }
+    /// What went wrong, if the status is 400 or above.
+    pub fn problem(&self) -> Option<crate::Problem> {
+        match self {
+            Self::Status400(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Status404(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Default { body, .. } => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            _ => None,
+        }
+    }
+}
+/// The answers of `fetchWorkerPace`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FetchWorkerPaceResponse {
+    /// The jobs, the one that it worked for last first.
+    Status200(types::WorkerPace),
+    /// Something about the request is wrong. The message says what and what was expected.
+    Status400(types::Error),
+    /// What the path names does not exist.
+    Status404(types::Error),
+    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    Default { status: ::http::StatusCode, body: types::Error },
+}
+impl FetchWorkerPaceResponse {
     /// The status code of this answer.
     pub fn status(&self) -> ::http::StatusCode {
         match self {
@@ -3139,6 +3352,48 @@ impl SubmitJobCheckResponse {
                 Some(crate::Problem::received(self.status(), Some(&body.message), None))
             }
             Self::Status415(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Default { body, .. } => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            _ => None,
+        }
+    }
+}
+/// Query parameters of `searchJobs`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+pub struct SearchJobsQuery {
+    /// A part of a path, at least 2 characters.
+    #[serde(rename = "text")]
+    pub text: String,
+    /// How many jobs at most; 20 if left out.
+    #[serde(rename = "limit", default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+}
+/// The answers of `searchJobs`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SearchJobsResponse {
+    /// The jobs.
+    Status200(types::JobsFound),
+    /// Something about the request is wrong. The message says what and what was expected.
+    Status400(types::Error),
+    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    Default { status: ::http::StatusCode, body: types::Error },
+}
+impl SearchJobsResponse {
+    /// The status code of this answer.
+    pub fn status(&self) -> ::http::StatusCode {
+        match self {
+            Self::Status200(..) => ::http::StatusCode::OK,
+            Self::Status400(..) => ::http::StatusCode::BAD_REQUEST,
+            Self::Default { status, .. } => *status,
+        }
+    }
+    /// What went wrong, if the status is 400 or above.
+    pub fn problem(&self) -> Option<crate::Problem> {
+        match self {
+            Self::Status400(body) => {
                 Some(crate::Problem::received(self.status(), Some(&body.message), None))
             }
             Self::Default { body, .. } => {

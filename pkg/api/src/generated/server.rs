@@ -212,6 +212,20 @@ pub trait MetaApi: Backend {
         let _ = (caller,);
         ready(Err(Problem::not_implemented(&operations::GET_FARM_STATUS)))
     }
+    /// `GET /api/v3/status/attention`
+    ///
+    /// Tell which work waits for somebody to step in.
+    ///
+    /// Own addition. Workers that are on the blocklists of unfinished jobs, and unfinished jobs with tasks to do that no worker may be given as the farm is now. At most 100 of each, the jobs of the highest priority first.
+    fn fetch_attention(
+        &self,
+        caller: Self::Caller,
+    ) -> impl Future<
+        Output = Result<operations::FetchAttentionResponse, Problem>,
+    > + Send {
+        let _ = (caller,);
+        ready(Err(Problem::not_implemented(&operations::FETCH_ATTENTION)))
+    }
 }
 /// The operations of the tag `worker`. One that is not implemented answers 501.
 pub trait WorkerApi: Backend {
@@ -384,6 +398,21 @@ pub trait WorkerApi: Backend {
         let _ = (caller, body);
         ready(Err(Problem::not_implemented(&operations::REPORT_MACHINE)))
     }
+    /// `POST /api/v3/worker/log`
+    ///
+    /// Tell what the worker logs about itself.
+    ///
+    /// Own addition; offered when `getVersion` lists the feature `worker-log`. The newest lines of the worker's own log, not of a task, at most one piece every 5 seconds. The manager keeps the last 200 lines of every worker in memory. It is no sign of life, and lines that got lost are not repeated.
+    fn report_worker_log(
+        &self,
+        caller: Self::Caller,
+        body: types::WorkerLogReport,
+    ) -> impl Future<
+        Output = Result<operations::ReportWorkerLogResponse, Problem>,
+    > + Send {
+        let _ = (caller, body);
+        ready(Err(Problem::not_implemented(&operations::REPORT_WORKER_LOG)))
+    }
 }
 /// The operations of the tag `worker-mgt`. One that is not implemented answers 501.
 pub trait WorkerMgtApi: Backend {
@@ -549,6 +578,36 @@ pub trait WorkerMgtApi: Backend {
         let _ = (caller, worker_id, query);
         ready(Err(Problem::not_implemented(&operations::FETCH_WORKER_MACHINE)))
     }
+    /// `GET /api/v3/worker-mgt/workers/{worker_id}/log`
+    ///
+    /// Fetch the end of a worker's own log.
+    ///
+    /// Own addition. The last lines that the worker logged about itself, at most 200, oldest first. They are kept in memory only: after a start of the manager, and of workers that do not send any, as stock workers, there are none.
+    fn fetch_worker_log(
+        &self,
+        caller: Self::Caller,
+        worker_id: ::uuid::Uuid,
+    ) -> impl Future<
+        Output = Result<operations::FetchWorkerLogResponse, Problem>,
+    > + Send {
+        let _ = (caller, worker_id);
+        ready(Err(Problem::not_implemented(&operations::FETCH_WORKER_LOG)))
+    }
+    /// `GET /api/v3/worker-mgt/workers/{worker_id}/pace`
+    ///
+    /// Compare the render times of a worker with those of the farm.
+    ///
+    /// Own addition. For each of the ten jobs that the worker rendered frames of last, in the last 30 days: its mean time per frame, and that of all workers in the same job. Jobs in which it rendered no frame with a time are left out.
+    fn fetch_worker_pace(
+        &self,
+        caller: Self::Caller,
+        worker_id: ::uuid::Uuid,
+    ) -> impl Future<
+        Output = Result<operations::FetchWorkerPaceResponse, Problem>,
+    > + Send {
+        let _ = (caller, worker_id);
+        ready(Err(Problem::not_implemented(&operations::FETCH_WORKER_PACE)))
+    }
     /// `GET /api/v3/worker-mgt/tags`
     ///
     /// List the worker tags.
@@ -707,6 +766,19 @@ pub trait JobsApi: Backend {
     > + Send {
         let _ = (caller, body);
         ready(Err(Problem::not_implemented(&operations::SUBMIT_JOB_CHECK)))
+    }
+    /// `GET /api/v3/jobs/search`
+    ///
+    /// Find jobs by a part of a path.
+    ///
+    /// Own addition. Looks at the paths in the settings of the jobs, such as the blend file and the output, at their Shaman checkouts and at the paths of the frames that were rendered, without regard to case and to which way the slashes lean. Nothing in the text has a special meaning. The newest job comes first; a job is found once.
+    fn search_jobs(
+        &self,
+        caller: Self::Caller,
+        query: operations::SearchJobsQuery,
+    ) -> impl Future<Output = Result<operations::SearchJobsResponse, Problem>> + Send {
+        let _ = (caller, query);
+        ready(Err(Problem::not_implemented(&operations::SEARCH_JOBS)))
     }
     /// `GET /api/v3/jobs/last-rendered`
     ///
@@ -1205,6 +1277,7 @@ pub fn router<B: MetaApi + WorkerApi + WorkerMgtApi + JobsApi + ShamanApi>(
             "/api/v3/jobs/mass-delete",
             methods("DELETE").delete(delete_job_mass::<B>),
         )
+        .route("/api/v3/jobs/search", methods("GET").get(search_jobs::<B>))
         .route("/api/v3/jobs/type/{typeName}", methods("GET").get(get_job_type::<B>))
         .route("/api/v3/jobs/types", methods("GET").get(get_job_types::<B>))
         .route(
@@ -1282,6 +1355,7 @@ pub fn router<B: MetaApi + WorkerApi + WorkerMgtApi + JobsApi + ShamanApi>(
                 .post(shaman_file_store::<B>),
         )
         .route("/api/v3/status", methods("GET").get(get_farm_status::<B>))
+        .route("/api/v3/status/attention", methods("GET").get(fetch_attention::<B>))
         .route("/api/v3/tasks", methods("GET").get(fetch_tasks::<B>))
         .route("/api/v3/tasks/{task_id}", methods("GET").get(fetch_task::<B>))
         .route(
@@ -1319,8 +1393,16 @@ pub fn router<B: MetaApi + WorkerApi + WorkerMgtApi + JobsApi + ShamanApi>(
             methods("GET, DELETE").get(fetch_worker::<B>).delete(delete_worker::<B>),
         )
         .route(
+            "/api/v3/worker-mgt/workers/{worker_id}/log",
+            methods("GET").get(fetch_worker_log::<B>),
+        )
+        .route(
             "/api/v3/worker-mgt/workers/{worker_id}/machine",
             methods("GET").get(fetch_worker_machine::<B>),
+        )
+        .route(
+            "/api/v3/worker-mgt/workers/{worker_id}/pace",
+            methods("GET").get(fetch_worker_pace::<B>),
         )
         .route(
             "/api/v3/worker-mgt/workers/{worker_id}/setenabled",
@@ -1340,6 +1422,7 @@ pub fn router<B: MetaApi + WorkerApi + WorkerMgtApi + JobsApi + ShamanApi>(
                 .get(fetch_worker_sleep_schedule::<B>)
                 .post(set_worker_sleep_schedule::<B>),
         )
+        .route("/api/v3/worker/log", methods("POST").post(report_worker_log::<B>))
         .route("/api/v3/worker/machine", methods("POST").post(report_machine::<B>))
         .route(
             "/api/v3/worker/register-worker",
@@ -1607,6 +1690,21 @@ async fn get_farm_status<B: MetaApi>(
         })
         .await
 }
+async fn fetch_attention<B: MetaApi>(
+    State(backend): State<B>,
+    request: Request,
+) -> Response {
+    answer(async {
+            let (_, caller) = Call::begin(
+                    &backend,
+                    &operations::FETCH_ATTENTION,
+                    request,
+                )
+                .await?;
+            backend.fetch_attention(caller).await
+        })
+        .await
+}
 async fn register_worker<B: WorkerApi>(
     State(backend): State<B>,
     request: Request,
@@ -1828,6 +1926,30 @@ async fn report_machine<B: WorkerApi>(
                 check.value(&body);
             })?;
             backend.report_machine(caller, body).await
+        })
+        .await
+}
+async fn report_worker_log<B: WorkerApi>(
+    State(backend): State<B>,
+    request: Request,
+) -> Response {
+    answer(async {
+            let (call, caller) = Call::begin(
+                    &backend,
+                    &operations::REPORT_WORKER_LOG,
+                    request,
+                )
+                .await?;
+            let body = call
+                .json::<
+                    types::WorkerLogReport,
+                >(backend.json_body_limit(&operations::REPORT_WORKER_LOG))
+                .await?;
+            crate::validate::run(|check| {
+                let body = &body;
+                check.value(&body);
+            })?;
+            backend.report_worker_log(caller, body).await
         })
         .await
 }
@@ -2071,6 +2193,38 @@ async fn fetch_worker_machine<B: WorkerMgtApi>(
         })
         .await
 }
+async fn fetch_worker_log<B: WorkerMgtApi>(
+    State(backend): State<B>,
+    request: Request,
+) -> Response {
+    answer(async {
+            let (call, caller) = Call::begin(
+                    &backend,
+                    &operations::FETCH_WORKER_LOG,
+                    request,
+                )
+                .await?;
+            let worker_id = call.path("worker_id", parse::uuid)?;
+            backend.fetch_worker_log(caller, worker_id).await
+        })
+        .await
+}
+async fn fetch_worker_pace<B: WorkerMgtApi>(
+    State(backend): State<B>,
+    request: Request,
+) -> Response {
+    answer(async {
+            let (call, caller) = Call::begin(
+                    &backend,
+                    &operations::FETCH_WORKER_PACE,
+                    request,
+                )
+                .await?;
+            let worker_id = call.path("worker_id", parse::uuid)?;
+            backend.fetch_worker_pace(caller, worker_id).await
+        })
+        .await
+}
 async fn fetch_worker_tags<B: WorkerMgtApi>(
     State(backend): State<B>,
     request: Request,
@@ -2289,6 +2443,33 @@ async fn submit_job_check<B: JobsApi>(
                 >(backend.json_body_limit(&operations::SUBMIT_JOB_CHECK))
                 .await?;
             backend.submit_job_check(caller, body).await
+        })
+        .await
+}
+async fn search_jobs<B: JobsApi>(
+    State(backend): State<B>,
+    request: Request,
+) -> Response {
+    answer(async {
+            let (call, caller) = Call::begin(&backend, &operations::SEARCH_JOBS, request)
+                .await?;
+            let query = operations::SearchJobsQuery {
+                text: call
+                    .required(
+                        "text",
+                        call
+                            .query(
+                                "text",
+                                |text| parse::text(text, Some(2u64), Some(500u64)),
+                            )?,
+                    )?,
+                limit: call
+                    .query(
+                        "limit",
+                        |text| parse::integer(text, Some(1i64), Some(100i64)),
+                    )?,
+            };
+            backend.search_jobs(caller, query).await
         })
         .await
 }
@@ -3127,6 +3308,14 @@ impl IntoResponse for operations::GetFarmStatusResponse {
         }
     }
 }
+impl IntoResponse for operations::FetchAttentionResponse {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Status200(body) => reply::json(::http::StatusCode::OK, &body),
+            Self::Default { status, body } => reply::json(status, &body),
+        }
+    }
+}
 impl IntoResponse for operations::RegisterWorkerResponse {
     fn into_response(self) -> Response {
         match self {
@@ -3474,6 +3663,36 @@ impl IntoResponse for operations::ReportMachineResponse {
         }
     }
 }
+impl IntoResponse for operations::ReportWorkerLogResponse {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Status204 => reply::empty(::http::StatusCode::NO_CONTENT),
+            Self::Status400(body) => reply::json(::http::StatusCode::BAD_REQUEST, &body),
+            Self::Status403(body) => reply::json(::http::StatusCode::FORBIDDEN, &body),
+            Self::Status413(body) => {
+                reply::json(::http::StatusCode::PAYLOAD_TOO_LARGE, &body)
+            }
+            Self::Status415(body) => {
+                reply::json(::http::StatusCode::UNSUPPORTED_MEDIA_TYPE, &body)
+            }
+            Self::Status503 { body, retry_after } => {
+                let mut response = reply::json(
+                    ::http::StatusCode::SERVICE_UNAVAILABLE,
+                    &body,
+                );
+                if let Some(retry_after) = retry_after {
+                    reply::header(
+                        &mut response,
+                        "retry-after",
+                        &retry_after.to_string(),
+                    );
+                }
+                response
+            }
+            Self::Default { status, body } => reply::json(status, &body),
+        }
+    }
+}
 impl IntoResponse for operations::FetchWorkersResponse {
     fn into_response(self) -> Response {
         match self {
@@ -3670,6 +3889,26 @@ impl IntoResponse for operations::FetchFarmMachinesResponse {
     }
 }
 impl IntoResponse for operations::FetchWorkerMachineResponse {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Status200(body) => reply::json(::http::StatusCode::OK, &body),
+            Self::Status400(body) => reply::json(::http::StatusCode::BAD_REQUEST, &body),
+            Self::Status404(body) => reply::json(::http::StatusCode::NOT_FOUND, &body),
+            Self::Default { status, body } => reply::json(status, &body),
+        }
+    }
+}
+impl IntoResponse for operations::FetchWorkerLogResponse {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Status200(body) => reply::json(::http::StatusCode::OK, &body),
+            Self::Status400(body) => reply::json(::http::StatusCode::BAD_REQUEST, &body),
+            Self::Status404(body) => reply::json(::http::StatusCode::NOT_FOUND, &body),
+            Self::Default { status, body } => reply::json(status, &body),
+        }
+    }
+}
+impl IntoResponse for operations::FetchWorkerPaceResponse {
     fn into_response(self) -> Response {
         match self {
             Self::Status200(body) => reply::json(::http::StatusCode::OK, &body),
@@ -3887,6 +4126,15 @@ impl IntoResponse for operations::SubmitJobCheckResponse {
             Self::Status415(body) => {
                 reply::json(::http::StatusCode::UNSUPPORTED_MEDIA_TYPE, &body)
             }
+            Self::Default { status, body } => reply::json(status, &body),
+        }
+    }
+}
+impl IntoResponse for operations::SearchJobsResponse {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Status200(body) => reply::json(::http::StatusCode::OK, &body),
+            Self::Status400(body) => reply::json(::http::StatusCode::BAD_REQUEST, &body),
             Self::Default { status, body } => reply::json(status, &body),
         }
     }

@@ -35,6 +35,16 @@ pub struct AssignedWorker {
     ///The worker.
     pub uuid: ::uuid::Uuid,
 }
+///Work that waits for somebody to step in.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct Attention {
+    ///Workers that are on the blocklist of a job.
+    #[serde(deserialize_with = "crate::null::as_empty")]
+    pub blocked: ::std::vec::Vec<BlockedWorker>,
+    ///Jobs that nobody can go on with.
+    #[serde(deserialize_with = "crate::null::as_empty")]
+    pub stuck: ::std::vec::Vec<StuckJob>,
+}
 ///A setting of a job type. What the script leaves out is absent here as well, and differs from an empty or false value.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct AvailableJobSetting {
@@ -474,6 +484,23 @@ impl ::std::convert::TryFrom<::std::string::String> for BlenderPathSource {
         value.parse()
     }
 }
+///A worker that failed too often in a job.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct BlockedWorker {
+    ///The job.
+    pub job: ::uuid::Uuid,
+    ///Its name.
+    pub job_name: ::std::string::String,
+    ///When it was blocked last.
+    pub since: ::chrono::DateTime<::chrono::offset::Utc>,
+    ///The types of tasks of which it gets no more.
+    #[serde(deserialize_with = "crate::null::as_empty")]
+    pub task_types: ::std::vec::Vec<::std::string::String>,
+    ///The worker.
+    pub worker: ::uuid::Uuid,
+    ///Its name.
+    pub worker_name: ::std::string::String,
+}
 ///One command of a task.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct Command {
@@ -670,6 +697,19 @@ pub struct EventTaskUpdate {
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub worker: ::std::option::Option<AssignedWorker>,
 }
+///Own addition. Socket.IO event `/workerlog`. The worker has logged these lines.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct EventWorkerLog {
+    ///Whether these lines take the place of all those before.
+    pub anew: bool,
+    ///What was added, oldest first.
+    #[serde(deserialize_with = "crate::null::as_empty")]
+    pub lines: ::std::vec::Vec<::std::string::String>,
+    ///How many lines this manager has had of the worker, these included.
+    pub total: i64,
+    ///The worker.
+    pub worker: ::uuid::Uuid,
+}
 ///Socket.IO event `/workertags`: a tag was created, has changed, or was deleted.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct EventWorkerTagUpdate {
@@ -689,6 +729,9 @@ pub struct EventWorkerUpdate {
     ///Own addition. When it was disabled. Absent when it is enabled.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub disabled_at: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+    ///Own addition. The network address of whoever disabled it. Absent when it is enabled, or that is not known.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub disabled_by: ::std::option::Option<::std::string::String>,
     ///Own addition. Why it was disabled. Absent when it is enabled, or nobody said why.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub disabled_reason: ::std::option::Option<::std::string::String>,
@@ -856,6 +899,7 @@ nothing to it.
 * `machine`: workers may report how their machine is doing with `reportMachine`.
 * `thumbnails`: workers may say which frame a picture is of when they send it with `taskOutputProduced`.
 * `log-position`: a piece of log that `taskUpdate` is told the place of is stored once, however often it comes.
+* `worker-log`: workers may send the end of their own log with `reportWorkerLog`.
 */
     #[serde(default, skip_serializing_if = "::std::option::Option::is_none")]
     pub features: ::std::option::Option<::std::vec::Vec<::std::string::String>>,
@@ -1336,6 +1380,20 @@ pub struct JobBlocklistEntry {
 pub struct JobDeletionInfo {
     ///Whether the job has a Shaman checkout that is erased as well.
     pub shaman_checkout: bool,
+}
+///A job that was found by a path.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct JobFound {
+    ///The frame that the text is about. Absent when it is about more than one, or none.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub frame: ::std::option::Option<i64>,
+    ///The job.
+    pub id: ::uuid::Uuid,
+    ///Its name.
+    pub name: ::std::string::String,
+    ///The path that has the text in it, as it is stored. Of the frames that were rendered it is the pattern of their output, with a `#` for each digit of the frame number, unless the text says which frame.
+    pub path: ::std::string::String,
+    pub status: JobStatus,
 }
 ///One file of a frame.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
@@ -1930,6 +1988,13 @@ pub struct JobTasksSummary {
     ///The tasks, in the order of `index_in_job`.
     #[serde(deserialize_with = "crate::null::as_empty")]
     pub tasks: ::std::vec::Vec<TaskSummary>,
+}
+///Jobs that were looked for.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct JobsFound {
+    ///The jobs, the newest first.
+    #[serde(deserialize_with = "crate::null::as_empty")]
+    pub jobs: ::std::vec::Vec<JobFound>,
 }
 ///A selection of jobs.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
@@ -2779,6 +2844,7 @@ impl ::std::convert::TryFrom<::std::string::String> for SocketIoSubscriptionOper
 * `allWorkerStats`: own addition; how the machines of the workers are doing (`/workerstats`, a `WorkerMachines`).
 * `jobFrames`: own addition; the frames of one job (`/frames`, an `EventFrameUpdate`).
 * `allFrames`: own addition; the frames of all jobs (`/frames`, an `EventFrameUpdate`).
+* `workerLog`: own addition; what one worker logs about itself (`/workerlog`, an `EventWorkerLog`).
 */
 #[derive(
     ::serde::Deserialize,
@@ -2811,6 +2877,8 @@ pub enum SocketIoSubscriptionType {
     JobFrames,
     #[serde(rename = "allFrames")]
     AllFrames,
+    #[serde(rename = "workerLog")]
+    WorkerLog,
 }
 impl ::std::fmt::Display for SocketIoSubscriptionType {
     fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
@@ -2824,6 +2892,7 @@ impl ::std::fmt::Display for SocketIoSubscriptionType {
             Self::AllWorkerStats => f.write_str("allWorkerStats"),
             Self::JobFrames => f.write_str("jobFrames"),
             Self::AllFrames => f.write_str("allFrames"),
+            Self::WorkerLog => f.write_str("workerLog"),
         }
     }
 }
@@ -2842,6 +2911,7 @@ impl ::std::str::FromStr for SocketIoSubscriptionType {
             "allWorkerStats" => Ok(Self::AllWorkerStats),
             "jobFrames" => Ok(Self::JobFrames),
             "allFrames" => Ok(Self::AllFrames),
+            "workerLog" => Ok(Self::WorkerLog),
             _ => Err("invalid value".into()),
         }
     }
@@ -2924,6 +2994,94 @@ pub struct StorageRoom {
     pub free: i64,
     ///Bytes in all.
     pub total: i64,
+}
+///A job with tasks to do that no worker may be given.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct StuckJob {
+    ///The job.
+    pub job: ::uuid::Uuid,
+    ///Its name.
+    pub job_name: ::std::string::String,
+    pub reason: StuckReason,
+    ///The types of tasks that nobody can do.
+    #[serde(deserialize_with = "crate::null::as_empty")]
+    pub task_types: ::std::vec::Vec<::std::string::String>,
+    ///How many of these tasks wait.
+    pub tasks: i64,
+}
+/**Why no worker may be given a task, of all those that there are:
+
+* `no-type`: none does tasks of this type.
+* `no-tag`: some do, and none of them has the job's tag.
+* `blocked`: those that could are on the job's blocklist.
+* `disabled`: some could if they were not disabled.
+* `away`: some could, and all of those are asleep, offline or in error.
+*/
+#[derive(
+    ::serde::Deserialize,
+    ::serde::Serialize,
+    Clone,
+    Copy,
+    Debug,
+    Eq,
+    Hash,
+    Ord,
+    PartialEq,
+    PartialOrd
+)]
+pub enum StuckReason {
+    #[serde(rename = "no-type")]
+    NoType,
+    #[serde(rename = "no-tag")]
+    NoTag,
+    #[serde(rename = "blocked")]
+    Blocked,
+    #[serde(rename = "disabled")]
+    Disabled,
+    #[serde(rename = "away")]
+    Away,
+}
+impl ::std::fmt::Display for StuckReason {
+    fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+        match *self {
+            Self::NoType => f.write_str("no-type"),
+            Self::NoTag => f.write_str("no-tag"),
+            Self::Blocked => f.write_str("blocked"),
+            Self::Disabled => f.write_str("disabled"),
+            Self::Away => f.write_str("away"),
+        }
+    }
+}
+impl ::std::str::FromStr for StuckReason {
+    type Err = self::error::ConversionError;
+    fn from_str(
+        value: &str,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        match value {
+            "no-type" => Ok(Self::NoType),
+            "no-tag" => Ok(Self::NoTag),
+            "blocked" => Ok(Self::Blocked),
+            "disabled" => Ok(Self::Disabled),
+            "away" => Ok(Self::Away),
+            _ => Err("invalid value".into()),
+        }
+    }
+}
+impl ::std::convert::TryFrom<&str> for StuckReason {
+    type Error = self::error::ConversionError;
+    fn try_from(
+        value: &str,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        value.parse()
+    }
+}
+impl ::std::convert::TryFrom<::std::string::String> for StuckReason {
+    type Error = self::error::ConversionError;
+    fn try_from(
+        value: ::std::string::String,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        value.parse()
+    }
 }
 ///A job to submit.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
@@ -3172,6 +3330,9 @@ pub struct TaskStatusChange {
 ///A task in a list.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct TaskSummary {
+    ///Own addition. When that worker was done with it. Absent as long as it has it.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub ended: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
     ///The task.
     pub id: ::uuid::Uuid,
     ///Number of the task within its job, counted from 1 in the order in which the job type made them.
@@ -3180,6 +3341,9 @@ pub struct TaskSummary {
     pub name: ::std::string::String,
     ///Priority of the task within its job.
     pub priority: i64,
+    ///Own addition. When a worker was given it, the last time. Absent when none was.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub started: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
     pub status: TaskStatus,
     ///How many steps are finished.
     pub steps_completed: i64,
@@ -3289,6 +3453,9 @@ pub struct Worker {
     ///Own addition. When it was disabled. Absent when it is enabled.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub disabled_at: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+    ///Own addition. The network address of whoever disabled it. Absent when it is enabled, or that is not known.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub disabled_by: ::std::option::Option<::std::string::String>,
     ///Own addition. Why it was disabled. Absent when it is enabled, or nobody said why.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub disabled_reason: ::std::option::Option<::std::string::String>,
@@ -3426,6 +3593,22 @@ pub struct WorkerFrames {
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub worker: ::std::option::Option<::uuid::Uuid>,
 }
+///How quick a worker is in one job.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct WorkerJobPace {
+    ///Mean render time of all frames of the job, in milliseconds.
+    pub farm_mean_ms: i64,
+    ///How many frames of it the worker rendered, as far as their time is known.
+    pub frames: i64,
+    ///The job.
+    pub job: ::uuid::Uuid,
+    ///Its name.
+    pub job_name: ::std::string::String,
+    ///Mean render time of these frames, in milliseconds.
+    pub mean_ms: i64,
+    ///When the worker rendered the last of them.
+    pub rendered_at: ::chrono::DateTime<::chrono::offset::Utc>,
+}
 ///Workers.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct WorkerList {
@@ -3435,6 +3618,30 @@ pub struct WorkerList {
     #[serde(deserialize_with = "crate::null::as_empty")]
     pub workers: ::std::vec::Vec<WorkerSummary>,
 }
+///The end of a worker's own log.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct WorkerLog {
+    ///The lines, oldest first.
+    #[serde(deserialize_with = "crate::null::as_empty")]
+    pub lines: ::std::vec::Vec<::std::string::String>,
+    ///When the last of them came. Absent when none did.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub received_at: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+    ///How many lines this manager has had of the worker, these included.
+    pub total: i64,
+    ///The worker.
+    pub worker: ::uuid::Uuid,
+}
+///The newest lines of a worker's own log.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct WorkerLogReport {
+    ///Whether these are all the lines that the worker still has, so that what the manager has gives way to them. Sent after a sign-on, and after the manager could not be reached. Absent means that they follow what was sent before.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub anew: ::std::option::Option<bool>,
+    ///The lines, oldest first, without line ends. A longer line is cut after 1000 characters; control characters are replaced.
+    #[serde(deserialize_with = "crate::null::as_empty")]
+    pub lines: ::std::vec::Vec<::std::string::String>,
+}
 ///The last report of a worker.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct WorkerMachine {
@@ -3442,6 +3649,9 @@ pub struct WorkerMachine {
     pub clock_offset_ms: i64,
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub load: ::std::option::Option<MachineLoad>,
+    ///Whether it gets no new task because one of its disks is as full as `worker_disk_limit` of the configuration says. Absent means that it may get tasks.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub no_room: ::std::option::Option<bool>,
     ///When it came.
     pub received_at: ::chrono::DateTime<::chrono::offset::Utc>,
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -3455,6 +3665,13 @@ pub struct WorkerMachines {
     ///The last report of each worker.
     #[serde(deserialize_with = "crate::null::as_empty")]
     pub workers: ::std::vec::Vec<WorkerMachine>,
+}
+///How quick a worker is.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct WorkerPace {
+    ///The jobs, the one that it worked for last first.
+    #[serde(deserialize_with = "crate::null::as_empty")]
+    pub jobs: ::std::vec::Vec<WorkerJobPace>,
 }
 ///A worker that wants to be known.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
@@ -3667,6 +3884,9 @@ pub struct WorkerSummary {
     ///Own addition. When it was disabled. Absent when it is enabled.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub disabled_at: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
+    ///Own addition. The network address of whoever disabled it. Absent when it is enabled, or that is not known.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub disabled_by: ::std::option::Option<::std::string::String>,
     ///Own addition. Why it was disabled. Absent when it is enabled, or nobody said why.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub disabled_reason: ::std::option::Option<::std::string::String>,
@@ -4571,6 +4791,39 @@ impl crate::validate::Validate for WorkerMachine {
                     },
                 );
         }
+    }
+}
+impl crate::validate::Validate for WorkerLogReport {
+    fn validate(&self, check: &mut crate::validate::Check) {
+        check
+            .field(
+                "lines",
+                |check| {
+                    check.count(self.lines.len(), Some(1u64), Some(200u64));
+                },
+            );
+    }
+}
+impl crate::validate::Validate for WorkerLog {
+    fn validate(&self, check: &mut crate::validate::Check) {
+        check
+            .field(
+                "total",
+                |check| {
+                    check.integer(self.total, Some(0i64), None);
+                },
+            );
+    }
+}
+impl crate::validate::Validate for EventWorkerLog {
+    fn validate(&self, check: &mut crate::validate::Check) {
+        check
+            .field(
+                "total",
+                |check| {
+                    check.integer(self.total, Some(0i64), None);
+                },
+            );
     }
 }
 impl crate::validate::Validate for MachineHistory {

@@ -236,6 +236,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v3/status/attention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tell which work waits for somebody to step in.
+         * @description Own addition. Workers that are on the blocklists of unfinished jobs, and unfinished jobs with tasks to do that no worker may be given as the farm is now. At most 100 of each, the jobs of the highest priority first.
+         */
+        get: operations["fetchAttention"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v3/worker/register-worker": {
         parameters: {
             query?: never;
@@ -506,6 +526,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v3/worker/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Tell what the worker logs about itself.
+         * @description Own addition; offered when `getVersion` lists the feature `worker-log`. The newest lines of the worker's own log, not of a task, at most one piece every 5 seconds. The manager keeps the last 200 lines of every worker in memory. It is no sign of life, and lines that got lost are not repeated.
+         */
+        post: operations["reportWorkerLog"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v3/worker-mgt/workers": {
         parameters: {
             query?: never;
@@ -730,6 +770,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v3/worker-mgt/workers/{worker_id}/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The worker.
+                 * @example 7b9e4f0a-2f6d-4c0e-8f7a-0d5b6a1c9e33
+                 */
+                worker_id: components["parameters"]["worker_id"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Fetch the end of a worker's own log.
+         * @description Own addition. The last lines that the worker logged about itself, at most 200, oldest first. They are kept in memory only: after a start of the manager, and of workers that do not send any, as stock workers, there are none.
+         */
+        get: operations["fetchWorkerLog"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v3/worker-mgt/workers/{worker_id}/pace": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The worker.
+                 * @example 7b9e4f0a-2f6d-4c0e-8f7a-0d5b6a1c9e33
+                 */
+                worker_id: components["parameters"]["worker_id"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Compare the render times of a worker with those of the farm.
+         * @description Own addition. For each of the ten jobs that the worker rendered frames of last, in the last 30 days: its mean time per frame, and that of all workers in the same job. Jobs in which it rendered no frame with a time are left out.
+         */
+        get: operations["fetchWorkerPace"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v3/worker-mgt/tags": {
         parameters: {
             query?: never;
@@ -892,6 +984,26 @@ export interface paths {
          * @description Does all that `submitJob` does short of storing the job. Useful before an upload of many files.
          */
         post: operations["submitJobCheck"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v3/jobs/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Find jobs by a part of a path.
+         * @description Own addition. Looks at the paths in the settings of the jobs, such as the blend file and the output, at their Shaman checkouts and at the paths of the frames that were rendered, without regard to case and to which way the slashes lean. Nothing in the text has a special meaning. The newest job comes first; a job is found once.
+         */
+        get: operations["searchJobs"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1645,12 +1757,14 @@ export interface components {
              *     * `machine`: workers may report how their machine is doing with `reportMachine`.
              *     * `thumbnails`: workers may say which frame a picture is of when they send it with `taskOutputProduced`.
              *     * `log-position`: a piece of log that `taskUpdate` is told the place of is stored once, however often it comes.
+             *     * `worker-log`: workers may send the end of their own log with `reportWorkerLog`.
              * @example [
              *       "frames",
              *       "frame-progress",
              *       "machine",
              *       "thumbnails",
-             *       "log-position"
+             *       "log-position",
+             *       "worker-log"
              *     ]
              */
             features?: string[];
@@ -2121,6 +2235,11 @@ export interface components {
              */
             disabled_at?: string;
             /**
+             * @description Own addition. The network address of whoever disabled it. Absent when it is enabled, or that is not known.
+             * @example 192.0.2.40
+             */
+            disabled_by?: string;
+            /**
              * @description Own addition. The address from which it was last heard of.
              * @example 192.0.2.17
              */
@@ -2178,6 +2297,11 @@ export interface components {
              * @example 2026-02-03T14:05:06Z
              */
             disabled_at?: string;
+            /**
+             * @description Own addition. The network address of whoever disabled it. Absent when it is enabled, or that is not known.
+             * @example 192.0.2.40
+             */
+            disabled_by?: string;
             /**
              * @description The network address that the worker last signed on from.
              * @example 192.0.2.17
@@ -3027,6 +3151,18 @@ export interface components {
              * @example 3
              */
             steps_total: number;
+            /**
+             * Format: date-time
+             * @description Own addition. When a worker was given it, the last time. Absent when none was.
+             * @example 2026-02-03T14:02:11Z
+             */
+            started?: string;
+            /**
+             * Format: date-time
+             * @description Own addition. When that worker was done with it. Absent as long as it has it.
+             * @example 2026-02-03T14:05:31Z
+             */
+            ended?: string;
         };
         /** @description Tasks of several jobs. */
         FarmTasks: {
@@ -4216,6 +4352,218 @@ export interface components {
             clock_offset_ms: number;
             load?: components["schemas"]["MachineLoad"];
             state?: components["schemas"]["MachineState"];
+            /**
+             * @description Whether it gets no new task because one of its disks is as full as `worker_disk_limit` of the configuration says. Absent means that it may get tasks.
+             * @example true
+             */
+            no_room?: boolean;
+        };
+        /** @description The newest lines of a worker's own log. */
+        WorkerLogReport: {
+            /** @description The lines, oldest first, without line ends. A longer line is cut after 1000 characters; control characters are replaced. */
+            lines: string[];
+            /**
+             * @description Whether these are all the lines that the worker still has, so that what the manager has gives way to them. Sent after a sign-on, and after the manager could not be reached. Absent means that they follow what was sent before.
+             * @example false
+             */
+            anew?: boolean;
+        };
+        /** @description The end of a worker's own log. */
+        WorkerLog: {
+            /**
+             * Format: uuid
+             * @description The worker.
+             * @example 7b9e4f0a-2f6d-4c0e-8f7a-0d5b6a1c9e33
+             */
+            worker: string;
+            /**
+             * Format: date-time
+             * @description When the last of them came. Absent when none did.
+             * @example 2026-02-03T14:05:31Z
+             */
+            received_at?: string;
+            /** @description The lines, oldest first. */
+            lines: string[];
+            /**
+             * @description How many lines this manager has had of the worker, these included.
+             * @example 1204
+             */
+            total: number;
+        };
+        /** @description Own addition. Socket.IO event `/workerlog`. The worker has logged these lines. */
+        EventWorkerLog: {
+            /**
+             * Format: uuid
+             * @description The worker.
+             * @example 7b9e4f0a-2f6d-4c0e-8f7a-0d5b6a1c9e33
+             */
+            worker: string;
+            /** @description What was added, oldest first. */
+            lines: string[];
+            /**
+             * @description Whether these lines take the place of all those before.
+             * @example false
+             */
+            anew: boolean;
+            /**
+             * @description How many lines this manager has had of the worker, these included.
+             * @example 1205
+             */
+            total: number;
+        };
+        /** @description How quick a worker is. */
+        WorkerPace: {
+            /** @description The jobs, the one that it worked for last first. */
+            jobs: components["schemas"]["WorkerJobPace"][];
+        };
+        /** @description How quick a worker is in one job. */
+        WorkerJobPace: {
+            /**
+             * Format: uuid
+             * @description The job.
+             * @example 2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11
+             */
+            job: string;
+            /**
+             * @description Its name.
+             * @example lighting v3
+             */
+            job_name: string;
+            /**
+             * @description How many frames of it the worker rendered, as far as their time is known.
+             * @example 48
+             */
+            frames: number;
+            /**
+             * @description Mean render time of these frames, in milliseconds.
+             * @example 61200
+             */
+            mean_ms: number;
+            /**
+             * @description Mean render time of all frames of the job, in milliseconds.
+             * @example 54800
+             */
+            farm_mean_ms: number;
+            /**
+             * Format: date-time
+             * @description When the worker rendered the last of them.
+             * @example 2026-02-03T14:05:31Z
+             */
+            rendered_at: string;
+        };
+        /** @description Work that waits for somebody to step in. */
+        Attention: {
+            /** @description Workers that are on the blocklist of a job. */
+            blocked: components["schemas"]["BlockedWorker"][];
+            /** @description Jobs that nobody can go on with. */
+            stuck: components["schemas"]["StuckJob"][];
+        };
+        /** @description A worker that failed too often in a job. */
+        BlockedWorker: {
+            /**
+             * Format: uuid
+             * @description The job.
+             * @example 2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11
+             */
+            job: string;
+            /**
+             * @description Its name.
+             * @example lighting v3
+             */
+            job_name: string;
+            /**
+             * Format: uuid
+             * @description The worker.
+             * @example 7b9e4f0a-2f6d-4c0e-8f7a-0d5b6a1c9e33
+             */
+            worker: string;
+            /**
+             * @description Its name.
+             * @example render-07
+             */
+            worker_name: string;
+            /**
+             * @description The types of tasks of which it gets no more.
+             * @example [
+             *       "blender"
+             *     ]
+             */
+            task_types: string[];
+            /**
+             * Format: date-time
+             * @description When it was blocked last.
+             * @example 2026-02-03T14:05:31Z
+             */
+            since: string;
+        };
+        /** @description A job with tasks to do that no worker may be given. */
+        StuckJob: {
+            /**
+             * Format: uuid
+             * @description The job.
+             * @example 2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11
+             */
+            job: string;
+            /**
+             * @description Its name.
+             * @example lighting v3
+             */
+            job_name: string;
+            /**
+             * @description The types of tasks that nobody can do.
+             * @example [
+             *       "blender"
+             *     ]
+             */
+            task_types: string[];
+            /**
+             * @description How many of these tasks wait.
+             * @example 12
+             */
+            tasks: number;
+            reason: components["schemas"]["StuckReason"];
+        };
+        /**
+         * @description Why no worker may be given a task, of all those that there are:
+         *
+         *     * `no-type`: none does tasks of this type.
+         *     * `no-tag`: some do, and none of them has the job's tag.
+         *     * `blocked`: those that could are on the job's blocklist.
+         *     * `disabled`: some could if they were not disabled.
+         *     * `away`: some could, and all of those are asleep, offline or in error.
+         * @example no-tag
+         * @enum {string}
+         */
+        StuckReason: "no-type" | "no-tag" | "blocked" | "disabled" | "away";
+        /** @description Jobs that were looked for. */
+        JobsFound: {
+            /** @description The jobs, the newest first. */
+            jobs: components["schemas"]["JobFound"][];
+        };
+        /** @description A job that was found by a path. */
+        JobFound: {
+            /**
+             * Format: uuid
+             * @description The job.
+             * @example 2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11
+             */
+            id: string;
+            /**
+             * @description Its name.
+             * @example lighting v3
+             */
+            name: string;
+            status: components["schemas"]["JobStatus"];
+            /**
+             * @description The path that has the text in it, as it is stored. Of the frames that were rendered it is the pattern of their output, with a `#` for each digit of the frame number, unless the text says which frame.
+             * @example /mnt/shots/sq010/000123.png
+             */
+            path: string;
+            /**
+             * @description The frame that the text is about. Absent when it is about more than one, or none.
+             * @example 123
+             */
+            frame?: number;
         };
         /** @description How all machines together have been doing. */
         FarmMachines: {
@@ -4382,10 +4730,11 @@ export interface components {
          *     * `allWorkerStats`: own addition; how the machines of the workers are doing (`/workerstats`, a `WorkerMachines`).
          *     * `jobFrames`: own addition; the frames of one job (`/frames`, an `EventFrameUpdate`).
          *     * `allFrames`: own addition; the frames of all jobs (`/frames`, an `EventFrameUpdate`).
+         *     * `workerLog`: own addition; what one worker logs about itself (`/workerlog`, an `EventWorkerLog`).
          * @example allJobs
          * @enum {string}
          */
-        SocketIOSubscriptionType: "allJobs" | "allWorkers" | "job" | "tasklog" | "allLastRendered" | "allWorkerTags" | "allWorkerStats" | "jobFrames" | "allFrames";
+        SocketIOSubscriptionType: "allJobs" | "allWorkers" | "job" | "tasklog" | "allLastRendered" | "allWorkerTags" | "allWorkerStats" | "jobFrames" | "allFrames" | "workerLog";
         /** @description Socket.IO event `/jobs`: a job was submitted, has changed, or was deleted. An event without `previous_status` is no change of status. */
         EventJobUpdate: {
             /**
@@ -4587,6 +4936,11 @@ export interface components {
              * @example 2026-02-03T14:05:06Z
              */
             disabled_at?: string;
+            /**
+             * @description Own addition. The network address of whoever disabled it. Absent when it is enabled, or that is not known.
+             * @example 192.0.2.40
+             */
+            disabled_by?: string;
             /**
              * @description *Own addition.* UUIDs of the tags that the worker has now. Only there when its tags have changed.
              * @example [
@@ -5409,6 +5763,54 @@ export interface operations {
             default: components["responses"]["Failure"];
         };
     };
+    fetchAttention: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What waits. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "blocked": [
+                     *         {
+                     *           "job": "2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11",
+                     *           "job_name": "lighting v3",
+                     *           "worker": "7b9e4f0a-2f6d-4c0e-8f7a-0d5b6a1c9e33",
+                     *           "worker_name": "render-07",
+                     *           "task_types": [
+                     *             "blender"
+                     *           ],
+                     *           "since": "2026-02-03T14:05:31Z"
+                     *         }
+                     *       ],
+                     *       "stuck": [
+                     *         {
+                     *           "job": "2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11",
+                     *           "job_name": "lighting v3",
+                     *           "task_types": [
+                     *             "blender"
+                     *           ],
+                     *           "tasks": 12,
+                     *           "reason": "no-tag"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Attention"];
+                };
+            };
+            default: components["responses"]["Failure"];
+        };
+    };
     registerWorker: {
         parameters: {
             query?: never;
@@ -6048,6 +6450,42 @@ export interface operations {
             default: components["responses"]["Failure"];
         };
     };
+    reportWorkerLog: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The lines. */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "lines": [
+                 *         "2026-02-03T14:05:31+01:00  INFO got a task task=0c8a3f1e-9b52-4f0e-9c1b-6d6a2f7e4b10"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["WorkerLogReport"];
+            };
+        };
+        responses: {
+            /** @description Taken note of. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            403: components["responses"]["AccessDenied"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            503: components["responses"]["Busy"];
+            default: components["responses"]["Failure"];
+        };
+    };
     fetchWorkers: {
         parameters: {
             query?: {
@@ -6575,6 +7013,88 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["MachineHistory"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            404: components["responses"]["NotFound"];
+            default: components["responses"]["Failure"];
+        };
+    };
+    fetchWorkerLog: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The worker.
+                 * @example 7b9e4f0a-2f6d-4c0e-8f7a-0d5b6a1c9e33
+                 */
+                worker_id: components["parameters"]["worker_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The lines. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "worker": "7b9e4f0a-2f6d-4c0e-8f7a-0d5b6a1c9e33",
+                     *       "received_at": "2026-02-03T14:05:31Z",
+                     *       "lines": [
+                     *         "2026-02-03T14:05:31+01:00  INFO got a task task=0c8a3f1e-9b52-4f0e-9c1b-6d6a2f7e4b10"
+                     *       ],
+                     *       "total": 1
+                     *     }
+                     */
+                    "application/json": components["schemas"]["WorkerLog"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            404: components["responses"]["NotFound"];
+            default: components["responses"]["Failure"];
+        };
+    };
+    fetchWorkerPace: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The worker.
+                 * @example 7b9e4f0a-2f6d-4c0e-8f7a-0d5b6a1c9e33
+                 */
+                worker_id: components["parameters"]["worker_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The jobs, the one that it worked for last first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "jobs": [
+                     *         {
+                     *           "job": "2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11",
+                     *           "job_name": "lighting v3",
+                     *           "frames": 48,
+                     *           "mean_ms": 61200,
+                     *           "farm_mean_ms": 54800,
+                     *           "rendered_at": "2026-02-03T14:05:31Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["WorkerPace"];
                 };
             };
             400: components["responses"]["BadRequest"];
@@ -7165,6 +7685,52 @@ export interface operations {
             412: components["responses"]["OutdatedJobType"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            default: components["responses"]["Failure"];
+        };
+    };
+    searchJobs: {
+        parameters: {
+            query: {
+                /**
+                 * @description A part of a path, at least 2 characters.
+                 * @example shots/sq010/000123.png
+                 */
+                text: string;
+                /**
+                 * @description How many jobs at most; 20 if left out.
+                 * @example 20
+                 */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The jobs. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "jobs": [
+                     *         {
+                     *           "id": "2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11",
+                     *           "name": "lighting v3",
+                     *           "status": "active",
+                     *           "path": "/mnt/shots/sq010/000123.png",
+                     *           "frame": 123
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["JobsFound"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
             default: components["responses"]["Failure"];
         };
     };

@@ -1,4 +1,5 @@
 // What a person should look at: what failed lately, who is gone, what cannot go on. Made of what the page has anyway.
+import type { Attention as Waiting, StuckReason } from '@/api/types';
 import { counted } from './bulk';
 
 export interface Attention {
@@ -19,8 +20,6 @@ interface JobLike {
   readonly status: string;
   readonly updated: number;
   readonly frameFailures: number;
-  /** Id of the tag that its workers must have, or empty. */
-  readonly tag: string;
   readonly tasks: { readonly failed: number; readonly soft_failed: number } | null;
 }
 
@@ -33,24 +32,30 @@ interface WorkerLike {
   readonly machine: { readonly disk: number | undefined } | null;
 }
 
+type Ranked = Attention & { readonly rank: number };
+
+/** Names of workers that are told of one job. */
+const NAMES = 3;
+
 const DAY = 86_400_000;
 /** Percent of a disk. */
 const FULL = 90;
 const RUNNING = new Set(['active', 'queued']);
 
 /**
- * What needs a person, the most pressing first, at most `most` entries; and how many there are in all. `unmanned` has the
- * names of the tags that no worker has.
+ * What needs a person, the most pressing first, at most `most` entries; and how many there are in all. `waiting` is what the
+ * manager alone knows, `troubles` what is wrong with the machine of a worker besides its disks.
  */
-export function attention(
+export function attention<W extends WorkerLike>(
   jobs: Iterable<JobLike>,
-  workers: Iterable<WorkerLike>,
-  unmanned: ReadonlyMap<string, string>,
+  workers: Iterable<W>,
+  waiting: Waiting | null,
   now: number,
   most: number,
+  troubles: (worker: W) => readonly string[] = () => [],
 ): { shown: Attention[]; total: number } {
-  const found: (Attention & { readonly rank: number })[] = [];
-  let [waiting, awake] = [0, 0];
+  const found: Ranked[] = [];
+  let [todo, awake] = [0, 0];
   for (const worker of workers) {
     if (worker.status === 'awake' && worker.enabled) awake++;
     const disk = worker.machine?.disk ?? 0;
@@ -62,14 +67,20 @@ export function attention(
     } else if (worker.status !== 'offline' && disk >= FULL) {
       found.push({ rank: 2, id: worker.id, status: 'soft-failed', what: worker.name, why: `Its fullest disk is ${Math.floor(disk)} % full.`, at: 0, to });
     }
+    const [trouble] = worker.status === 'offline' || worker.status === 'error' ? [] : troubles(worker);
+    if (trouble !== undefined) found.push({ rank: 2, id: `${worker.id} machine`, status: 'soft-failed', what: worker.name, why: trouble, at: 0, to });
   }
+  const stuck = new Set(waiting?.stuck.map(({ job }) => job));
   for (const job of jobs) {
-    if (RUNNING.has(job.status)) waiting++;
-    const entry = jobTrouble(job, unmanned, now);
-    if (entry) found.push(entry);
+    if (RUNNING.has(job.status)) todo++;
+    const entry = jobTrouble(job, now);
+    // That nobody can go on with it is told instead of what only waits for others.
+    if (entry && !(stuck.has(job.id) && entry.rank === 4)) found.push(entry);
   }
-  if (waiting > 0 && awake === 0) {
-    const why = `${counted(waiting, 'job')} to do, and no worker is awake and enabled.`;
+  const nobody = todo > 0 && awake === 0;
+  if (waiting) found.push(...stuckJobs(waiting, nobody), ...blockedWorkers(waiting));
+  if (nobody) {
+    const why = `${counted(todo, 'job')} to do, and no worker is awake and enabled.`;
     found.push({ rank: -1, id: 'nobody', status: 'queued', what: 'Nobody works', why, at: 0, to: '/workers' });
   }
   found.sort((a, b) => a.rank - b.rank || b.at - a.at);
@@ -77,7 +88,38 @@ export function attention(
   return { shown, total: found.length };
 }
 
-function jobTrouble(job: JobLike, unmanned: ReadonlyMap<string, string>, now: number): (Attention & { readonly rank: number }) | undefined {
+const WHY: Record<StuckReason, string> = {
+  'no-type': 'No worker does its tasks',
+  'no-tag': 'No worker that could do its tasks has its tag',
+  blocked: 'Every worker that could do its tasks is on its blocklist',
+  disabled: 'The workers that could do its tasks are disabled',
+  away: 'The workers that could do its tasks are asleep or gone',
+};
+
+/** Jobs that nobody can go on with. When nobody works at all, that is told once and not for each of them. */
+function stuckJobs({ stuck }: Waiting, nobody: boolean): Ranked[] {
+  const told = stuck.filter(({ reason }) => !nobody || (reason !== 'disabled' && reason !== 'away'));
+  return told.map(({ job, job_name: what, task_types: types, tasks, reason }) => {
+    const page = reason === 'blocked' ? `/jobs/${job}/workers` : reason === 'no-type' || reason === 'no-tag' ? `/jobs/${job}/details` : '/workers';
+    const why = `${WHY[reason]} (${types.join(', ')}); ${counted(tasks, 'task')} ${tasks === 1 ? 'waits' : 'wait'}.`;
+    return { rank: reason === 'away' ? 3 : 1, id: `${job} stuck`, status: 'queued', what, why, at: 0, to: page };
+  });
+}
+
+/** Blocked workers, an entry for each job: it leads to the job's blocklist, where they are let in again. */
+function blockedWorkers({ blocked }: Waiting): Ranked[] {
+  const jobs = new Map<string, Waiting['blocked']>();
+  for (const one of blocked) jobs.set(one.job, [...(jobs.get(one.job) ?? []), one]);
+  return [...jobs].map(([job, of]) => {
+    const names = of.slice(0, NAMES).map(({ worker_name: name, task_types: types }) => `${name} (${types.join(', ')})`);
+    const more = of.length > NAMES ? ` and ${of.length - NAMES} more` : '';
+    const why = `Failed too often, and blocked: ${names.join(', ')}${more}.`;
+    const at = Math.max(...of.map(({ since }) => Date.parse(since) || 0));
+    return { rank: 2, id: `${job} blocked`, status: 'soft-failed', what: of[0]?.job_name ?? '', why, at, to: `/jobs/${job}/workers` };
+  });
+}
+
+function jobTrouble(job: JobLike, now: number): Ranked | undefined {
   const base = { id: job.id, what: job.name, at: job.updated };
   const failed = job.tasks?.failed ?? 0;
   const to = `/jobs/${job.id}?status=failed`;
@@ -86,8 +128,6 @@ function jobTrouble(job: JobLike, unmanned: ReadonlyMap<string, string>, now: nu
     return { ...base, rank: 1, status: 'failed', why: failed > 0 ? `The job failed: ${counted(failed, 'task')} did.` : 'The job failed.', to };
   }
   if (!RUNNING.has(job.status)) return undefined;
-  const tag = unmanned.get(job.tag);
-  if (tag !== undefined) return { ...base, at: 0, rank: 1, status: 'queued', why: `No worker has its tag “${tag}”, so nobody can do it.`, to: '/tags' };
   if (failed > 0) return { ...base, rank: 2, status: 'failed', why: `${counted(failed, 'task')} failed.`, to };
   const soft = job.tasks?.soft_failed ?? 0;
   if (soft > 0) {

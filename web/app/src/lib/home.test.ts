@@ -1,5 +1,6 @@
 // What the home page and the shots page are made of.
 import { describe, expect, it } from 'vitest';
+import type { Attention, StuckReason } from '@/api/types';
 import { attention } from './attention';
 import { endWords, leftText } from './estimate';
 import { framesToday, hourBars, loadBars, niceTop } from './hourChart';
@@ -9,22 +10,45 @@ import { shotsOf } from './shots';
 const NOW = Date.UTC(2026, 0, 2, 12);
 const HOUR = 3_600_000;
 const counts = (failed = 0, soft_failed = 0) => ({ failed, soft_failed });
-const job = (id: string, fields: object = {}) => ({ id, name: `job ${id}`, status: 'active', updated: NOW - HOUR, frameFailures: 0, tag: '', tasks: counts(), ...fields });
+const job = (id: string, fields: object = {}) => ({ id, name: `job ${id}`, status: 'active', updated: NOW - HOUR, frameFailures: 0, tasks: counts(), ...fields });
 const worker = (id: string, status: string, ago = HOUR) => ({ id, name: `worker ${id}`, status, lastSeen: NOW - ago, enabled: true, machine: null as { disk: number | undefined } | null });
 
 describe('what needs attention', () => {
   const awake = worker('w', 'awake');
-  const words = (jobs: ReturnType<typeof job>[], workers = [awake]) => attention(jobs, workers, new Map([['t', 'gpu']]), NOW, 10).shown.map(({ id, why, to }) => [id, why, to]);
+  const words = (jobs: ReturnType<typeof job>[], workers = [awake], waiting: Attention | null = null) => attention(jobs, workers, waiting, NOW, 10).shown.map(({ id, why, to }) => [id, why, to]);
 
   it('is nothing when all is well', () => expect(words([job('a'), job('b', { status: 'completed' })])).toEqual([]));
   it('a job that failed leads to its failed tasks', () => {
     expect(words([job('a', { status: 'failed', tasks: counts(2) })])).toEqual([['a', 'The job failed: 2 tasks did.', '/jobs/a?status=failed']]);
   });
-  it('a job whose tag nobody has waits in vain', () => {
-    const tagged = (status: string, tag: string) => job('a', { status, tag });
-    expect(words([tagged('queued', 't')])).toEqual([['a', 'No worker has its tag “gpu”, so nobody can do it.', '/tags']]);
-    expect(words([tagged('queued', 'u')])).toEqual([]);
-    expect(words([tagged('paused', 't')])).toEqual([]);
+  const stuck = (reason: StuckReason, tasks = 3) => ({ blocked: [], stuck: [{ job: 'a', job_name: 'job a', task_types: ['blender'], tasks, reason }] });
+  it.each([
+    ['no-type', 'No worker does its tasks (blender); 3 tasks wait.', '/jobs/a/details'],
+    ['no-tag', 'No worker that could do its tasks has its tag (blender); 3 tasks wait.', '/jobs/a/details'],
+    ['blocked', 'Every worker that could do its tasks is on its blocklist (blender); 3 tasks wait.', '/jobs/a/workers'],
+    ['disabled', 'The workers that could do its tasks are disabled (blender); 3 tasks wait.', '/workers'],
+    ['away', 'The workers that could do its tasks are asleep or gone (blender); 3 tasks wait.', '/workers'],
+  ] as const)('a job that nobody can do says why: %s', (reason, why, to) => {
+    expect(words([job('a', { tasks: counts(0, 1) })], [awake], stuck(reason))).toEqual([['a stuck', why, to]]);
+  });
+  it('tells once that nobody works, not for each job', () => {
+    const gone = [worker('o', 'offline', 200 * HOUR)];
+    expect(words([job('a')], gone, stuck('away')).map(([id]) => id)).toEqual(['nobody']);
+    expect(words([job('a')], gone, stuck('no-tag', 1)).map(([id]) => id)).toEqual(['nobody', 'a stuck']);
+  });
+  it('blocked workers are told by job, and lead to its blocklist', () => {
+    const since = new Date(NOW - HOUR).toISOString();
+    const block = (name: string, types = ['blender']) => ({ job: 'a', job_name: 'job a', worker: name, worker_name: name, task_types: types, since });
+    const blocked = [block('n1', ['blender', 'ffmpeg']), block('n2'), block('n3'), block('n4'), { ...block('n1'), job: 'b' }];
+    expect(words([], [awake], { blocked, stuck: [] })).toEqual([
+      ['a blocked', 'Failed too often, and blocked: n1 (blender, ffmpeg), n2 (blender), n3 (blender) and 1 more.', '/jobs/a/workers'],
+      ['b blocked', 'Failed too often, and blocked: n1 (blender).', '/jobs/b/workers'],
+    ]);
+  });
+  it('what is wrong with a machine is told while its worker is there', () => {
+    const told = (status: string) => attention([], [worker('w', status)], null, NOW, 9, () => ['It may be stuck.']).shown.map(({ why }) => why);
+    expect(told('awake')).toEqual(['It may be stuck.']);
+    expect(told('offline')).toEqual(['The worker is gone.']);
   });
   it('what failed the day before yesterday is over', () => expect(words([job('a', { status: 'failed', updated: NOW - 30 * HOUR })])).toEqual([]));
   it('frames that came out wrong lead to those frames', () => {
@@ -45,7 +69,7 @@ describe('what needs attention', () => {
   });
   it('tells how many there are beyond those shown', () => {
     const many = Array.from({ length: 5 }, (_, index) => job(`${index}`, { status: 'failed' }));
-    expect(attention(many, [awake], new Map(), NOW, 3)).toMatchObject({ total: 5, shown: [{}, {}, {}] });
+    expect(attention(many, [awake], null, NOW, 3)).toMatchObject({ total: 5, shown: [{}, {}, {}] });
   });
 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { MachineSample } from '@/api/types';
-import { hasValues, lineInWords, machineChart } from './machineChart';
+import type { FarmTask, MachineSample } from '@/api/types';
+import { hasValues, lineInWords, machineChart, taskMarks } from './machineChart';
 
 function sample(second: number, fields: Partial<MachineSample> = {}): MachineSample {
   return {
@@ -34,5 +34,17 @@ describe('machineChart', () => {
     const format = (value: number) => `${value} %`;
     expect(lineInWords('CPU', [10, null, 30], format)).toBe('CPU: 30 % at last, 20 % on average, 30 % at most');
     expect(lineInWords('GPU', [null], format)).toBe('GPU: no data');
+  });
+});
+
+describe('taskMarks', () => {
+  it('are where tasks began and ended within the chart, in order', () => {
+    const at = (second: number): string => new Date(second * 1000).toISOString();
+    const tasks = [{ task: { started: at(50), ended: at(60) } }, { task: { started: at(5), ended: at(45) } }, { task: { started: at(61) } }, { task: {} }];
+    expect(taskMarks(tasks as FarmTask[], 10, 60)).toEqual([
+      { at: 45, begins: false },
+      { at: 50, begins: true },
+      { at: 60, begins: false },
+    ]);
   });
 });

@@ -1,5 +1,5 @@
 // A machine's history as columns of numbers for a chart. Pure.
-import type { MachineSample, MachineSpan } from '@/api/types';
+import type { FarmTask, MachineSample, MachineSpan } from '@/api/types';
 import { share } from './machines';
 import { parseTime } from './times';
 
@@ -47,6 +47,21 @@ export function machineChart(samples: readonly MachineSample[], span: MachineSpa
     before = time;
   }
   return chart;
+}
+
+/** A moment at which the worker got a task or was done with one, in seconds. */
+export interface TaskMark {
+  readonly at: number;
+  readonly begins: boolean;
+}
+
+/** The task changes of a span, oldest first. */
+export function taskMarks(tasks: readonly FarmTask[], from: number, to: number): TaskMark[] {
+  const marks = tasks.flatMap(({ task }) => [
+    { at: parseTime(task.started) / 1000, begins: true },
+    { at: parseTime(task.ended) / 1000, begins: false },
+  ]);
+  return marks.filter(({ at }) => at >= from && at <= to).sort((a, b) => a.at - b.at);
 }
 
 /** Whether a line has anything to draw. */

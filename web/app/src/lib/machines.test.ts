@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { MachineSample, WorkerMachine } from '@/api/types';
-import { bytes, diskStrain, freshness, machineWarnings, readMachine, sparkline, TRAIL, uptime, withPast, type Reading } from './machines';
+import { bytes, diskStrain, freshness, machineTroubles,
+  machineWarnings, readMachine, sparkline, TRAIL, uptime, withPast, type Reading } from './machines';
 
 const GB = 2 ** 30;
 
@@ -88,6 +89,12 @@ describe('warnings', () => {
       'Its clock is 61 s behind that of the manager.',
     ]);
     expect(machineWarnings(readMachine(report({ state: {} }), 1, null))).toEqual([]);
+  });
+
+  it('says that there is no room for new tasks', () => {
+    const full = readMachine({ ...report(), no_room: true }, 1, null);
+    expect(machineWarnings(full)).toEqual(['The disk of /farm is 95 % full: 5.0 GB are left.', 'It gets no new tasks until there is room on its disks.']);
+    expect(machineTroubles(full)).toEqual([]);
   });
 
   it('a moment of full memory is nothing', () => {

@@ -34,7 +34,11 @@ export interface Reading {
   /** In bytes. */
   readonly memoryUsed: number;
   readonly memoryTotal: number;
+  readonly swapUsed: number;
+  readonly swapTotal: number;
   readonly disks: readonly MachineDisk[];
+  /** Whether the manager gives it no new tasks because a disk is too full. */
+  readonly noRoom: boolean;
   /** How far the worker's clock is ahead of the manager's, in milliseconds. */
   readonly clockOffset: number;
   readonly cpuTrail: readonly number[];
@@ -56,7 +60,10 @@ export function readMachine(report: WorkerMachine, heardAt: number, before: Read
     load: load ? load.load_1 : before?.load,
     memoryUsed: load?.memory_used ?? before?.memoryUsed ?? 0,
     memoryTotal: load?.memory_total ?? before?.memoryTotal ?? 0,
+    swapUsed: load ? (load.swap_used ?? 0) : (before?.swapUsed ?? 0),
+    swapTotal: load ? (load.swap_total ?? 0) : (before?.swapTotal ?? 0),
     disks,
+    noRoom: report.no_room ?? false,
     clockOffset: report.clock_offset_ms,
     cpuTrail: longer(before?.cpuTrail ?? [], load?.cpu_percent),
     memoryTrail: longer(before?.memoryTrail ?? [], load && memory),
@@ -105,24 +112,31 @@ export function memoryStrain(percent: number): Strain {
   return percent >= MEMORY_WARNING ? 'warning' : 'fine';
 }
 
-/** What a person should look after on a machine, in sentences. `working`: whether it has a task. */
-export function machineWarnings(reading: Reading, working = false): string[] {
-  const warnings = reading.disks.flatMap((disk) => {
+/** What a person should look after on a machine, in sentences. `rendering`: whether it has a task that renders. */
+export function machineWarnings(reading: Reading, rendering = false): string[] {
+  const disks = reading.disks.flatMap((disk) => {
     const percent = share(disk.used, disk.total) ?? 0;
     if (diskStrain(percent) === 'fine') return [];
     return [`The disk of ${disk.path} is ${Math.floor(percent)} % full: ${bytes(disk.total - disk.used)} are left.`];
   });
+  if (reading.noRoom) disks.push('It gets no new tasks until there is room on its disks.');
+  return [...new Set([...disks, ...machineTroubles(reading, rendering)])];
+}
+
+/** The same without what is about its disks. */
+export function machineTroubles(reading: Reading, rendering = false): string[] {
+  const warnings: string[] = [];
   // A moment is nothing: a frame that begins may need a lot for a second.
   if (reading.memory !== undefined && lasts(reading.memoryTrail, MEMORY_REPORTS, (value) => memoryStrain(value) !== 'fine')) {
     warnings.push(`${Math.floor(reading.memory)} % of the memory are in use.`);
   }
   const idle = lasts(reading.cpuTrail, IDLE_REPORTS, (value) => value < IDLE) && (reading.gpu ?? 0) < IDLE;
-  if (working && idle) warnings.push('It has a task, and did next to nothing in the last 2 minutes: it may be stuck.');
+  if (rendering && idle) warnings.push('It renders, and did next to nothing in the last 2 minutes: it may be stuck.');
   if (Math.abs(reading.clockOffset) > CLOCK_LIMIT) {
     const seconds = Math.round(Math.abs(reading.clockOffset) / 1000);
     warnings.push(`Its clock is ${seconds} s ${reading.clockOffset > 0 ? 'ahead of' : 'behind'} that of the manager.`);
   }
-  return [...new Set(warnings)];
+  return warnings;
 }
 
 /** Whether the newest so many values are all so. */

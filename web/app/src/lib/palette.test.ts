@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { findTargets } from './palette';
+import { findTargets, mayBePath, pathTargets } from './palette';
 
 const row = (name: string, updated: number, shot = name) => ({ id: name, name, status: 'active', search: name.toLowerCase(), updated, shot });
 const jobs = [row('Shot 1', 1), row('Shot 2', 2), row('Other', 3)];
@@ -26,6 +26,12 @@ describe('findTargets', () => {
     expect(findTargets('failed', [], [], views)).toEqual([{ kind: 'view', id: 'jobs', label: 'Failed today', query: { status: 'failed' } }]);
     const found = findTargets('sh010', [row('a', 1, 'sh010'), row('b', 2, 'sh010'), row('sh010 alone', 3)], []);
     expect(found.filter(({ kind }) => kind === 'shot').map(({ label }) => label)).toEqual(['sh010']);
+  });
+
+  it('shows what was found by a path with that path', () => {
+    expect([mayBePath(' ab '), mayBePath('a/b')]).toEqual([false, true]);
+    const job = { id: 'j', name: 'Job', status: 'active' as const, path: '/out/0007.png', frame: 7 };
+    expect(pathTargets([job])).toEqual([{ kind: 'path', id: 'j', label: 'Job', status: 'active', detail: '/out/0007.png', frame: 7 }]);
   });
 
   it('shows only so many of thousands', () => {

@@ -1,12 +1,17 @@
 // What the command palette finds.
+import type { JobFound } from '@/api/types';
 import type { SavedView } from './savedViews';
 import { matchesText } from './tableQuery';
 
 export interface Target {
-  readonly kind: 'page' | 'view' | 'shot' | 'job' | 'worker' | 'theme';
+  readonly kind: 'page' | 'view' | 'shot' | 'job' | 'worker' | 'path' | 'theme';
   /** Name of the route for a page, what identifies the object otherwise. */
   readonly id: string;
   readonly label: string;
+  /** What it was found by, when that is not its name. */
+  readonly detail?: string;
+  /** The frame that was found. */
+  readonly frame?: number;
   readonly status?: string;
   /** The filters of a view. */
   readonly query?: Readonly<Record<string, string>>;
@@ -44,6 +49,16 @@ export function findTargets(text: string, jobs: Iterable<NamedJob>, workers: Ite
     page !== 'frames' && matchesText(`${name} ${page}`.toLowerCase(), text) ? [{ kind: 'view', id: page, label: name, query }] : []);
   const all = [...jobs];
   return [...pages, ...saved, ...shotsCalled(text, all), ...newest('job', all, text), ...newest('worker', workers, text)];
+}
+
+/** Whether a text is worth looking for in paths. */
+export function mayBePath(text: string): boolean {
+  return text.trim().length >= 3;
+}
+
+/** Jobs that the manager found by a path. */
+export function pathTargets(found: readonly JobFound[]): Target[] {
+  return found.map(({ id, name, status, path, frame }) => ({ kind: 'path', id, label: name, status, detail: path, frame }));
 }
 
 /** Shots by their own name; a job without one is its own shot, and is found as a job. */

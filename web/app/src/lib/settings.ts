@@ -61,6 +61,7 @@ export const SECTIONS: readonly Section[] = [
     fields: [
       { key: 'task_timeout', label: 'Task timeout', kind: 'duration', usual: '10m0s', required, help: 'A task whose worker reports nothing for this long fails. 0s: never.' },
       { key: 'worker_timeout', label: 'Worker timeout', kind: 'duration', usual: '2m0s', required, help: 'A worker that is silent for this long counts as lost, and its tasks go to others. 0s: never. Workers pause for a minute after an error, so this should be longer.' },
+      { key: 'worker_disk_limit', label: 'No tasks for a disk that is this full, in %', kind: 'count', usual: '0', required, help: 'A worker gets no new task while its system disk, its temporary files, or where it saved the last picture are this full. 0: however full.' },
       { key: 'blocklist_threshold', label: 'Block a worker after', kind: 'count', usual: '3', required, help: 'So many failures in one job, and a worker gets no more tasks of that type from that job. 0: it always does.' },
       { key: 'task_fail_after_softfail_count', label: 'A task fails after', kind: 'count', usual: '3', required, help: 'After failing on so many workers, a task fails for good. 0: at its first failure.' },
     ],

@@ -13,6 +13,7 @@ import type {
   TaskLogUpdate,
   TaskUpdate,
   Version,
+  WorkerLogUpdate,
   WorkerMachines,
   WorkerUpdate,
 } from '@/api/types';
@@ -25,6 +26,7 @@ export interface FeedEvents {
   '/workers': WorkerUpdate;
   '/workertags': TagUpdate;
   '/workerstats': WorkerMachines;
+  '/workerlog': WorkerLogUpdate;
   '/last-rendered': LastRenderedUpdate;
   '/status': { status: FarmStatus };
   '/lifecycle': LifeCycle;

@@ -15,6 +15,7 @@ const inForce: Tree = {
   thumbnail_storage_mb: 20000,
   task_timeout: '10m0s',
   worker_timeout: '2m0s',
+  worker_disk_limit: 0,
   blocklist_threshold: 3,
   task_fail_after_softfail_count: 3,
   script_time_limit: '5s',

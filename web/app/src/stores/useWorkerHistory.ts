@@ -16,7 +16,7 @@ export interface Block {
   readonly taskType: string;
 }
 
-interface History {
+export interface History {
   /** Newest first. */
   readonly tasks: readonly FarmTask[];
   readonly failures: readonly FarmTask[];

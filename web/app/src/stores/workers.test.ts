@@ -134,7 +134,7 @@ describe('removing workers', () => {
 describe('what is gathered of a worker', () => {
   it('outlasts lists and events, and can be searched for', async () => {
     const store = await load(worker('a'));
-    store.gather('a', { tags: 'gpu', task: { jobId: 'j', jobName: 'Forest', taskId: 't', taskName: 'render-1-4' } });
+    store.gather('a', { tags: 'gpu', task: { jobId: 'j', jobName: 'Forest', taskId: 't', taskName: 'render-1-4', isRender: true, done: 0, total: 1 } });
     store.gather('z', { tags: 'gpu' });
     store.applyUpdate(update('a', { status: 'asleep' }));
     await store.reading.read();

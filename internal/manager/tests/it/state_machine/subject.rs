@@ -295,7 +295,11 @@ impl Subject {
             }
             Event::Enable(_) => farm.switch_worker(id, Switch::Enable).await,
             Event::Disable { now, .. } => {
-                farm.switch_worker(id, Switch::Disable { reason: "fan".to_owned(), now: *now }).await
+                farm.switch_worker(
+                    id,
+                    Switch::Disable { reason: "fan".to_owned(), by: String::new(), now: *now },
+                )
+                .await
             }
             _ => farm.delete_worker(id).await,
         }
