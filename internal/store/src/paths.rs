@@ -97,8 +97,8 @@ async fn candidates(db: &impl Db, wanted: &Wanted, limit: u32) -> Result<Vec<Can
     // A pattern that is none is the text itself.
     let pattern = wanted.pattern.as_deref().unwrap_or(&wanted.text);
     let sql = format!(
-        "SELECT p.job_id, j.uuid, j.name, j.status, p.path, p.is_output, CASE WHEN {within}(p.folded, $1) > 0 THEN 1 ELSE \
-         0 END AS as_it_is FROM job_paths p JOIN jobs j ON j.id = p.job_id WHERE ({within}(p.folded, $1) > 0 OR \
+        "SELECT p.job_id, j.uuid, j.name, j.status, p.path, p.is_output, CAST(CASE WHEN {within}(p.folded, $1) > 0 THEN 1 ELSE \
+         0 END AS BIGINT) AS as_it_is FROM job_paths p JOIN jobs j ON j.id = p.job_id WHERE ({within}(p.folded, $1) > 0 OR \
          (p.is_output = 1 AND {within}(p.folded, $2) > 0)) AND j.status <> 'under-construction' \
          ORDER BY p.job_id DESC, p.is_output DESC, p.id LIMIT $3"
     );

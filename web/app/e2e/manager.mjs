@@ -135,3 +135,67 @@ export async function putConfiguration(origin, wanted) {
   const headers = { 'content-type': 'application/json' };
   await ask(origin, '/api/v3/configuration/file', { method: 'PUT', headers, body: JSON.stringify(wanted) });
 }
+
+/**
+ * A worker that only exists on paper: it registered and signed on, and asks for nothing.
+ * @param {string} origin
+ * @param {string} name
+ * @returns {Promise<string>} its id
+ */
+export async function idleWorker(origin, name) {
+  const headers = { 'content-type': 'application/json' };
+  const secret = 'nobody needs to know this';
+  const types = ['blender', 'ffmpeg', 'file-management', 'misc'];
+  const registration = { name, platform: 'linux', supported_task_types: types, secret };
+  const { uuid } = await ask(origin, '/api/v3/worker/register-worker', { method: 'POST', headers, body: JSON.stringify(registration) });
+  const authorization = `Basic ${Buffer.from(`${uuid}:${secret}`).toString('base64')}`;
+  const signOn = { name, software_version: '3.9.0', supported_task_types: types };
+  await ask(origin, '/api/v3/worker/sign-on', { method: 'POST', headers: { ...headers, authorization }, body: JSON.stringify(signOn) });
+  return uuid;
+}
+
+/**
+ * @param {string} origin
+ * @param {string} path
+ */
+export async function remove(origin, path) {
+  await ask(origin, path, { method: 'DELETE' });
+}
+
+/**
+ * @param {string} origin
+ * @param {string} name
+ * @returns {Promise<string>} id of the new tag
+ */
+export async function createTag(origin, name) {
+  const headers = { 'content-type': 'application/json' };
+  return (await ask(origin, '/api/v3/worker-mgt/tags', { method: 'POST', headers, body: JSON.stringify({ name }) })).id;
+}
+
+/**
+ * A job of which every task fails, because its blend file is missing.
+ * @param {string} name
+ * @param {string} folder where the blend file is not
+ */
+export function hopelessJob(name, folder) {
+  return {
+    name,
+    type: 'simple-blender-render',
+    priority: 90,
+    submitter_platform: 'linux',
+    metadata: { 'user.name': 'browser test' },
+    settings: {
+      frames: '1-8',
+      chunk_size: 1,
+      render_output_root: folder,
+      add_path_components: 0,
+      render_output_path: `${folder}/{timestamp}/######`,
+      blendfile: `${folder}/missing.blend`,
+      fps: 24,
+      format: 'PNG',
+      image_file_extension: '.png',
+      has_previews: false,
+      scene: 'Scene',
+    },
+  };
+}

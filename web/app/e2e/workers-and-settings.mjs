@@ -5,7 +5,21 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { launch, openPage, picture, visit } from './browser.mjs';
-import { configuration, putConfiguration, sleepSchedule, tagsOf, until, workers } from './manager.mjs';
+import {
+  configuration,
+  createTag,
+  hopelessJob,
+  idleWorker,
+  jobStatus,
+  putConfiguration,
+  remove,
+  sleepJob,
+  sleepSchedule,
+  submit,
+  tagsOf,
+  until,
+  workers,
+} from './manager.mjs';
 
 const origin = process.env.FLAMENCO_URL ?? 'http://localhost:8080';
 const artifacts = process.env.FLAMENCO_ARTIFACTS ?? 'test-artifacts';
@@ -77,6 +91,57 @@ test('the page of a worker shows its machine', async () => {
   await picture(page, artifacts, 'worker');
 });
 
+test('the page of a worker shows its own log, live, and how long its tasks took', async () => {
+  await visit(page, `${origin}/app/workers/${worker.id}`);
+  const log = page.getByRole('log', { name: `Log of ${worker.name}` });
+  await log.getByText('signed on').first().waitFor();
+  const job = await submit(origin, sleepJob('Job <i>for the log</i>', 2));
+  // It comes by itself, within the few seconds in which the worker collects its lines.
+  await log.getByText(`job=${job.id}`).first().waitFor();
+  await until('the job is done', async () => (await jobStatus(origin, job.id)) === 'completed');
+  const row = page.getByRole('row').filter({ hasText: 'Job <i>for the log</i>' }).filter({ hasText: 'Completed' }).first();
+  await row.getByRole('cell', { name: /^(?:\d+ ms|\d+(?:\.\d)? s)$/ }).waitFor({ timeout: 30_000 });
+  await page.getByText('Upright lines: a task began').waitFor();
+  await page.getByRole('img', { name: /It began \d+ tasks? in this time/ }).waitFor();
+  await log.scrollIntoViewIfNeeded();
+  await picture(page, artifacts, 'worker-log');
+});
+
+test('what waits for a person is on the home page, and one click leads to the blocklist', async () => {
+  const other = await idleWorker(origin, 'only <u>on paper</u>');
+  const folder = '/nowhere/Browser <b>test</b>';
+  const job = await submit(origin, hopelessJob('Hopeless <b>job</b>', folder));
+  const tag = await createTag(origin, 'nobody has it');
+  const stuck = await submit(origin, { ...sleepJob('Stuck job', 1), worker_tag: tag });
+  await visit(page, `${origin}/app/`);
+  const attention = page.getByRole('region', { name: 'Needs attention' });
+  await attention.getByText('No worker that could do its tasks has its tag (misc); 1 task waits.').waitFor();
+  const blocked = attention.getByRole('link').filter({ hasText: `Failed too often, and blocked: ${worker.name} (blender).` });
+  await blocked.waitFor({ timeout: 60_000 });
+  await picture(page, artifacts, 'attention');
+  await blocked.click();
+  await page.waitForURL(new RegExp(`/app/jobs/${job.id}/workers$`));
+  await page.getByRole('button', { name: `Let ${worker.name} take blender tasks again` }).waitFor();
+
+  // A part of a path finds the job, from every page.
+  await visit(page, `${origin}/app/tags`);
+  await page.keyboard.press('/');
+  const find = page.getByRole('dialog', { name: 'Find' });
+  await find.locator('input').fill('BROWSER <b>TEST</b>/MISSING');
+  const option = find.getByRole('option').filter({ hasText: `${folder}/missing.blend` });
+  await option.getByText('Hopeless <b>job</b>').waitFor();
+  await picture(page, artifacts, 'find-path');
+  await option.click();
+  await page.waitForURL(new RegExp(`/app/jobs/${job.id}$`));
+
+  // No page asks for what is about to go.
+  await visit(page, `${origin}/app/tags`);
+  for (const path of [`jobs/${job.id}`, `jobs/${stuck.id}`, `worker-mgt/workers/${other}`]) await remove(origin, `/api/v3/${path}`);
+  const gone = async (/** @type {{ id: string }} */ { id }) => (await jobStatus(origin, id).catch(() => 'gone')) === 'gone';
+  await until('the jobs are gone', async () => (await gone(job)) && gone(stuck));
+  await remove(origin, `/api/v3/worker-mgt/tag/${tag}`);
+});
+
 test('a sleep schedule says what is wrong at its field, and when the next change comes', async () => {
   await visit(page, `${origin}/app/workers/${worker.id}`);
   await page.getByRole('button', { name: 'Make one' }).click();
@@ -116,6 +181,10 @@ test('the switch of a worker disables it, and the message takes that back', asyn
   await turn.click();
   await page.locator('[role=switch][aria-checked=false]').waitFor();
   assert.equal((await workers(origin)).filter((one) => one.enabled === false).length, 1);
+  // From where it was done is told, too; the message stays when the page changes.
+  const name = page.getByRole('grid', { name: 'Workers' }).locator(`[data-id="${worker.id}"]`);
+  await name.click();
+  await page.getByRole('region', { name: `Worker ${worker.name}` }).getByText(/^since \d{4}-.*, from 127\.0\.0\.1$/).waitFor();
   await page.getByRole('button', { name: 'Undo' }).click();
   await until('it is enabled again', async () => (await workers(origin)).every((one) => one.enabled !== false));
   await page.locator('[role=switch][aria-checked=true]').first().waitFor();
