@@ -70,12 +70,12 @@ export function attention<W extends WorkerLike>(
     const [trouble] = worker.status === 'offline' || worker.status === 'error' ? [] : troubles(worker);
     if (trouble !== undefined) found.push({ rank: 2, id: `${worker.id} machine`, status: 'soft-failed', what: worker.name, why: trouble, at: 0, to });
   }
-  const stuck = new Set(waiting?.stuck.map(({ job }) => job));
+  const told = new Set([...(waiting?.stuck ?? []), ...(waiting?.blocked ?? [])].map(({ job }) => job));
   for (const job of jobs) {
     if (RUNNING.has(job.status)) todo++;
     const entry = jobTrouble(job, now);
-    // That nobody can go on with it is told instead of what only waits for others.
-    if (entry && !(stuck.has(job.id) && entry.rank === 4)) found.push(entry);
+    // Why it does not go on is told instead of what only waits for others.
+    if (entry && !(told.has(job.id) && entry.rank === 4)) found.push(entry);
   }
   const nobody = todo > 0 && awake === 0;
   if (waiting) found.push(...stuckJobs(waiting, nobody), ...blockedWorkers(waiting));

@@ -4,7 +4,8 @@ import { counted } from './bulk';
 
 type Counts = ReadonlyMap<string, number>;
 
-export function farmReason(status: FarmStatus, jobs: Counts, workers: Counts): string {
+/** `busy`: how many workers have a task. `told`: why nothing can be done, as the manager says. */
+export function farmReason(status: FarmStatus, jobs: Counts, workers: Counts, busy = 0, told = ''): string {
   const of = (counts: Counts, ...keys: string[]): number => keys.reduce((sum, key) => sum + (counts.get(key) ?? 0), 0);
   const all = [...workers.values()].reduce((sum, count) => sum + count, 0);
   const awake = of(workers, 'awake');
@@ -13,8 +14,8 @@ export function farmReason(status: FarmStatus, jobs: Counts, workers: Counts): s
   switch (status) {
     case 'active':
       return queued > 0
-        ? `Working on ${counted(active, 'job')}, ${queued} more in the queue; ${staff}.`
-        : `Working on ${counted(active, 'job')}; ${staff}.`;
+        ? `Rendering ${counted(active, 'job')}, ${queued} more in the queue; ${busy} of ${counted(all, 'worker')} busy, ${awake} awake.`
+        : `Rendering ${counted(active, 'job')}; ${busy} of ${counted(all, 'worker')} busy, ${awake} awake.`;
     case 'idle':
       return `Nothing to do; ${staff}.`;
     case 'waiting': {
@@ -25,6 +26,7 @@ export function farmReason(status: FarmStatus, jobs: Counts, workers: Counts): s
     case 'asleep':
       return `Nothing to do, and no worker is awake (${idleWorkers(workers)}).`;
     case 'inoperative':
+      if (told !== '' && all > 0) return `${told.charAt(0).toUpperCase()}${told.slice(1)}.`;
       return all === 0 ? 'No worker has registered yet.' : `No worker can be reached (${idleWorkers(workers)}).`;
     case 'starting':
       return 'The manager is starting.';

@@ -28,7 +28,7 @@ export interface FeedEvents {
   '/workerstats': WorkerMachines;
   '/workerlog': WorkerLogUpdate;
   '/last-rendered': LastRenderedUpdate;
-  '/status': { status: FarmStatus };
+  '/status': { status: FarmStatus; reason?: string };
   '/lifecycle': LifeCycle;
 }
 

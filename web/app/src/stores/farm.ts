@@ -14,6 +14,8 @@ export const useFarm = defineStore('farm', () => {
   const workers = useWorkers();
   const version = shallowRef<Version | null>(null);
   const status = shallowRef<FarmStatus>('unknown');
+  /** Why nothing can be done, as the manager says; empty otherwise. */
+  const told = shallowRef('');
   /** The manager that answers now is another one than this page was loaded from. */
   const managerChanged = shallowRef(false);
 
@@ -25,7 +27,7 @@ export const useFarm = defineStore('farm', () => {
     if (!wanted()) return;
     if (version.value && !sameManager(version.value, now)) managerChanged.value = true;
     version.value ??= now;
-    status.value = report.status;
+    applyStatus(report);
   });
 
   const name = computed(() => version.value?.name || 'Flamenco');
@@ -34,11 +36,15 @@ export const useFarm = defineStore('farm', () => {
     // The counters of a table are not reactive by themselves.
     void jobs.table.pulse.value;
     void workers.table.pulse.value;
-    return farmReason(status.value, jobs.table.counts, workers.table.counts);
+    // A worker has at most one task at a time.
+    let busy = 0;
+    for (const job of jobs.table.values()) busy += job.tasks?.active ?? 0;
+    return farmReason(status.value, jobs.table.counts, workers.table.counts, busy, told.value);
   });
 
-  function applyStatus(report: { status: FarmStatus }): void {
+  function applyStatus(report: { status: FarmStatus; reason?: string }): void {
     status.value = report.status;
+    told.value = report.reason ?? '';
   }
 
   return { version, status, managerChanged, reading, name, reason, applyStatus };

@@ -97,6 +97,16 @@ describe('enabling and disabling', () => {
     expect(store.table.get('a')?.enabled).toBe(true);
   });
 
+  it('undoing that it was enabled brings its reason back', async () => {
+    const store = await load(worker('a', { enabled: false, disabled_reason: 'its fan is loud' }));
+    manager.answer('POST /api/v3/worker-mgt/workers/a/setenabled', {});
+    await store.enable([...store.table.values()]);
+    useNotifications().toasts.at(-1)?.undo?.();
+    await vi.waitFor(() => expect(useNotifications().toasts.at(-1)?.text).toBe('Disabled worker "node-a" again.'));
+    expect(manager.bodies).toEqual([{ enabled: true }, { enabled: false, when: 'after-task', reason: 'its fan is loud' }]);
+    expect(store.table.get('a')).toMatchObject({ enabled: false, disabledReason: 'its fan is loud' });
+  });
+
   it('says who could not be disabled, and leaves them as they are', async () => {
     const store = await load(worker('a'), worker('b'));
     manager.answer('POST /api/v3/worker-mgt/workers/a/setenabled', {});

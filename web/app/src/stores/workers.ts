@@ -152,27 +152,28 @@ export const useWorkers = defineStore('workers', () => {
 
   /** Lets workers have tasks again. */
   async function enable(rows: readonly WorkerRef[]): Promise<void> {
-    await setEnabled(rows, { enabled: true }, 'Enabled', { enabled: false, when: 'after-task' });
+    const reasons = new Map(rows.map(({ id }) => [id, table.get(id)?.disabledReason ?? '']));
+    await setEnabled(rows, { enabled: true }, 'Enabled', (id) => withReason({ enabled: false, when: 'after-task' }, reasons.get(id) ?? ''));
   }
 
   /** Gives workers no more tasks until somebody enables them. */
   async function disable(rows: readonly WorkerRef[], when: DisableTime, reason: string): Promise<void> {
-    const change = { enabled: false, when, ...(reason.trim() === '' ? {} : { reason: reason.trim() }) };
-    await setEnabled(rows, change, 'Disabled', { enabled: true });
+    await setEnabled(rows, withReason({ enabled: false, when }, reason), 'Disabled', () => ({ enabled: true }));
   }
 
-  async function setEnabled(rows: readonly WorkerRef[], change: EnabledChange, verb: string, back: EnabledChange): Promise<void> {
+  async function setEnabled(rows: readonly WorkerRef[], change: EnabledChange, verb: string, back: (id: string) => EnabledChange): Promise<void> {
     const asked = rows.map(({ id, name }) => ({ id, name }));
-    const request = (body: EnabledChange) => async (worker: WorkerRef): Promise<void> => {
+    const request = (bodyOf: (id: string) => EnabledChange) => async (worker: WorkerRef): Promise<void> => {
+      const body = bodyOf(worker.id);
       const params = { path: { worker_id: worker.id } };
       await take(api.POST('/api/v3/worker-mgt/workers/{worker_id}/setenabled', { params, body }));
       table.patch(worker.id, { enabled: body.enabled, disabledReason: body.reason ?? '' });
     };
-    const outcome = await runBulk(asked, request(change));
+    const outcome = await runBulk(asked, request(() => change));
     const notice = describeOutcome(outcome, 'worker', (subject) => `${verb} ${subject}`);
     const undo = async (): Promise<void> => {
       const undone = await runBulk(outcome.done, request(back));
-      notifications.show(describeOutcome(undone, 'worker', (subject) => `${back.enabled ? 'Enabled' : 'Disabled'} ${subject} again`));
+      notifications.show(describeOutcome(undone, 'worker', (subject) => `${change.enabled ? 'Disabled' : 'Enabled'} ${subject} again`));
     };
     notifications.show(outcome.done.length > 0 ? { ...notice, undo: () => void undo() } : notice);
   }
@@ -194,6 +195,11 @@ export const useWorkers = defineStore('workers', () => {
 
   return { table, reading, offersEnabling, applyUpdate, gather, act, withdraw, enable, disable, remove };
 });
+
+/** A change with the reason, if there is one. */
+function withReason(change: EnabledChange, reason: string): EnabledChange {
+  return reason.trim() === '' ? change : { ...change, reason: reason.trim() };
+}
 
 function infinitive(verb: string): string {
   return verb === 'send to sleep' ? 'sleep' : verb;
