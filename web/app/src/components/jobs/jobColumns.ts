@@ -42,7 +42,7 @@ export const JOB_COLUMNS: readonly GridColumn<JobRow>[] = [
   {
     key: 'end',
     label: 'Done at',
-    width: 104,
+    width: 156,
     align: 'right',
     hideBelow: 800,
     order: { fields: ['estimatedEnd'], compare: (a, b) => (a.estimatedEnd || Infinity) - (b.estimatedEnd || Infinity) || 0 },

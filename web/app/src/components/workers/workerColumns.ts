@@ -60,14 +60,14 @@ export const WORKER_COLUMNS: readonly GridColumn<WorkerRow>[] = [
     key: 'tags',
     label: 'Tags',
     width: 130,
-    hideBelow: 1040,
+    hideBelow: 1200,
     order: { fields: ['tags'], compare: (a, b) => compareKeys(a.tags || '~', b.tags || '~') },
   },
   {
     key: 'version',
     label: 'Version',
     width: 130,
-    hideBelow: 1160,
+    hideBelow: 1380,
     order: { fields: ['version'], compare: (a, b) => compareKeys(a.version, b.version) },
   },
   {
