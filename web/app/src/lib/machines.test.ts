@@ -44,6 +44,13 @@ describe('readMachine', () => {
     expect(readMachine(report({ load }), 1, null)).toMatchObject({ gpu: 70, memory: undefined });
   });
 
+  it('tells the load averages, and what the task of the moment takes', () => {
+    const load = { cpu_percent: 1, memory_used: 0, memory_total: 0, load_1: 2.5, load_5: 1, task_cpu_percent: 350, task_memory: GB };
+    const busy = readMachine(report({ load }), 1, null);
+    expect(busy).toMatchObject({ load: 2.5, loads: [2.5, 1], taskCpu: 350, taskMemory: GB });
+    expect(readMachine(report(), 2, busy)).toMatchObject({ loads: [], taskCpu: undefined });
+  });
+
   it('remembers only as much as is drawn', () => {
     let reading: Reading | null = null;
     for (let n = 0; n < TRAIL + 9; n++) reading = readMachine(report(), n, reading);

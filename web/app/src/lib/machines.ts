@@ -31,6 +31,11 @@ export interface Reading {
   readonly disk: number | undefined;
   readonly gpu: number | undefined;
   readonly load: number | undefined;
+  /** Load averages over 1, 5 and 15 minutes, as far as the system has them. */
+  readonly loads: readonly number[];
+  /** Use of the processors by the running task, 100 for each of them, and its memory in bytes. */
+  readonly taskCpu: number | undefined;
+  readonly taskMemory: number | undefined;
   /** In bytes. */
   readonly memoryUsed: number;
   readonly memoryTotal: number;
@@ -58,6 +63,9 @@ export function readMachine(report: WorkerMachine, heardAt: number, before: Read
     disk: fullest(disks),
     gpu: gpus.length > 0 ? Math.max(...gpus) : load ? undefined : before?.gpu,
     load: load ? load.load_1 : before?.load,
+    loads: load ? [load.load_1, load.load_5, load.load_15].flatMap((one) => one ?? []) : (before?.loads ?? []),
+    taskCpu: load ? load.task_cpu_percent : before?.taskCpu,
+    taskMemory: load ? load.task_memory : before?.taskMemory,
     memoryUsed: load?.memory_used ?? before?.memoryUsed ?? 0,
     memoryTotal: load?.memory_total ?? before?.memoryTotal ?? 0,
     swapUsed: load ? (load.swap_used ?? 0) : (before?.swapUsed ?? 0),
