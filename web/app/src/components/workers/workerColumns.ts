@@ -46,7 +46,7 @@ export const WORKER_COLUMNS: readonly GridColumn<WorkerRow>[] = [
   {
     key: 'task',
     label: 'Working on',
-    width: 230,
+    width: 200,
     line: 2,
     hideBelow: 900,
     order: { fields: ['task'], compare: (a, b) => compareKeys(a.task?.jobName ?? '~', b.task?.jobName ?? '~') },
@@ -59,7 +59,7 @@ export const WORKER_COLUMNS: readonly GridColumn<WorkerRow>[] = [
   {
     key: 'tags',
     label: 'Tags',
-    width: 130,
+    width: 104,
     hideBelow: 1200,
     order: { fields: ['tags'], compare: (a, b) => compareKeys(a.tags || '~', b.tags || '~') },
   },
