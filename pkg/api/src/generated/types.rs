@@ -4038,6 +4038,45 @@ impl crate::validate::Validate for WorkerEnabledChange {
         }
     }
 }
+impl crate::validate::Validate for BrokenJobTypes {
+    fn validate(&self, check: &mut crate::validate::Check) {
+        check
+            .field(
+                "job_types",
+                |check| {
+                    check
+                        .items(
+                            self.job_types.iter(),
+                            |check, item| {
+                                check.value(&item);
+                            },
+                        );
+                },
+            );
+    }
+}
+impl crate::validate::Validate for BrokenJobType {
+    fn validate(&self, check: &mut crate::validate::Check) {
+        if let Some(item) = &self.line {
+            check
+                .field(
+                    "line",
+                    |check| {
+                        check.integer(*item, Some(1i64), None);
+                    },
+                );
+        }
+        if let Some(item) = &self.column {
+            check
+                .field(
+                    "column",
+                    |check| {
+                        check.integer(*item, Some(1i64), None);
+                    },
+                );
+        }
+    }
+}
 impl crate::validate::Validate for JobsQuery {
     fn validate(&self, check: &mut crate::validate::Check) {
         if let Some(item) = &self.offset {
