@@ -89,7 +89,7 @@ impl WorkerApi for Api {
     }
 
     async fn sign_on(&self, caller: Caller, body: types::WorkerSignOn) -> Result<SignOnResponse, Problem> {
-        let worker = caller.worker()?;
+        let id = caller.worker()?.id;
         let says = SignOn {
             name: body.name,
             task_types: body.supported_task_types,
@@ -98,10 +98,10 @@ impl WorkerApi for Api {
             address: caller.address,
         };
         let (name, software) = (says.name.clone(), says.software.clone());
-        let wanted = self.farm.sign_on(worker.id, says).await?;
+        let wanted = self.farm.sign_on(id, says).await?;
         if differs(&software, &self.versions) {
             let manager = &self.versions.short;
-            tracing::info!(worker.id = %worker.id, "worker {name} runs version {software:?}, and this manager {manager}");
+            tracing::info!(worker.id = %id, "worker {name} runs version {software:?}, and this manager {manager}");
         }
         Ok(SignOnResponse::Status200(state(wanted)))
     }
