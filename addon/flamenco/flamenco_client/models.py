@@ -577,6 +577,33 @@ class AvailableJobTypes(Model):
 
 
 @dataclasses.dataclass(kw_only=True)
+class BrokenJobTypes(Model):
+    """Job types that cannot be used."""
+
+    #: The job types, sorted by name.
+    job_types: list[BrokenJobType]
+
+
+@dataclasses.dataclass(kw_only=True)
+class BrokenJobType(Model):
+    """A script that should be a job type, and what is wrong with it."""
+
+    #: Name that the job type would have, from the name of the file.
+    name: str
+    #: The script, as the manager sees it.
+    file: str
+    #: What is wrong.
+    message: str
+    #: File in which it is wrong, relative to the folder of the script: the script itself or one that it
+    #: loads.
+    wrong_file: str | None = None
+    #: Line in that file.
+    line: int | None = None
+    #: Column in that line.
+    column: int | None = None
+
+
+@dataclasses.dataclass(kw_only=True)
 class AvailableJobType(Model):
     """A kind of job, made by a script, and the settings that it takes."""
 
@@ -2523,6 +2550,15 @@ WorkerTag.WIRE = (
 WorkerTagList.WIRE = (Field("tags", "tags", ListOf(Of(WorkerTag)), required=True),)
 WorkerTagChangeRequest.WIRE = (Field("tag_ids", "tag_ids", ListOf(wire.TEXT), required=True),)
 AvailableJobTypes.WIRE = (Field("job_types", "job_types", ListOf(Of(AvailableJobType)), required=True),)
+BrokenJobTypes.WIRE = (Field("job_types", "job_types", ListOf(Of(BrokenJobType)), required=True),)
+BrokenJobType.WIRE = (
+    Field("name", "name", wire.TEXT, required=True),
+    Field("file", "file", wire.TEXT, required=True),
+    Field("message", "message", wire.TEXT, required=True),
+    Field("wrong_file", "wrong_file", wire.TEXT),
+    Field("line", "line", wire.INTEGER),
+    Field("column", "column", wire.INTEGER),
+)
 AvailableJobType.WIRE = (
     Field("name", "name", wire.TEXT, required=True),
     Field("label", "label", wire.TEXT, required=True),

@@ -14,6 +14,7 @@ from .models import (
     AvailableJobTypes,
     BlenderPathCheckResult,
     BlenderPathFindResult,
+    BrokenJobTypes,
     FarmMachines,
     FarmStatusReport,
     FarmTasks,
@@ -1077,8 +1078,8 @@ class Operations(Transport):
         """List the job types.
 
         The types that jobs can have, sorted by name, with the settings that each of them takes. The
-        scripts are read again when they changed. A script that does not load is left out and named in the
-        manager's log.
+        scripts are read again when they changed. A script that does not load is left out;
+        getBrokenJobTypes and the manager's log name it.
 
         `GET /api/v3/jobs/types`
 
@@ -1086,6 +1087,21 @@ class Operations(Transport):
         """
         call = Call("GET", "/api/v3/jobs/types")
         answer: AvailableJobTypes = self._send(call, {200: Of(AvailableJobTypes)}, timeout)
+        return answer
+
+    def get_broken_job_types(self, *, timeout: float | None = None) -> BrokenJobTypes:
+        """List the job types that cannot be used.
+
+        The scripts that should be a job type but do not load, sorted by name, each with what is wrong and
+        where. The scripts are read again when they changed. One that did not come to its end in time is
+        tried again when it changed, or some minutes later.
+
+        `GET /api/v3/jobs/types/broken`
+
+        * 200: The job types that cannot be used.
+        """
+        call = Call("GET", "/api/v3/jobs/types/broken")
+        answer: BrokenJobTypes = self._send(call, {200: Of(BrokenJobTypes)}, timeout)
         return answer
 
     def get_job_type(self, type_name: str, *, timeout: float | None = None) -> AvailableJobType:

@@ -11,7 +11,8 @@ use crate::text::Text;
 use rquickjs::{Context, Ctx, Object, Runtime, Value};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 /// Name of the prelude in stack traces; positions in it mean nothing to a script's author.
@@ -25,6 +26,21 @@ const MEMORY_RESERVE: usize = 16 * 1024 * 1024;
 
 /// Below this not even an empty realm works.
 const MIN_MEMORY: usize = 4 * 1024 * 1024;
+
+/// Ends the run of a script before its time. Cheap to clone; all clones are the same.
+#[derive(Debug, Clone, Default)]
+pub struct Interrupt(Arc<AtomicBool>);
+
+impl Interrupt {
+    /// Ends the run, which then fails as if its time were over. A run that has ended is not affected.
+    pub fn interrupt(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
 
 /// Limits for one run of a script.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,18 +132,19 @@ pub(crate) enum Progress<P, T> {
 pub(crate) fn start<P: Send + 'static, T: Send + 'static>(
     limits: &Limits,
     file: &str,
+    interrupt: &Interrupt,
     work: impl FnOnce(&Engine, &dyn Fn(P)) -> Result<T, Error> + Send + 'static,
 ) -> Result<Running<P, T>, Error> {
     // Without a bound: a script that waits until somebody takes what it has made would run out of time.
     let (sender, reports) = mpsc::channel();
-    let (thread_limits, thread_file) = (limits.clone(), file.to_owned());
+    let (thread_limits, thread_file, interrupt) = (limits.clone(), file.to_owned(), interrupt.clone());
     std::thread::Builder::new()
         .name("job-script".to_owned())
         .stack_size(limits.stack + STACK_RESERVE)
         .spawn(move || {
             // Nobody listens any more when the run took too long; that has been reported then.
             let hand_over = |part| drop(sender.send(Report::Part(part)));
-            let engine = Engine::new(thread_limits, thread_file);
+            let engine = Engine::new(thread_limits, thread_file, interrupt);
             let result = engine.as_ref().map_err(Clone::clone).and_then(|engine| work(engine, &hand_over));
             // Before the engine gives back its memory, for which nobody needs to wait.
             drop(sender.send(Report::Done(result)));
@@ -145,7 +162,7 @@ pub(crate) fn run<T: Send + 'static>(
     file: &str,
     work: impl FnOnce(&Engine) -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
-    let running = start(limits, file, move |engine, _: &dyn Fn(())| work(engine))?;
+    let running = start(limits, file, &Interrupt::default(), move |engine, _: &dyn Fn(())| work(engine))?;
     loop {
         if let Progress::Done(result) = running.next()? {
             return Ok(result);
@@ -179,14 +196,15 @@ impl<P, T> Running<P, T> {
 }
 
 impl Engine {
-    fn new(limits: Limits, file: String) -> Result<Self, Error> {
+    fn new(limits: Limits, file: String, interrupt: Interrupt) -> Result<Self, Error> {
         let failed =
             |error: rquickjs::Error| Error::Internal { file: file.clone(), message: error.to_string() };
         let runtime = Runtime::new().map_err(failed)?;
         runtime.set_max_stack_size(limits.stack);
         let expired = Rc::new(Cell::new(false));
         let budget = Budget::new(limits.memory);
-        runtime.set_interrupt_handler(Some(interrupt_handler(limits.cpu, expired.clone(), budget.clone())));
+        let handler = interrupt_handler(limits.cpu, interrupt, expired.clone(), budget.clone());
+        runtime.set_interrupt_handler(Some(handler));
         let context = Context::full(&runtime).map_err(failed)?;
         let memory = limits.memory.max(MIN_MEMORY);
         runtime.set_memory_limit(memory);
@@ -272,7 +290,12 @@ impl Engine {
 }
 
 /// Says "stop" once the time is over, and from then on always: a script cannot catch its way around it.
-fn interrupt_handler(limit: Duration, expired: Rc<Cell<bool>>, budget: Budget) -> Box<dyn FnMut() -> bool> {
+fn interrupt_handler(
+    limit: Duration,
+    interrupt: Interrupt,
+    expired: Rc<Cell<bool>>,
+    budget: Budget,
+) -> Box<dyn FnMut() -> bool> {
     let start = thread_time();
     let wall = Instant::now();
     Box::new(move || {
@@ -280,7 +303,7 @@ fn interrupt_handler(limit: Duration, expired: Rc<Cell<bool>>, budget: Budget) -
             (Some(start), Some(now)) => now.saturating_sub(start),
             _ => wall.elapsed(),
         };
-        if used >= limit {
+        if used >= limit || interrupt.is_set() {
             expired.set(true);
         }
         expired.get() || budget.is_exhausted()

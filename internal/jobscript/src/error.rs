@@ -140,6 +140,14 @@ pub struct BrokenJobType {
     pub file: String,
     /// What is wrong, with file, line and column where they are known.
     pub message: String,
+    /// The same without the place.
+    pub reason: String,
+    /// The file that is wrong, relative to its directory: the script, or one that it loads.
+    pub wrong_file: Option<String>,
+    /// Line where it is wrong; the first line is 1.
+    pub line: Option<u32>,
+    /// Column in that line; the first column is 1.
+    pub column: Option<u32>,
 }
 
 fn position(file: &str, line: Option<u32>, column: Option<u32>) -> String {

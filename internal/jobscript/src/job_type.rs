@@ -14,6 +14,8 @@ use std::fmt::Write as _;
 pub struct JobType {
     /// Name, from the file name: `simple-blender-render`.
     pub name: String,
+    /// Where its script is: the path on disk, or the file name of one that is built in.
+    pub file: String,
     /// Label for people.
     pub label: String,
     /// Tooltip.
@@ -26,9 +28,9 @@ pub struct JobType {
 }
 
 impl JobType {
-    fn new(name: &str, label: String, description: Option<String>, settings: Vec<Json>) -> Self {
-        let settings = Json::Array(settings);
-        let mut job_type = Self { name: name.to_owned(), label, description, settings, etag: String::new() };
+    fn new(name: &str, file: &str, label: String, description: Option<String>, settings: Vec<Json>) -> Self {
+        let (name, file, settings) = (name.to_owned(), file.to_owned(), Json::Array(settings));
+        let mut job_type = Self { name, file, label, description, settings, etag: String::new() };
         job_type.etag = etag(&job_type.to_json());
         job_type
     }
@@ -111,7 +113,7 @@ pub(crate) fn read<'js>(ctx: &Ctx<'js>, host: &Host<'js>, name: &str, file: &str
         let trail = format!("JOB_TYPE.settings[{index}]");
         settings.push(read_setting(host, setting?, &trail).map_err(|stop| problem(stop, &broken))?);
     }
-    Ok(Declared::JobType(JobType::new(name, label, description, settings)))
+    Ok(Declared::JobType(JobType::new(name, file, label, description, settings)))
 }
 
 /// The error for a script without `JOB_TYPE` that is used as a job type.
@@ -236,7 +238,13 @@ mod tests {
             json!({"key": "sleep_duration_seconds", "type": "int32", "default": 1}),
             json!({"key": "sleep_repeats", "type": "int32", "default": 1}),
         ];
-        let job_type = JobType::new("echo-sleep-test", "Echo Sleep Test".to_owned(), None, settings);
+        let job_type = JobType::new(
+            "echo-sleep-test",
+            "echo_sleep_test.js",
+            "Echo Sleep Test".to_owned(),
+            None,
+            settings,
+        );
         assert_eq!(job_type.etag, "eba586e16d6b55baaa43e32f9e78ae514b457fee");
     }
 

@@ -31,7 +31,7 @@ mod shell;
 mod sources;
 mod text;
 
-pub use engine::Limits;
+pub use engine::{Interrupt, Limits};
 pub use error::{BrokenJobType, Error};
 pub use job::{AuthoredCommand, AuthoredJob, AuthoredTask, Submission};
 pub use job_type::JobType;

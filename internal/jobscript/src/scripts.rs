@@ -1,6 +1,6 @@
 //! The job types of a manager.
 
-use crate::engine::{self, Limits, Progress, Running, Stop};
+use crate::engine::{self, Interrupt, Limits, Progress, Running, Stop};
 use crate::error::{BrokenJobType, Error};
 use crate::host::{Host, Purpose};
 use crate::job::{self, AuthoredJob, AuthoredTask, Part, Submission};
@@ -9,6 +9,13 @@ use crate::sources::{ScriptFile, Sources};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long it is remembered that a script came to no end. It may have been bad luck, but each try takes all the time
+/// that a script may have, for everybody who asks for the job types.
+const ENDLESS: Duration = Duration::from_secs(600);
+/// The same for one that loads other files, since a change of those is not noticed.
+const ENDLESS_WITH_FILES: Duration = Duration::from_secs(60);
 
 /// The job type scripts on disk and in the program. Cheap to clone.
 ///
@@ -23,8 +30,17 @@ pub struct Scripts {
 struct Inner {
     sources: Arc<Sources>,
     limits: Limits,
-    /// What scripts declare, by where they are found, with the source text that it was read from.
-    described: Mutex<HashMap<String, (String, Description)>>,
+    /// What scripts declare, by where they are found.
+    described: Mutex<HashMap<String, Remembered>>,
+}
+
+#[derive(Debug)]
+struct Remembered {
+    /// The text that it was read from.
+    source: String,
+    description: Description,
+    /// When to look again although the text is the same.
+    until: Option<Instant>,
 }
 
 /// What a script says about itself; `None` for a helper without `JOB_TYPE`.
@@ -69,20 +85,25 @@ impl Scripts {
     /// # Errors
     /// Any [`Error`]; `Unknown` and `EtagMismatch` before the script's `compileJob` is called.
     pub fn compile(&self, submission: &Submission) -> Result<AuthoredJob, Error> {
-        let (mut job, tasks) = self.compile_gradually(submission)?;
+        let (mut job, tasks) = self.compile_gradually(submission, &Interrupt::default())?;
         job.tasks = tasks.collect::<Result<_, Error>>()?;
         Ok(job)
     }
 
     /// As [`Self::compile`], but gives the job without its tasks, when the script has made it, and then the tasks, while
-    /// they are turned into plain data.
+    /// they are turned into plain data. Whoever does not want the job any more ends it by `interrupt`.
     ///
     /// # Errors
     /// As [`Self::compile`]. The last item of the tasks may be one too: then the job is not to be used.
-    pub fn compile_gradually(&self, submission: &Submission) -> Result<(AuthoredJob, Tasks), Error> {
+    pub fn compile_gradually(
+        &self,
+        submission: &Submission,
+        interrupt: &Interrupt,
+    ) -> Result<(AuthoredJob, Tasks), Error> {
         let script = self.find(&submission.job_type)?;
         let source = script.read().map_err(|message| Error::broken(&script.file, message))?;
-        let attempt = Attempt { scripts: self.clone(), script, source, submission: submission.clone() };
+        let (submission, interrupt) = (submission.clone(), interrupt.clone());
+        let attempt = Attempt { scripts: self.clone(), script, source, submission, interrupt };
         let running = attempt.start(false)?;
         match running.next() {
             Ok(Progress::Part(Part::Job(job))) => {
@@ -111,38 +132,42 @@ impl Scripts {
             }
             Err(error) => error,
         };
+        let (wrong_file, line, column) = error.place();
         Some(Err(BrokenJobType {
             name: name.to_owned(),
             file: script.shown.clone(),
             message: error.to_string(),
+            reason: error.reason(),
+            wrong_file: wrong_file.map(str::to_owned),
+            line,
+            column,
         }))
     }
 
     /// What the script declares, from memory when the file has not changed.
     fn describe(&self, name: &str, script: &ScriptFile) -> Description {
         let source = script.read().map_err(|message| Error::broken(&script.file, message))?;
-        if let Some((known, description)) = self.described().get(&script.shown)
-            && *known == source
+        if let Some(known) = self.described().get(&script.shown)
+            && known.source == source
+            && known.until.is_none_or(|until| Instant::now() < until)
         {
-            return description.clone();
+            return known.description.clone();
         }
         let (description, loaded_files) = self.describe_source(name, script, source.clone());
         if let Err(error) = &description {
             tracing::error!(file = script.shown, %error, "job type script cannot be used");
         }
-        // What depends on other files must be found out again each time; and running out of time may have been bad
-        // luck.
-        let lasting =
-            !loaded_files && !matches!(description, Err(Error::TimeLimit { .. } | Error::Internal { .. }));
-        if lasting {
-            self.described().insert(script.shown.clone(), (source, description.clone()));
+        if let Some(limit) = lasts(&description, loaded_files) {
+            let until = limit.map(|limit| Instant::now() + limit);
+            let remembered = Remembered { source, description: description.clone(), until };
+            self.described().insert(script.shown.clone(), remembered);
         }
         description
     }
 
     fn describe_source(&self, name: &str, script: &ScriptFile, source: String) -> (Description, bool) {
         let purpose = self.purpose(name, false);
-        let (name, file) = (name.to_owned(), script.file.clone());
+        let (name, file, shown) = (name.to_owned(), script.file.clone(), script.shown.clone());
         let result = engine::run(&self.inner.limits, &script.file, move |engine| {
             let loaded_files = std::cell::Cell::new(false);
             let description = engine.execute(|ctx| {
@@ -151,20 +176,21 @@ impl Scripts {
                     .and_then(|()| job_type::read(&ctx, &host, &name, &file));
                 loaded_files.set(host.record.loaded_files.get());
                 Ok::<_, Stop>(match declared? {
-                    Declared::JobType(job_type) => Some(job_type),
+                    Declared::JobType(job_type) => Some(JobType { file: shown, ..job_type }),
                     Declared::Nothing => None,
                 })
             });
             Ok((description.map_err(Error::into_broken), loaded_files.get()))
         });
-        result.unwrap_or_else(|error| (Err(error), false))
+        // Whether a script that could not even be interrupted has loaded files is not known.
+        result.unwrap_or_else(|error| (Err(error), true))
     }
 
     fn purpose(&self, job_type: &str, trace_throws: bool) -> Purpose {
         Purpose { sources: self.inner.sources.clone(), job_type: job_type.to_owned(), trace_throws }
     }
 
-    fn described(&self) -> std::sync::MutexGuard<'_, HashMap<String, (String, Description)>> {
+    fn described(&self) -> std::sync::MutexGuard<'_, HashMap<String, Remembered>> {
         // Every entry is complete by itself, so a panic while the lock was held has spoilt nothing.
         self.inner.described.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -175,19 +201,32 @@ impl Scripts {
     }
 }
 
+/// Whether what a script declares is remembered, and if so for how long when not until the script changes.
+fn lasts(description: &Description, loaded_files: bool) -> Option<Option<Duration>> {
+    match description {
+        Err(Error::TimeLimit { .. }) if loaded_files => Some(Some(ENDLESS_WITH_FILES)),
+        Err(Error::TimeLimit { .. }) => Some(Some(ENDLESS)),
+        Err(Error::Internal { .. }) => None,
+        // What depends on other files must be found out again each time.
+        _ => (!loaded_files).then_some(None),
+    }
+}
+
 /// A script that is run for a submission.
 struct Attempt {
     scripts: Scripts,
     script: ScriptFile,
     source: String,
     submission: Submission,
+    interrupt: Interrupt,
 }
 
 impl Attempt {
     fn start(&self, trace_throws: bool) -> Result<Running<Part, ()>, Error> {
         let purpose = self.scripts.purpose(&self.submission.job_type, trace_throws);
         let (source, submission) = (self.source.clone(), self.submission.clone());
-        engine::start(&self.scripts.inner.limits, &self.script.file, move |engine, hand_over| {
+        let limits = &self.scripts.inner.limits;
+        engine::start(limits, &self.script.file, &self.interrupt, move |engine, hand_over| {
             job::compile(engine, &purpose, &source, &submission, hand_over)
         })
     }

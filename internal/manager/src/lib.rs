@@ -49,6 +49,8 @@ use farm::logs::TaskLogs;
 pub use flamenco_jobscript as jobscript;
 pub use http::{Development, Versions};
 
+/// How long the body of a request may pause.
+const IDLE_LIMIT: Duration = Duration::from_secs(60);
 /// How long requests and loops may take to end.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);
 /// How long before a restart connections that were just accepted may take to send their request.
@@ -74,6 +76,8 @@ pub struct Parts {
     pub browser: Option<Browser>,
     /// Help for those who work on Flamenco itself.
     pub development: Development,
+    /// How long the body of a request may pause before the request is answered with 408.
+    pub idle_limit: Duration,
 }
 
 impl Parts {
@@ -87,6 +91,7 @@ impl Parts {
             setup_assistant: false,
             browser: None,
             development: Development::default(),
+            idle_limit: IDLE_LIMIT,
         }
     }
 }
@@ -191,6 +196,7 @@ async fn live(
         versions: parts.versions.clone(),
         local_storage: config.local_storage.clone(),
         discoverable,
+        idle_limit: parts.idle_limit,
         development: parts.development,
         development_origins: urls.development_origins(),
     };

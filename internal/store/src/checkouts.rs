@@ -32,7 +32,10 @@ pub async fn to_erase_with(db: &impl Db, job: JobId) -> Result<Option<String>, E
 }
 
 /// Whether a job that uses this checkout is marked for deletion, so that it may be erased at any moment.
-pub(crate) async fn is_being_erased(db: &impl Db, checkout: &str) -> Result<bool, Error> {
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn is_being_erased(db: &impl Db, checkout: &str) -> Result<bool, Error> {
     let sql = "SELECT 1 FROM jobs WHERE shaman_checkout_id = $1 AND shaman_checkout_id <> '' AND delete_requested_at IS \
                NOT NULL LIMIT 1";
     Ok(query_one(db, sql, vec![checkout.into()]).await?.is_some())

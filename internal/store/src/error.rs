@@ -22,6 +22,9 @@ pub enum Error {
         "the checkout {0:?} is being erased together with a deleted job; check the files out again, under another name"
     )]
     CheckoutErased(String),
+    /// The worker tag of a job was deleted while the job was made.
+    #[error("the worker tag {0} was deleted; choose one of the existing tags or none")]
+    TagDeleted(String),
     /// A stored value cannot be read: a bug, or somebody else's writing.
     #[error("the database holds a value that cannot be read: {0}")]
     Corrupt(String),

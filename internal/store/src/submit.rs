@@ -122,7 +122,6 @@ where
     E: From<Error> + Send + 'static,
 {
     [&job.name, &job.job_type, &job.shaman_checkout_id].into_iter().try_for_each(|text| storable(text))?;
-    let tag = tag_key(store.read(), &job).await?;
     let (created, job) = (job.created, Arc::new(job));
     let (sender, mut slices) = mpsc::channel(SLICES_AHEAD);
     let making = tokio::task::spawn_blocking(move || make_slices(tasks, created, &sender));
@@ -130,9 +129,9 @@ where
     let Some(second) = slices.recv().await else {
         // That was all, unless making it has failed.
         let totals = made(making).await?;
-        return Ok(in_one_go(store, job, tag, first, totals).await?);
+        return Ok(in_one_go(store, job, first, totals).await?);
     };
-    let seq = begin(store, &job, tag).await?;
+    let (seq, tag) = begin(store, &job).await?;
     let written = write_slices(store, seq, [first, second], slices).await;
     let outcome = match (written, made(making).await) {
         (Ok(()), Ok(totals)) => {
@@ -156,19 +155,13 @@ async fn made<E: From<Error>>(making: JoinHandle<Result<Totals, E>>) -> Result<T
     making.await.map_err(failed)?
 }
 
-async fn in_one_go(
-    store: &Store,
-    job: Arc<NewJob>,
-    tag: i64,
-    slice: Slice,
-    totals: Totals,
-) -> Result<Job, Error> {
+async fn in_one_go(store: &Store, job: Arc<NewJob>, slice: Slice, totals: Totals) -> Result<Job, Error> {
     let (slice, totals) = (Arc::new(slice), Arc::new(totals));
     store
         .write(move |tx| {
             let (job, slice, totals) = (Arc::clone(&job), Arc::clone(&slice), Arc::clone(&totals));
             Box::pin(async move {
-                let seq = insert_job(tx, &job, tag).await?;
+                let (seq, tag) = insert_job(tx, &job).await?;
                 let keys = insert_tasks(tx, seq, &slice).await?;
                 insert_dependencies(tx, &pairs(&slice.dependencies, &keys)?).await?;
                 publish(tx, &job, seq, tag, &totals).await
@@ -177,12 +170,12 @@ async fn in_one_go(
         .await
 }
 
-async fn begin(store: &Store, job: &Arc<NewJob>, tag: i64) -> Result<i64, Error> {
+async fn begin(store: &Store, job: &Arc<NewJob>) -> Result<(i64, i64), Error> {
     let job = Arc::clone(job);
     store
         .write_low(move |tx| {
             let job = Arc::clone(&job);
-            Box::pin(async move { insert_job(tx, &job, tag).await })
+            Box::pin(async move { insert_job(tx, &job).await })
         })
         .await
 }
@@ -250,14 +243,16 @@ async fn end(store: &Store, job: &Arc<NewJob>, seq: i64, tag: i64, totals: Total
         .await
 }
 
-/// The key of the job's tag; 0 when it has none.
+/// The key of the job's tag; 0 when it has none. From when the job is inserted, the tag is in use and stays.
 async fn tag_key(db: &impl Db, job: &NewJob) -> Result<i64, Error> {
     let Some(tag) = job.worker_tag else { return Ok(0) };
     let row = query_one(db, "SELECT id FROM worker_tags WHERE uuid = $1", vec![tag.0.into()]).await?;
-    row.ok_or_else(|| Error::Corrupt(format!("worker tag {tag} does not exist")))?.get("id")
+    row.ok_or_else(|| Error::TagDeleted(tag.to_string()))?.get("id")
 }
 
-async fn insert_job(tx: &Tx, job: &NewJob, tag: i64) -> Result<i64, Error> {
+/// Inserts a job that nobody sees yet; gives its key and that of its tag.
+async fn insert_job(tx: &Tx, job: &NewJob) -> Result<(i64, i64), Error> {
+    let tag = tag_key(tx, job).await?;
     if checkouts::is_being_erased(tx, &job.shaman_checkout_id).await? {
         return Err(Error::CheckoutErased(job.shaman_checkout_id.clone()));
     }
@@ -276,9 +271,10 @@ async fn insert_job(tx: &Tx, job: &NewJob, tag: i64) -> Result<i64, Error> {
         micros(job.created),
     ];
     let rows = execute_returning(tx, sql, values).await?;
-    let seq = rows.first().ok_or_else(|| Error::Corrupt("an insert gave no key".to_owned()))?.get("id")?;
+    let row = rows.first().ok_or_else(|| Error::Corrupt("an insert gave no key".to_owned()))?;
+    let seq = row.get("id")?;
     paths::add_of_settings(tx, seq, &job.settings, &job.shaman_checkout_id).await?;
-    Ok(seq)
+    Ok((seq, tag))
 }
 
 /// Columns of a task that are known when it is made; its job is known later, and the others have defaults.

@@ -5,6 +5,7 @@
 
 mod answer;
 mod call;
+mod idle;
 pub mod parse;
 pub mod reply;
 mod strict;
@@ -22,6 +23,7 @@ use crate::{Operation, Problem};
 pub use crate::generated::server::*;
 pub(crate) use answer::{answer, methods, unknown_path};
 pub(crate) use call::Call;
+pub use idle::{IdleLimit, Sleep};
 
 /// What the server needs to know before it can call an operation.
 pub trait Backend: Clone + Send + Sync + 'static {
@@ -37,6 +39,10 @@ pub trait Backend: Clone + Send + Sync + 'static {
 
     /// The largest JSON body that the operation accepts, in bytes. A larger one is answered with 413.
     fn json_body_limit(&self, operation: &'static Operation) -> usize;
+
+    /// How long a body may pause before its request is answered with 408. Who reads an [`UploadBody`] sees to it with
+    /// [`UploadBody::next_part`].
+    fn idle_limit(&self) -> IdleLimit;
 }
 
 /// A file on its way in. It is read piece by piece and never held in memory as a whole.
@@ -47,8 +53,21 @@ pub struct UploadBody {
     pub content_length: Option<u64>,
     /// The client sends nothing before it is told to go on (`Expect: 100-continue`), which reading the stream does.
     pub awaits_go_ahead: bool,
+    /// How long it may pause.
+    pub idle_limit: IdleLimit,
     /// The content. An error means that the connection broke off: what has come so far is not the whole file.
     pub stream: BodyDataStream,
+}
+
+impl UploadBody {
+    /// The next piece, or nothing at the end.
+    ///
+    /// # Errors
+    /// 408 when the client sent nothing for too long, 400 when the connection broke off.
+    pub async fn next_part(&mut self) -> Result<Option<Bytes>, Problem> {
+        let part = self.idle_limit.within(self.stream.next()).await?;
+        part.transpose().map_err(|error| Problem::bad_request(format!("the upload broke off: {error}")))
+    }
 }
 
 impl Stream for UploadBody {

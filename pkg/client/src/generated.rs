@@ -1820,7 +1820,7 @@ impl Client {
     ///
     /// List the job types.
     ///
-    /// The types that jobs can have, sorted by name, with the settings that each of them takes. The scripts are read again when they changed. A script that does not load is left out and named in the manager's log.
+    /// The types that jobs can have, sorted by name, with the settings that each of them takes. The scripts are read again when they changed. A script that does not load is left out; getBrokenJobTypes and the manager's log name it.
     pub async fn get_job_types(&self) -> Result<operations::GetJobTypesResponse, Error> {
         let call = Call::new(&operations::GET_JOB_TYPES);
         let reply = self.send(call).await?;
@@ -1828,6 +1828,29 @@ impl Client {
             200u16 => Ok(operations::GetJobTypesResponse::Status200(reply.json().await?)),
             400.. => {
                 Ok(operations::GetJobTypesResponse::Default {
+                    status: reply.status(),
+                    body: reply.error().await?,
+                })
+            }
+            _ => Err(reply.unexpected().await),
+        }
+    }
+    /// `GET /api/v3/jobs/types/broken`
+    ///
+    /// List the job types that cannot be used.
+    ///
+    /// The scripts that should be a job type but do not load, sorted by name, each with what is wrong and where. The scripts are read again when they changed. One that did not come to its end in time is tried again when it changed, or some minutes later.
+    pub async fn get_broken_job_types(
+        &self,
+    ) -> Result<operations::GetBrokenJobTypesResponse, Error> {
+        let call = Call::new(&operations::GET_BROKEN_JOB_TYPES);
+        let reply = self.send(call).await?;
+        match reply.status().as_u16() {
+            200u16 => {
+                Ok(operations::GetBrokenJobTypesResponse::Status200(reply.json().await?))
+            }
+            400.. => {
+                Ok(operations::GetBrokenJobTypesResponse::Default {
                     status: reply.status(),
                     body: reply.error().await?,
                 })

@@ -10,7 +10,7 @@ use axum::body::{Body, Bytes};
 use axum::http::{Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use flamenco_api::server::{
-    Backend, JobsApi, MetaApi, ShamanApi, UploadBody, WorkerApi, WorkerMgtApi, router,
+    Backend, IdleLimit, JobsApi, MetaApi, ShamanApi, UploadBody, WorkerApi, WorkerMgtApi, router,
 };
 use flamenco_api::{Operation, Problem, operations, types};
 use flamenco_client::{Client, Error, Upload};
@@ -41,6 +41,11 @@ fn client(address: &str) -> Client {
 struct Farm;
 
 impl Backend for Farm {
+    fn idle_limit(&self) -> IdleLimit {
+        let limit = std::time::Duration::from_secs(60);
+        IdleLimit { limit, sleep: |limit| Box::pin(tokio::time::sleep(limit)) }
+    }
+
     type Caller = String;
 
     async fn authorize(

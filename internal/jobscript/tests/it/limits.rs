@@ -1,7 +1,7 @@
 //! Scripts that would hang or exhaust a manager end with a clear error, and leave it healthy.
 
 use crate::support::{BUILT_IN, Farm, ONE_TASK, script, submission};
-use flamenco_jobscript::{Error, Limits};
+use flamenco_jobscript::{Error, Interrupt, Limits};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -72,6 +72,64 @@ fn endless_top_level_code_breaks_only_that_job_type() {
     assert_eq!(listed.len(), BUILT_IN.len() + 1);
     assert!(matches!(farm.scripts.job_type("endless"), Err(Error::TimeLimit { .. })));
     assert!(matches!(farm.scripts.compile(&submission("endless", json!({}))), Err(Error::TimeLimit { .. })));
+}
+
+#[test]
+fn endless_top_level_code_is_run_once_until_the_file_changes() {
+    let farm = Farm::strict();
+    let farm_file = |body: &str| {
+        farm.write("endless.js", &format!("const JOB_TYPE = {{label: 'x', settings: []}};\n{body}"));
+    };
+    let why = || {
+        let listed = farm.scripts.job_types();
+        listed.into_iter().find_map(Result::err).map(|broken| broken.message)
+    };
+    for body in ["while (true) {}", "const other = require('./other.js'); while (true) {}"] {
+        farm.write("other.js", "exports.a = 1;");
+        farm_file(body);
+        let first = why().unwrap();
+        let started = Instant::now();
+        for _ in 0..20 {
+            assert_eq!(why().as_ref(), Some(&first), "it still tells why");
+            assert!(matches!(farm.scripts.job_type("endless"), Err(Error::TimeLimit { .. })));
+        }
+        assert!(
+            started.elapsed() < Duration::from_secs(2),
+            "each took all of its time: {:?}",
+            started.elapsed()
+        );
+        farm_file("function compileJob(job) {}");
+        assert_eq!(why(), None, "a file that changed is looked at at once");
+    }
+}
+
+#[test]
+fn a_script_can_be_ended_early() {
+    let farm = Farm::with_limits(Limits { cpu: Duration::from_secs(30), ..Limits::default() });
+    for body in [
+        "while (true) {}",
+        "for (;;) { try { while (true) {} } catch {} }",
+        // While its tasks are turned into plain data.
+        "const task = author.Task('a', 'b'), command = author.Command('x', {}); command.parameters = {get a() { while (true) {} }}; \
+         task.addCommand(command); job.addTask(task);",
+    ] {
+        farm.write("test.js", &script(body));
+        let started = Instant::now();
+        let interrupt = Interrupt::default();
+        std::thread::scope(|scope| {
+            let running = scope.spawn(|| {
+                let (_, mut tasks) =
+                    farm.scripts.compile_gradually(&submission("test", json!({})), &interrupt)?;
+                tasks.try_for_each(|task| task.map(drop))
+            });
+            std::thread::sleep(Duration::from_millis(100));
+            assert!(!running.is_finished(), "{body}");
+            interrupt.interrupt();
+            assert!(matches!(running.join().unwrap(), Err(Error::TimeLimit { .. })), "{body}");
+        });
+        assert!(started.elapsed() < Duration::from_secs(3), "{body}: {:?}", started.elapsed());
+        assert_healthy(&farm);
+    }
 }
 
 #[test]

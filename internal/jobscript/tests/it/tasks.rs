@@ -1,7 +1,7 @@
 //! Tasks, commands, settings and metadata as they come out of a script.
 
 use crate::support::{Farm, ONE_TASK, commands, names, script, submission};
-use flamenco_jobscript::Error;
+use flamenco_jobscript::{Error, Interrupt};
 use serde_json::json;
 
 #[test]
@@ -242,7 +242,8 @@ fn tasks_come_while_others_are_still_made() {
                     task.addCommand(author.Command('own', {i})); all.push(task); job.addTask(task); }
                 all[1].addCommand(all[0].commands[1]);";
     farm.write("test.js", &script(body));
-    let (job, tasks) = farm.scripts.compile_gradually(&submission("test", json!({}))).unwrap();
+    let (job, tasks) =
+        farm.scripts.compile_gradually(&submission("test", json!({})), &Interrupt::default()).unwrap();
     assert_eq!((job.name.as_str(), job.tasks.len()), ("lighting v3", 0));
     let tasks: Vec<_> = tasks.map(Result::unwrap).collect();
     assert_eq!(tasks.len(), 1000);
@@ -267,7 +268,7 @@ fn a_mistake_in_a_late_task_comes_after_the_good_ones() {
     ] {
         farm.write("test.js", &script(&format!("{many} {mistake}")));
         let submission = submission("test", json!({}));
-        let (_, tasks) = farm.scripts.compile_gradually(&submission).unwrap();
+        let (_, tasks) = farm.scripts.compile_gradually(&submission, &Interrupt::default()).unwrap();
         let (good, bad): (Vec<_>, Vec<_>) = tasks.partition(Result::is_ok);
         assert!(good.len() < 1000, "the last ones are held back until all is well");
         let [Err(error)] = bad.as_slice() else { panic!("one mistake: {bad:?}") };

@@ -6,7 +6,6 @@ use flamenco_domain::ids::{JobId, TaskId, WorkerId};
 use flamenco_domain::job::{Job, JobState, JobStatus, enter, on_request};
 use flamenco_domain::limits;
 use flamenco_domain::task::{Task, TaskStatus, TaskSummary, TaskWorker};
-use flamenco_jobscript::JobType;
 use flamenco_store::blocklist::{self, Block};
 use flamenco_store::{Tx, frames, jobs, tasks};
 
@@ -22,45 +21,6 @@ pub(super) async fn lock(tx: &Tx, id: JobId) -> Result<flamenco_domain::job::Job
 }
 
 impl Farm {
-    /// The job types that can be submitted, by name. Scripts that do not load are reported in the log.
-    ///
-    /// # Errors
-    /// When the thread that reads them dies.
-    pub async fn job_types(&self) -> Result<Vec<JobType>> {
-        let scripts = self.scripts.clone();
-        let all = tokio::task::spawn_blocking(move || scripts.job_types())
-            .await
-            .map_err(|error| Error::Internal(format!("reading the job types: {error}")))?;
-        let mut good = Vec::with_capacity(all.len());
-        for job_type in all {
-            match job_type {
-                Ok(job_type) => good.push(job_type),
-                Err(broken) => {
-                    tracing::warn!(job_type = broken.name, file = broken.file, "{}", broken.message)
-                }
-            }
-        }
-        Ok(good)
-    }
-
-    /// One job type by name.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`], or [`Error::BrokenScript`] when its script does not load.
-    pub async fn job_type(&self, name: String) -> Result<JobType> {
-        let scripts = self.scripts.clone();
-        tokio::task::spawn_blocking(move || match scripts.job_type(&name) {
-            Ok(job_type) => Ok(job_type),
-            Err(flamenco_jobscript::Error::Unknown { .. }) => Err(Error::not_found("job type", name)),
-            Err(error @ flamenco_jobscript::Error::Internal { .. }) => {
-                Err(Error::Internal(error.to_string()))
-            }
-            Err(error) => Err(Error::BrokenScript(format!("the job type {name} does not load: {error}"))),
-        })
-        .await
-        .map_err(|error| Error::Internal(format!("reading the job type: {error}")))?
-    }
-
     /// All jobs, the newest first.
     ///
     /// # Errors

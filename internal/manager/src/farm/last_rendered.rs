@@ -3,19 +3,23 @@
 //! A picture is decoded, scaled and on disk before its upload is answered. Few are worked on at a time, since each
 //! takes memory; of several that wait for the same job only the newest is, so that one chatty job cannot keep the
 //! others from their turn.
+//!
+//! Each job has one slot. Whoever writes its files holds the slot, and has looked while holding it that nothing newer
+//! was written: neither can two pictures mix, nor an older one take the place of a newer one.
 
 use std::collections::HashMap;
 use std::io::{BufRead, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use flamenco_domain::ids::JobId;
 use flamenco_pictures::over_black;
 use flamenco_store::last_rendered;
 use image::DynamicImage;
 use image::imageops::FilterType;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use uuid::Uuid;
 
 use super::{Farm, logs};
 use crate::error::{Error, Result};
@@ -29,42 +33,43 @@ pub const SIZES: [(&str, u32, u32); 3] = [
     ("last-rendered-tiny.jpg", 200, 112),
 ];
 const QUALITY: u8 = 85;
-/// Pictures that are worked on at the same time, and those that may wait.
+/// Pictures that are worked on at the same time.
 const AT_ONCE: usize = 2;
-const WAITING: usize = 16;
-/// Pictures that may wait to become thumbnails.
+/// Pictures that may be on their way in or wait to be worked on.
 const FRAMES_WAITING: usize = 64;
 
 /// Something of which little is done at a time, and for which few may wait.
+///
+/// Permits are owned, so that they can stay with work that goes on when its client has left.
 pub(super) struct Turns {
-    turns: Semaphore,
-    places: Semaphore,
+    turns: Arc<Semaphore>,
+    places: Arc<Semaphore>,
 }
 
 impl Turns {
-    pub(super) const fn new(at_once: usize, places: usize) -> Self {
-        Self { turns: Semaphore::const_new(at_once), places: Semaphore::const_new(places) }
+    pub(super) fn new(at_once: usize, places: usize) -> Self {
+        Self { turns: Arc::new(Semaphore::new(at_once)), places: Arc::new(Semaphore::new(places)) }
     }
 
     /// A place among those that wait or have their turn.
     ///
     /// # Errors
     /// [`Error::Overloaded`] when there is none.
-    pub(super) fn place(&self) -> Result<SemaphorePermit<'_>> {
+    pub(super) fn place(&self) -> Result<OwnedSemaphorePermit> {
         let text = "too much of this is asked for; try again in a moment";
-        self.places.try_acquire().map_err(|_| Error::Overloaded(text.to_owned()))
+        Arc::clone(&self.places).try_acquire_owned().map_err(|_| Error::Overloaded(text.to_owned()))
     }
 
-    pub(super) async fn turn(&self) -> Result<SemaphorePermit<'_>> {
-        self.turns.acquire().await.map_err(|_| Error::Internal("the manager is stopping".to_owned()))
+    pub(super) async fn turn(&self) -> Result<OwnedSemaphorePermit> {
+        let turn = Arc::clone(&self.turns).acquire_owned().await;
+        turn.map_err(|_| Error::Internal("the manager is stopping".to_owned()))
     }
 }
 
 /// Who is working on pictures, and who waits.
 pub(super) struct Pictures {
     frames: Turns,
-    /// The newest upload that waits, by job.
-    newest: Mutex<HashMap<JobId, u64>>,
+    slots: Arc<Mutex<HashMap<JobId, Arc<Slot>>>>,
     tickets: AtomicU64,
 }
 
@@ -72,32 +77,57 @@ impl Default for Pictures {
     fn default() -> Self {
         Self {
             frames: Turns::new(AT_ONCE, FRAMES_WAITING),
-            newest: Mutex::default(),
-            tickets: AtomicU64::new(0),
+            slots: Arc::default(),
+            tickets: AtomicU64::new(1),
         }
     }
 }
 
-/// Takes an upload off the list of those that wait, also when its client leaves.
-pub(super) struct Place<'a> {
-    pictures: &'a Pictures,
+/// The pictures of a job that are in the manager's hands.
+#[derive(Default)]
+struct Slot {
+    /// Ticket of the newest.
+    newest: AtomicU64,
+    /// Ticket of the one whose files are there; held while they are written.
+    written: Mutex<u64>,
+}
+
+/// A picture of a job that came in. It is taken off the list when this goes, also when its client leaves.
+pub(super) struct Place {
+    slots: Arc<Mutex<HashMap<JobId, Arc<Slot>>>>,
+    slot: Arc<Slot>,
     job: JobId,
     ticket: u64,
 }
 
-impl Place<'_> {
-    /// Whether no newer picture of the same job waits.
+impl Place {
+    /// Whether no newer picture of the same job came in.
     pub(super) fn is_newest(&self) -> bool {
-        let newest = self.pictures.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        newest.get(&self.job) == Some(&self.ticket)
+        self.slot.newest.load(Ordering::SeqCst) == self.ticket
+    }
+
+    /// Writes what was rendered last, unless a newer picture came in meanwhile. Says whether it did. Blocks while
+    /// another one of the same job is written.
+    pub(super) fn write(&self, write: impl FnOnce() -> Result<()>) -> Result<bool> {
+        let mut written = self.slot.written.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.is_newest() || *written > self.ticket {
+            return Ok(false);
+        }
+        write()?;
+        *written = self.ticket;
+        Ok(true)
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Place {
     fn drop(&mut self) {
-        if self.is_newest() {
-            self.pictures.newest.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.job);
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        // One is the list's and one is this. Others come and go only while the list is locked.
+        if Arc::strong_count(&self.slot) <= 2 {
+            slots.remove(&self.job);
         }
+        // Given up under the lock, so that the next one that leaves counts right.
+        self.slot = Arc::default();
     }
 }
 
@@ -106,27 +136,24 @@ impl Pictures {
     ///
     /// # Errors
     /// [`Error::Busy`] when there is none.
-    pub(super) fn place_for_frame(&self) -> Result<SemaphorePermit<'_>> {
+    pub(super) fn place_for_frame(&self) -> Result<OwnedSemaphorePermit> {
         let busy = |_| Error::Busy("too many pictures wait to be scaled; send this one later".to_owned());
         self.frames.place().map_err(busy)
     }
 
-    pub(super) async fn turn(&self) -> Result<SemaphorePermit<'_>> {
+    pub(super) async fn turn(&self) -> Result<OwnedSemaphorePermit> {
         self.frames.turn().await
     }
 
-    /// Notes that a picture of a job waits, of which only the newest is what was rendered last.
-    ///
-    /// # Errors
-    /// [`Error::Busy`] when pictures of too many jobs wait.
-    pub(super) fn wait(&self, job: JobId) -> Result<Place<'_>> {
+    /// Notes that a picture of a job came in, of which only the newest is what was rendered last. There are never more
+    /// than places for frames.
+    pub(super) fn arrived(&self, job: JobId) -> Place {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let slot = Arc::clone(slots.entry(job).or_default());
+        // Under the lock, so that a later ticket is never noted before an earlier one.
         let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
-        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        if newest.len() >= WAITING && !newest.contains_key(&job) {
-            return Err(Error::Busy("too many pictures wait to be scaled; send a later one".to_owned()));
-        }
-        newest.insert(job, ticket);
-        Ok(Place { pictures: self, job, ticket })
+        slot.newest.store(ticket, Ordering::SeqCst);
+        Place { slots: Arc::clone(&self.slots), slot, job, ticket }
     }
 }
 
@@ -181,7 +208,8 @@ pub(super) fn decode(source: impl BufRead + Seek) -> Result<DynamicImage> {
 
 /// Writes a file so that it is either the old one or the new one, whatever happens.
 pub(super) fn replace(path: &PathBuf, content: &[u8]) -> Result<()> {
-    let temporary = path.with_extension("jpg~");
+    // Nobody else writes to a file of this name.
+    let temporary = path.with_extension(format!("{}.jpg~", Uuid::new_v4().simple()));
     let write = || {
         let mut file = std::fs::File::create(&temporary)?;
         file.write_all(content)?;
@@ -242,19 +270,77 @@ mod tests {
     }
 
     #[test]
-    fn only_the_newest_of_a_job_keeps_its_place_and_others_are_not_crowded_out() {
+    fn only_the_newest_of_a_job_is_written_and_never_an_older_one_after_it() {
         let pictures = Pictures::default();
-        let (chatty, other) = (JobId::random(), JobId::random());
-        let first = pictures.wait(chatty).unwrap();
-        let second = pictures.wait(chatty).unwrap();
-        assert!(!first.is_newest() && second.is_newest());
-        drop(first);
-        assert!(second.is_newest(), "an older one that leaves takes nothing along");
-        let rest: Vec<_> = (0..WAITING - 2).map(|_| pictures.wait(JobId::random()).unwrap()).collect();
-        let third = pictures.wait(other).unwrap();
-        assert!(matches!(pictures.wait(JobId::random()), Err(Error::Busy(_))));
-        assert!(pictures.wait(other).is_ok(), "a newer one of a job that waits already takes no more room");
-        drop((second, rest, third));
-        assert!(pictures.wait(JobId::random()).is_ok());
+        let job = JobId::random();
+        let written = Mutex::new(Vec::new());
+        let write = |place: &Place, name| {
+            place.write(|| {
+                written.lock().unwrap().push(name);
+                Ok(())
+            })
+        };
+        let [first, second] = [pictures.arrived(job), pictures.arrived(job)];
+        let other = pictures.arrived(JobId::random());
+        assert!(!write(&first, "first").unwrap(), "a newer one waits");
+        assert!(write(&second, "second").unwrap() && write(&other, "other").unwrap());
+        drop(second);
+        assert!(!write(&first, "first").unwrap(), "a newer one was written");
+        let third = pictures.arrived(job);
+        assert!(third.write(|| Err(Error::Invalid("no room".to_owned()))).is_err());
+        assert!(write(&third, "third").unwrap(), "what failed can be tried again");
+        drop((first, third));
+        assert_eq!(*written.lock().unwrap(), ["second", "other", "third"]);
+        assert_eq!(
+            pictures.slots.lock().unwrap().len(),
+            1,
+            "of a job without pictures on the way nothing is kept"
+        );
+        drop(other);
+        assert!(pictures.slots.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn while_one_is_written_others_of_the_job_wait_and_look_again() {
+        let pictures = Arc::new(Pictures::default());
+        let job = JobId::random();
+        let first = pictures.arrived(job);
+        let (is_writing, went_on) = (std::sync::Barrier::new(2), Mutex::new(Vec::new()));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let wrote = first.write(|| {
+                    is_writing.wait();
+                    // Long enough for the other one to come in between, if that were possible.
+                    std::thread::sleep(std::time::Duration::from_millis(100));
+                    went_on.lock().unwrap().push("first");
+                    Ok(())
+                });
+                assert!(wrote.unwrap());
+            });
+            is_writing.wait();
+            let second = pictures.arrived(job);
+            let wrote = second.write(|| {
+                went_on.lock().unwrap().push("second");
+                Ok(())
+            });
+            assert!(wrote.unwrap());
+        });
+        assert_eq!(*went_on.lock().unwrap(), ["first", "second"]);
+    }
+
+    #[test]
+    fn a_file_that_is_written_twice_at_once_is_one_of_both() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("last-rendered.jpg");
+        let contents = [vec![1_u8; 300_000], vec![2; 200_000]];
+        for _ in 0..50 {
+            std::thread::scope(|scope| {
+                for content in &contents {
+                    scope.spawn(|| replace(&path, content).unwrap());
+                }
+            });
+            assert!(contents.contains(&std::fs::read(&path).unwrap()), "they were mixed");
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
     }
 }

@@ -10,6 +10,7 @@ pub mod database;
 pub mod deletion;
 pub mod file_store;
 pub mod frames;
+pub mod job_types;
 pub mod jobs;
 pub mod last_rendered;
 pub mod lists;
@@ -27,6 +28,7 @@ pub mod worker_logs;
 pub mod workers;
 
 mod capacity;
+mod carried;
 mod changes;
 pub(crate) mod room;
 mod roster;
@@ -97,6 +99,8 @@ pub struct Inner {
     live: watch::Sender<Arc<Live>>,
     /// Held while the configuration is changed.
     configuring: tokio::sync::Mutex<()>,
+    script_readers: job_types::Readers,
+    left_behind: carried::LeftBehind,
     /// Scripts that are compiled at the same time; each may take its whole memory limit.
     compilers: Arc<Semaphore>,
     /// Woken when a worker that waits for work should look again.
@@ -197,6 +201,8 @@ impl Farm {
             live: watch::Sender::new(Arc::new(Live::new(config, shaman.as_ref()))),
             shaman,
             configuring: tokio::sync::Mutex::default(),
+            script_readers: job_types::Readers::default(),
+            left_behind: carried::LeftBehind::default(),
             compilers: Arc::new(Semaphore::new(2)),
             work,
             roster,
@@ -249,6 +255,7 @@ impl Farm {
 
     /// Ends the farm: what was accepted is stored, then the task logs and the database are closed.
     pub async fn close(self) {
+        self.left_behind.finish().await;
         self.logs.close().await;
         self.store.clone().close().await;
     }

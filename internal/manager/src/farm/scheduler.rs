@@ -103,7 +103,14 @@ impl Farm {
         Ok(found.is_some_and(|found| found.task.summary.status == TaskStatus::Active))
     }
 
+    /// Gives a worker a task. Once the task is its own, the task's log begins anew and says so, even when the worker has
+    /// hung up: it comes back and goes on with the task.
     async fn assign(&self, worker: &Arc<Worker>) -> Result<Option<Assigned>> {
+        let (farm, worker) = (self.clone(), Arc::clone(worker));
+        self.left_behind.carry(async move { farm.assign_now(&worker).await }).await
+    }
+
+    async fn assign_now(&self, worker: &Arc<Worker>) -> Result<Option<Assigned>> {
         let (now, id, asking) = (self.now(), worker.id, Arc::clone(worker));
         let assigned = self
             .store

@@ -7,9 +7,9 @@ use flamenco_domain::ids::{JobId, TagId, TaskId};
 use flamenco_domain::job::{Job, JobStatus};
 use flamenco_domain::limits;
 use flamenco_domain::task::Command;
-use flamenco_jobscript::{AuthoredJob, AuthoredTask, Tasks};
+use flamenco_jobscript::{AuthoredJob, AuthoredTask, Interrupt, Tasks};
 use flamenco_store::submit::{NewJob, NewTask, submit_as_made};
-use flamenco_store::tags;
+use flamenco_store::{checkouts, tags};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::Farm;
@@ -17,6 +17,8 @@ use crate::error::{Error, Result};
 
 /// The platform name that stands for the manager's own.
 const MANAGER_PLATFORM: &str = "manager";
+/// How much of a name that is too long is shown, in characters.
+const SHOWN_NAME: usize = 80;
 
 /// What a submitter sends.
 #[derive(Debug, Clone, Default)]
@@ -49,11 +51,22 @@ struct Checked {
     job: AuthoredJob,
     /// The last one may be an error.
     tasks: Tasks,
+    wanted: Wanted,
     /// The script may take its whole memory limit until it has made all of them.
     permit: OwnedSemaphorePermit,
     tag: Option<TagId>,
     status: JobStatus,
-    checkout: Option<String>,
+    /// Shaman checkout; empty when it has none.
+    checkout: String,
+}
+
+/// Somebody waits for the job that a script makes. Without this the script ends early, if it has not come to its end.
+struct Wanted(Interrupt);
+
+impl Drop for Wanted {
+    fn drop(&mut self) {
+        self.0.interrupt();
+    }
 }
 
 impl Farm {
@@ -62,10 +75,10 @@ impl Farm {
     /// # Errors
     /// As [`Farm::submit`].
     pub async fn check_submission(&self, submission: Submission) -> Result<()> {
-        let checked = self.compile(submission).await?;
+        let Checked { mut tasks, permit, wanted: _wanted, .. } = self.compile(submission).await?;
         let all = tokio::task::spawn_blocking(move || {
-            let Checked { mut tasks, permit: _permit, .. } = checked;
-            tasks.try_for_each(|task| task.map(drop).map_err(compile_error))
+            let _held = permit;
+            tasks.try_for_each(|task| new_task(task.map_err(compile_error)?).map(drop))
         });
         all.await.map_err(|error| Error::Internal(format!("compiling a job: {error}")))?
     }
@@ -89,15 +102,8 @@ impl Farm {
     }
 
     async fn compile(&self, mut submission: Submission) -> Result<Checked> {
-        if submission.name.trim().is_empty() {
-            return Err(Error::Invalid("name must not be empty; give the job a name".to_owned()));
-        }
-        if submission.name.chars().count() > limits::NAME {
-            let limit = limits::NAME;
-            return Err(Error::Invalid(format!(
-                "name has more than {limit} characters; give the job a shorter one"
-            )));
-        }
+        check_text("name", &submission.name, limits::NAME)
+            .map_err(|wrong| Error::Invalid(format!("{wrong}; give the job another name")))?;
         let status = match submission.initial_status {
             None => JobStatus::Queued,
             Some(status @ (JobStatus::Queued | JobStatus::Paused)) => status,
@@ -119,15 +125,31 @@ impl Farm {
 
         let checkout = self.checkout_of_submission(submission.shaman_checkout_id, &submission.settings);
         submission.shaman_checkout_id = checkout.await?;
-        let checkout = submission.shaman_checkout_id.clone();
+        let checkout = submission.shaman_checkout_id.clone().unwrap_or_default();
+        if checkouts::is_being_erased(self.store.read(), &checkout).await? {
+            return Err(flamenco_store::Error::CheckoutErased(checkout).into());
+        }
+        let (job, tasks, wanted, permit) = self.run_script(submission, tag).await?;
+        check_text("its name", &job.name, limits::NAME).map_err(|wrong| {
+            Error::Invalid(format!("the script renames the job, but {wrong}; change job.name there"))
+        })?;
+        Ok(Checked { job, tasks, wanted, permit, tag, status, checkout })
+    }
 
+    /// Runs the script until it has made the job. It ends early when the caller stops waiting.
+    async fn run_script(
+        &self,
+        submission: Submission,
+        tag: Option<TagId>,
+    ) -> Result<(AuthoredJob, Tasks, Wanted, OwnedSemaphorePermit)> {
         let permit = Arc::clone(&self.compilers)
             .acquire_owned()
             .await
             .map_err(|_| Error::Internal("the manager is stopping".to_owned()))?;
-        let (scripts, now) = (self.scripts.clone(), self.now());
-        let job = tokio::task::spawn_blocking(move || {
-            scripts.compile_gradually(&flamenco_jobscript::Submission {
+        let (scripts, now, interrupt) = (self.scripts.clone(), self.now(), Interrupt::default());
+        let wanted = Wanted(interrupt.clone());
+        let job = tokio::task::spawn_blocking(move || -> Result<_> {
+            let submission = flamenco_jobscript::Submission {
                 name: submission.name,
                 job_type: submission.job_type,
                 type_etag: submission.type_etag,
@@ -137,12 +159,13 @@ impl Farm {
                 worker_tag: tag.map(|tag| tag.to_string()),
                 shaman_checkout_id: submission.shaman_checkout_id,
                 now,
-            })
-        })
-        .await
-        .map_err(|error| Error::Internal(format!("compiling a job: {error}")))?;
-        let (job, tasks) = job.map_err(compile_error)?;
-        Ok(Checked { job, tasks, permit, tag, status, checkout })
+            };
+            let (job, tasks) = scripts.compile_gradually(&submission, &interrupt).map_err(compile_error)?;
+            Ok((job, tasks, permit))
+        });
+        let job: Result<_> =
+            job.await.map_err(|error| Error::Internal(format!("compiling a job: {error}")))?;
+        job.map(|(job, tasks, permit)| (job, tasks, wanted, permit))
     }
 
     async fn existing_tag(&self, id: Option<&str>) -> Result<Option<TagId>> {
@@ -169,7 +192,7 @@ fn new_job(
     checked: Checked,
     now: chrono::DateTime<chrono::Utc>,
 ) -> (NewJob, impl Iterator<Item = Result<NewTask>> + Send + 'static) {
-    let Checked { job, tasks, permit, tag, status, checkout } = checked;
+    let Checked { job, tasks, permit, tag, status, checkout, wanted } = checked;
     let new = NewJob {
         id: JobId(job.id),
         name: job.name,
@@ -178,30 +201,52 @@ fn new_job(
         status,
         settings: job.settings,
         metadata: job.metadata.into_iter().map(|(key, value)| (key, value.into())).collect(),
-        shaman_checkout_id: checkout.unwrap_or_default(),
+        shaman_checkout_id: checkout,
         worker_tag: tag,
         tasks: Vec::new(),
         created: now,
     };
     let tasks = tasks.map(move |task| {
-        let _held = &permit;
-        task.map(new_task).map_err(compile_error)
+        let _held = (&permit, &wanted);
+        new_task(task.map_err(compile_error)?)
     });
     (new, tasks)
 }
 
-fn new_task(task: AuthoredTask) -> NewTask {
+/// What is wrong with a name, if anything is. `what` is named.
+fn check_text(what: &str, text: &str, limit: usize) -> std::result::Result<(), String> {
+    if text.trim().is_empty() {
+        return Err(format!("{what} must not be empty"));
+    }
+    if text.chars().nth(limit).is_some() {
+        let length = text.chars().count();
+        return Err(format!("{what} has {length} characters, more than the {limit} that are possible"));
+    }
+    if text.contains('\0') {
+        return Err(format!("{what} contains the character U+0000, which cannot be stored"));
+    }
+    Ok(())
+}
+
+/// The task to store, if its texts can be.
+fn new_task(task: AuthoredTask) -> Result<NewTask> {
+    check_text("its name", &task.name, limits::NAME)
+        .and_then(|()| check_text("its type", &task.task_type, limits::WORD))
+        .map_err(|wrong| {
+            let name = limits::shortened(&task.name, SHOWN_NAME);
+            Error::Invalid(format!("task {name:?}: {wrong}; change it in the script of the job type"))
+        })?;
     let commands = task.commands.into_iter().map(|command| Command {
         name: command.name,
         parameters: command.parameters,
         total_step_count: command.total_step_count,
     });
-    NewTask {
+    Ok(NewTask {
         id: TaskId(task.id),
         name: task.name,
         task_type: task.task_type,
         priority: task.priority,
         commands: commands.collect(),
         dependencies: task.dependencies,
-    }
+    })
 }

@@ -35,7 +35,13 @@ impl Farm {
         if may_change_nothing(&report) && self.take_log(worker, id, &report).await? {
             return self.mark_seen(worker).await;
         }
-        let (now, policy, reporter) = (self.now(), self.live().options.failures, worker.clone());
+        let (farm, reporter) = (self.clone(), worker.clone());
+        self.left_behind.carry(async move { farm.store_report(reporter, id, report).await }).await
+    }
+
+    /// Stores a report whose text is in the log already, and tells the log what follows from it.
+    async fn store_report(&self, reporter: Worker, id: TaskId, report: TaskReport) -> Result<()> {
+        let (now, policy, worker) = (self.now(), self.live().options.failures, reporter.id);
         let lines = self
             .store
             .write_hot_about(id, move |tx| {
@@ -43,7 +49,7 @@ impl Farm {
                 Box::pin(async move { apply_report(tx, &reporter, id, report, policy, now).await })
             })
             .await?;
-        self.roster.seen(worker.id, now);
+        self.roster.seen(worker, now);
         self.write_lines(lines).await;
         Ok(())
     }

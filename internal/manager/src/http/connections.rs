@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use axum::extract::connect_info::Connected;
 use axum::serve::IncomingStream;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Sleep;
@@ -20,6 +21,15 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 /// How long a client may take to say what it wants first. One that connects and says nothing holds a connection that
 /// others may need. Afterwards it may be silent: uploads, live updates and kept connections take their time.
 const FIRST_REQUEST: Duration = Duration::from_secs(10);
+/// A machine that was switched off or cut from the network says nothing any more. After so long in silence it is asked
+/// whether it is still there, then so often; the system ends the connection when it does not answer.
+const SILENCE: Duration = Duration::from_secs(60);
+const ASK_AGAIN: Duration = Duration::from_secs(15);
+
+fn keep_alive() -> TcpKeepalive {
+    TcpKeepalive::new().with_time(SILENCE).with_interval(ASK_AGAIN)
+}
+
 /// What ends the head of a request.
 const END_OF_HEAD: &[u8] = b"\r\n\r\n";
 
@@ -42,6 +52,9 @@ impl axum::serve::Listener for Listener {
             () = self.pause.cancelled() => std::future::pending().await,
             accepted = axum::serve::Listener::accept(&mut self.listener) => accepted,
         };
+        if let Err(error) = SockRef::from(&stream).set_tcp_keepalive(&keep_alive()) {
+            tracing::debug!(%error, "a connection to a machine that vanishes will stay");
+        }
         // Answers and events are small and must not wait for more to come.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a connection stays slow");
@@ -219,5 +232,15 @@ mod tests {
             let silence = tokio::time::timeout(FIRST_REQUEST * 10, read(&mut connection)).await;
             assert!(silence.is_err(), "nothing happened");
         }
+    }
+
+    #[tokio::test]
+    async fn machines_that_vanish_are_noticed() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut listener = Listener { listener, pause: CancellationToken::new() };
+        let address = axum::serve::Listener::local_addr(&listener).unwrap();
+        let _client = TcpStream::connect(address).await.unwrap();
+        let (connection, _) = axum::serve::Listener::accept(&mut listener).await;
+        assert!(SockRef::from(&connection.stream).keepalive().unwrap());
     }
 }

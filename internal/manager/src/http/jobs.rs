@@ -8,17 +8,17 @@ use flamenco_api::operations::{
     FetchJobLastRenderedInfoResponse, FetchJobPreviewQuery, FetchJobPreviewResponse, FetchJobResponse,
     FetchJobTasksQuery, FetchJobTasksResponse, FetchJobsQuery, FetchJobsResponse, FetchLatestFramesQuery,
     FetchLatestFramesResponse, FetchTaskLogInfoResponse, FetchTaskLogTailResponse, FetchTaskResponse,
-    FetchTasksQuery, FetchTasksResponse, GetJobTypeResponse, GetJobTypesResponse, RemoveJobBlocklistResponse,
-    RequeueJobFramesResponse, SearchJobsQuery, SearchJobsResponse, SetJobPosterResponse,
-    SetJobPriorityResponse, SetJobStatusResponse, SetJobTagResponse, SetTaskStatusResponse,
-    SubmitJobCheckResponse, SubmitJobResponse,
+    FetchTasksQuery, FetchTasksResponse, GetBrokenJobTypesResponse, GetJobTypeResponse, GetJobTypesResponse,
+    RemoveJobBlocklistResponse, RequeueJobFramesResponse, SearchJobsQuery, SearchJobsResponse,
+    SetJobPosterResponse, SetJobPriorityResponse, SetJobStatusResponse, SetJobTagResponse,
+    SetTaskStatusResponse, SubmitJobCheckResponse, SubmitJobResponse,
 };
 use flamenco_api::server::JobsApi;
 use flamenco_api::{Problem, types};
 use flamenco_domain::frame::Frame;
 use flamenco_domain::ids::{JobId, WorkerId};
 use flamenco_domain::task::TaskSummary;
-use flamenco_jobscript::JobType;
+use flamenco_jobscript::{BrokenJobType, JobType};
 use uuid::Uuid;
 
 use super::{Api, Caller, attention, convert, frames, lists, problem};
@@ -39,6 +39,25 @@ fn job_type(job_type: &JobType) -> Result<types::AvailableJobType, Problem> {
         tracing::warn!("{text}");
         Problem::new(axum::http::StatusCode::INTERNAL_SERVER_ERROR, text)
     })
+}
+
+/// What is wrong with a job type, if it cannot be offered.
+fn broken_job_type(listed: Result<JobType, BrokenJobType>) -> Option<types::BrokenJobType> {
+    match listed {
+        Ok(known) => {
+            let message = job_type(&known).err()?.message;
+            let JobType { name, file, .. } = known;
+            Some(types::BrokenJobType { name, file, message, wrong_file: None, line: None, column: None })
+        }
+        Err(broken) => Some(types::BrokenJobType {
+            name: broken.name,
+            file: broken.file,
+            message: broken.reason,
+            wrong_file: broken.wrong_file,
+            line: broken.line.map(i64::from),
+            column: broken.column.map(i64::from),
+        }),
+    }
 }
 
 fn submission(job: types::SubmittedJob) -> Submission {
@@ -78,8 +97,14 @@ impl Api {
 impl JobsApi for Api {
     async fn get_job_types(&self, _: Caller) -> Result<GetJobTypesResponse, Problem> {
         let all = self.farm.job_types().await?;
-        let job_types = all.iter().filter_map(|known| job_type(known).ok()).collect();
+        let job_types = all.iter().flatten().filter_map(|known| job_type(known).ok()).collect();
         Ok(GetJobTypesResponse::Status200(types::AvailableJobTypes { job_types }))
+    }
+
+    async fn get_broken_job_types(&self, _: Caller) -> Result<GetBrokenJobTypesResponse, Problem> {
+        let all = self.farm.job_types().await?;
+        let job_types = all.into_iter().filter_map(broken_job_type).collect();
+        Ok(GetBrokenJobTypesResponse::Status200(types::BrokenJobTypes { job_types }))
     }
 
     async fn get_job_type(&self, _: Caller, type_name: String) -> Result<GetJobTypeResponse, Problem> {

@@ -31,6 +31,7 @@ mod worker_mgt;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -39,7 +40,7 @@ use axum::middleware::{Next, from_fn, map_response, map_response_with_state};
 use axum::response::Response;
 use flamenco_api::Operation;
 use flamenco_api::Problem;
-use flamenco_api::server::Backend;
+use flamenco_api::server::{Backend, IdleLimit};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -62,6 +63,7 @@ pub(crate) struct Api {
     pub(crate) versions: Arc<Versions>,
     /// Cancelled when the manager stops, so that requests which are held open end.
     pub(crate) cancel: CancellationToken,
+    idle_limit: Duration,
 }
 
 /// Which program this is.
@@ -89,6 +91,10 @@ impl Backend for Api {
     fn json_body_limit(&self, operation: &'static Operation) -> usize {
         if operation.path.starts_with("/api/v3/shaman/") { FILE_LIST_LIMIT } else { JSON_LIMIT }
     }
+
+    fn idle_limit(&self) -> IdleLimit {
+        IdleLimit { limit: self.idle_limit, sleep: |limit| Box::pin(tokio::time::sleep(limit)) }
+    }
 }
 
 /// Whoever has asked for a restart should not send the next request into the connection that it ends.
@@ -106,6 +112,8 @@ pub(crate) struct Rim {
     pub(crate) local_storage: PathBuf,
     /// Whether the manager is announced on the network.
     pub(crate) discoverable: bool,
+    /// How long the body of a request may pause.
+    pub(crate) idle_limit: Duration,
     pub(crate) development: Development,
     /// Origins of web apps in development.
     pub(crate) development_origins: Vec<String>,
@@ -113,7 +121,12 @@ pub(crate) struct Rim {
 
 /// Everything that is served. Background work that serves it runs on `tracker` until `cancel`.
 pub(crate) fn router(farm: Farm, rim: Rim, tracker: &TaskTracker, cancel: &CancellationToken) -> Router {
-    let api = Api { farm: farm.clone(), versions: Arc::new(rim.versions), cancel: cancel.clone() };
+    let api = Api {
+        farm: farm.clone(),
+        versions: Arc::new(rim.versions),
+        cancel: cancel.clone(),
+        idle_limit: rim.idle_limit,
+    };
     let mut routes = Router::new();
     if rim.discoverable {
         routes = routes.merge(upnp::router(&api));

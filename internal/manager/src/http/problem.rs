@@ -37,7 +37,9 @@ impl From<Error> for Problem {
                     "something with this name or id exists already; choose another one",
                 );
             }
-            Error::Store(flamenco_store::Error::Unstorable) => StatusCode::BAD_REQUEST,
+            Error::Store(flamenco_store::Error::Unstorable | flamenco_store::Error::TagDeleted(_)) => {
+                StatusCode::BAD_REQUEST
+            }
             Error::BrokenScript(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Error::NoFileStore => StatusCode::SERVICE_UNAVAILABLE,
             Error::FilesMissing(_) => StatusCode::FAILED_DEPENDENCY,
@@ -153,6 +155,7 @@ mod tests {
             (Error::NotAwake { is: WorkerStatus::Asleep }, 409, true),
             (Error::Store(flamenco_store::Error::Duplicate("secret".into())), 409, false),
             (Error::Store(flamenco_store::Error::Unstorable), 400, true),
+            (Error::Store(flamenco_store::Error::TagDeleted("x".into())), 400, true),
             (Error::Store(flamenco_store::Error::Full("secret".into())), 503, false),
             (Error::Store(flamenco_store::Error::Database("secret".into())), 500, false),
             (Error::Damaged("secret".into()), 500, false),

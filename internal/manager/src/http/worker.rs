@@ -16,17 +16,22 @@ use flamenco_domain::frame::FrameProgress;
 use flamenco_domain::task::{LogPosition, MayRun, TaskReport};
 use flamenco_domain::variables::Audience;
 use flamenco_domain::worker::WorkerStatus;
-use futures_util::StreamExt;
 use uuid::Uuid;
 
-use super::{Api, Caller, convert, frames, machines};
-use crate::error::Error;
+use super::{Api, Caller, Versions, convert, frames, machines};
+use crate::farm::frames::spool::Spool;
 use crate::farm::last_rendered::LARGEST;
 use crate::farm::scheduler::{Answer, Assigned};
 use crate::farm::workers::{Registration, SignOn};
 
 const fn state(status: WorkerStatus) -> types::WorkerStateChange {
     types::WorkerStateChange { status_requested: convert::worker_status(status) }
+}
+
+/// Whether a worker runs another version than this manager, which is no error: they may be updated one by one.
+fn differs(software: &str, versions: &Versions) -> bool {
+    let software = software.trim();
+    !software.is_empty() && software != versions.short && software != versions.long
 }
 
 impl Api {
@@ -92,7 +97,13 @@ impl WorkerApi for Api {
             can_restart: body.can_restart.unwrap_or(false),
             address: caller.address,
         };
-        Ok(SignOnResponse::Status200(state(self.farm.sign_on(id, says).await?)))
+        let (name, software) = (says.name.clone(), says.software.clone());
+        let wanted = self.farm.sign_on(id, says).await?;
+        if differs(&software, &self.versions) {
+            let manager = &self.versions.short;
+            tracing::info!(worker.id = %id, "worker {name} runs version {software:?}, and this manager {manager}");
+        }
+        Ok(SignOnResponse::Status200(state(wanted)))
     }
 
     async fn sign_off(&self, caller: Caller) -> Result<SignOffResponse, Problem> {
@@ -231,22 +242,39 @@ impl WorkerApi for Api {
             }
             Some(length) => length,
         };
-        self.farm
-            .output_produced(worker.id, task_id.into(), of, async || read_picture(body, length).await)
-            .await?;
+        let expected = self.farm.expect_picture(worker.id, task_id.into()).await?;
+        let picture = read_picture(body, length, self.farm.picture_spool()).await?;
+        self.farm.output_produced(expected, of, picture).await?;
         Ok(TaskOutputProducedResponse::Status202)
     }
 }
 
-/// The bytes of an upload of a known, bounded length.
-async fn read_picture(mut body: UploadBody, length: u64) -> Result<Vec<u8>, Error> {
-    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
-    while let Some(part) = body.next().await {
-        let part = part.map_err(|error| Error::Invalid(format!("the upload broke off: {error}")))?;
-        bytes.extend_from_slice(&part);
-        if bytes.len() as u64 > length {
-            return Err(Error::Invalid("the upload is longer than its Content-Length".to_owned()));
+/// The content of an upload of a known, bounded length.
+async fn read_picture(mut body: UploadBody, length: u64, mut spool: Spool) -> Result<Spool, Problem> {
+    while let Some(part) = body.next_part().await? {
+        spool.add(&part).await?;
+        if spool.length() > length {
+            return Err(Problem::bad_request("the upload is longer than its Content-Length"));
         }
     }
-    Ok(bytes)
+    Ok(spool)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_version_is_noticed() {
+        let versions = Versions { short: "1.2.3".into(), long: "1.2.3 (abc)".into(), git: "abc".into() };
+        for (software, expected) in [
+            ("1.2.3", false),
+            (" 1.2.3 (abc)", false),
+            ("", false),
+            ("1.2.4", true),
+            ("3.9-beta1 (v3.9-beta1-0-gabc)", true),
+        ] {
+            assert_eq!(differs(software, &versions), expected, "{software:?}");
+        }
+    }
 }

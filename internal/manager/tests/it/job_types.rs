@@ -8,19 +8,19 @@ use serde_json::{Value, json};
 
 use crate::UNKNOWN;
 
-fn script(label: &str, body: &str) -> String {
+pub(crate) fn script(label: &str, body: &str) -> String {
     format!(
         "const JOB_TYPE = {{ label: '{label}', settings: [] }};\nfunction compileJob(job) {{\n{body}\n}}\n"
     )
 }
 
-const ONE_TASK: &str = "job.addTask(author.Task('one', 'misc'));";
+pub(crate) const ONE_TASK: &str = "job.addTask(author.Task('one', 'misc'));";
 
-fn submission(job_type: &str, settings: Value) -> Value {
+pub(crate) fn submission(job_type: &str, settings: Value) -> Value {
     json!({ "name": "job", "type": job_type, "priority": 50, "submitter_platform": "linux", "settings": settings })
 }
 
-async fn labels(farm: &TestManager) -> Vec<String> {
+pub(crate) async fn labels(farm: &TestManager) -> Vec<String> {
     let all = farm.get("/api/v3/jobs/types").await.expect(200).json();
     let all = all["job_types"].as_array().unwrap().iter();
     all.map(|kind| format!("{}: {}", kind["name"].as_str().unwrap(), kind["label"].as_str().unwrap()))

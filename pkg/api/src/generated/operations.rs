@@ -53,6 +53,7 @@ pub static OPERATIONS: &[Operation] = &[
     UPDATE_WORKER_TAG,
     DELETE_WORKER_TAG,
     GET_JOB_TYPES,
+    GET_BROKEN_JOB_TYPES,
     GET_JOB_TYPE,
     FETCH_JOBS,
     SUBMIT_JOB,
@@ -463,6 +464,14 @@ pub const GET_JOB_TYPES: Operation = Operation {
     tag: "jobs",
     method: "GET",
     path: "/api/v3/jobs/types",
+    worker_auth: false,
+};
+/// `GET /api/v3/jobs/types/broken`
+pub const GET_BROKEN_JOB_TYPES: Operation = Operation {
+    id: "getBrokenJobTypes",
+    tag: "jobs",
+    method: "GET",
+    path: "/api/v3/jobs/types/broken",
     worker_auth: false,
 };
 /// `GET /api/v3/jobs/type/{typeName}`
@@ -3055,6 +3064,32 @@ pub enum GetJobTypesResponse {
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl GetJobTypesResponse {
+    /// The status code of this answer.
+    pub fn status(&self) -> ::http::StatusCode {
+        match self {
+            Self::Status200(..) => ::http::StatusCode::OK,
+            Self::Default { status, .. } => *status,
+        }
+    }
+    /// What went wrong, if the status is 400 or above.
+    pub fn problem(&self) -> Option<crate::Problem> {
+        match self {
+            Self::Default { body, .. } => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            _ => None,
+        }
+    }
+}
+/// The answers of `getBrokenJobTypes`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum GetBrokenJobTypesResponse {
+    /// The job types that cannot be used.
+    Status200(types::BrokenJobTypes),
+    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    Default { status: ::http::StatusCode, body: types::Error },
+}
+impl GetBrokenJobTypesResponse {
     /// The status code of this answer.
     pub fn status(&self) -> ::http::StatusCode {
         match self {

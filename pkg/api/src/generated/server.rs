@@ -690,13 +690,27 @@ pub trait JobsApi: Backend {
     ///
     /// List the job types.
     ///
-    /// The types that jobs can have, sorted by name, with the settings that each of them takes. The scripts are read again when they changed. A script that does not load is left out and named in the manager's log.
+    /// The types that jobs can have, sorted by name, with the settings that each of them takes. The scripts are read again when they changed. A script that does not load is left out; getBrokenJobTypes and the manager's log name it.
     fn get_job_types(
         &self,
         caller: Self::Caller,
     ) -> impl Future<Output = Result<operations::GetJobTypesResponse, Problem>> + Send {
         let _ = (caller,);
         ready(Err(Problem::not_implemented(&operations::GET_JOB_TYPES)))
+    }
+    /// `GET /api/v3/jobs/types/broken`
+    ///
+    /// List the job types that cannot be used.
+    ///
+    /// The scripts that should be a job type but do not load, sorted by name, each with what is wrong and where. The scripts are read again when they changed. One that did not come to its end in time is tried again when it changed, or some minutes later.
+    fn get_broken_job_types(
+        &self,
+        caller: Self::Caller,
+    ) -> impl Future<
+        Output = Result<operations::GetBrokenJobTypesResponse, Problem>,
+    > + Send {
+        let _ = (caller,);
+        ready(Err(Problem::not_implemented(&operations::GET_BROKEN_JOB_TYPES)))
     }
     /// `GET /api/v3/jobs/type/{typeName}`
     ///
@@ -1280,6 +1294,10 @@ pub fn router<B: MetaApi + WorkerApi + WorkerMgtApi + JobsApi + ShamanApi>(
         .route("/api/v3/jobs/search", methods("GET").get(search_jobs::<B>))
         .route("/api/v3/jobs/type/{typeName}", methods("GET").get(get_job_type::<B>))
         .route("/api/v3/jobs/types", methods("GET").get(get_job_types::<B>))
+        .route(
+            "/api/v3/jobs/types/broken",
+            methods("GET").get(get_broken_job_types::<B>),
+        )
         .route(
             "/api/v3/jobs/{job_id}",
             methods("GET, DELETE").get(fetch_job::<B>).delete(delete_job::<B>),
@@ -2321,6 +2339,21 @@ async fn get_job_types<B: JobsApi>(
             let (_, caller) = Call::begin(&backend, &operations::GET_JOB_TYPES, request)
                 .await?;
             backend.get_job_types(caller).await
+        })
+        .await
+}
+async fn get_broken_job_types<B: JobsApi>(
+    State(backend): State<B>,
+    request: Request,
+) -> Response {
+    answer(async {
+            let (_, caller) = Call::begin(
+                    &backend,
+                    &operations::GET_BROKEN_JOB_TYPES,
+                    request,
+                )
+                .await?;
+            backend.get_broken_job_types(caller).await
         })
         .await
 }
@@ -4023,6 +4056,14 @@ impl IntoResponse for operations::DeleteWorkerTagResponse {
     }
 }
 impl IntoResponse for operations::GetJobTypesResponse {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Status200(body) => reply::json(::http::StatusCode::OK, &body),
+            Self::Default { status, body } => reply::json(status, &body),
+        }
+    }
+}
+impl IntoResponse for operations::GetBrokenJobTypesResponse {
     fn into_response(self) -> Response {
         match self {
             Self::Status200(body) => reply::json(::http::StatusCode::OK, &body),

@@ -501,6 +501,32 @@ pub struct BlockedWorker {
     ///Its name.
     pub worker_name: ::std::string::String,
 }
+///A script that should be a job type, and what is wrong with it.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct BrokenJobType {
+    ///Column in that line.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub column: ::std::option::Option<i64>,
+    ///The script, as the manager sees it.
+    pub file: ::std::string::String,
+    ///Line in that file.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub line: ::std::option::Option<i64>,
+    ///What is wrong.
+    pub message: ::std::string::String,
+    ///Name that the job type would have, from the name of the file.
+    pub name: ::std::string::String,
+    ///File in which it is wrong, relative to the folder of the script: the script itself or one that it loads.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub wrong_file: ::std::option::Option<::std::string::String>,
+}
+///Job types that cannot be used.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct BrokenJobTypes {
+    ///The job types, sorted by name.
+    #[serde(deserialize_with = "crate::null::as_empty")]
+    pub job_types: ::std::vec::Vec<BrokenJobType>,
+}
 ///One command of a task.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct Command {
@@ -4033,6 +4059,45 @@ impl crate::validate::Validate for WorkerEnabledChange {
                     "reason",
                     |check| {
                         check.text(&item, None, Some(1000u64));
+                    },
+                );
+        }
+    }
+}
+impl crate::validate::Validate for BrokenJobTypes {
+    fn validate(&self, check: &mut crate::validate::Check) {
+        check
+            .field(
+                "job_types",
+                |check| {
+                    check
+                        .items(
+                            self.job_types.iter(),
+                            |check, item| {
+                                check.value(&item);
+                            },
+                        );
+                },
+            );
+    }
+}
+impl crate::validate::Validate for BrokenJobType {
+    fn validate(&self, check: &mut crate::validate::Check) {
+        if let Some(item) = &self.line {
+            check
+                .field(
+                    "line",
+                    |check| {
+                        check.integer(*item, Some(1i64), None);
+                    },
+                );
+        }
+        if let Some(item) = &self.column {
+            check
+                .field(
+                    "column",
+                    |check| {
+                        check.integer(*item, Some(1i64), None);
                     },
                 );
         }

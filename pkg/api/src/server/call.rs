@@ -7,7 +7,7 @@ use http::{HeaderMap, StatusCode, header, request::Parts};
 use serde::de::DeserializeOwned;
 
 use super::strict::Strict;
-use super::{Backend, UploadBody};
+use super::{Backend, IdleLimit, UploadBody};
 use crate::{Operation, Problem};
 
 /// A request whose sender is known. The parameters can be read in any order; reading the body consumes it.
@@ -16,6 +16,8 @@ pub(crate) struct Call {
     path: Vec<(String, String)>,
     query: Vec<(String, String)>,
     body: Body,
+    /// How long the body may pause.
+    idle_limit: IdleLimit,
 }
 
 #[allow(dead_code, reason = "generated code calls what the document needs")]
@@ -28,17 +30,17 @@ impl Call {
     ) -> Result<(Call, B::Caller), Problem> {
         let (parts, body) = request.into_parts();
         let caller = backend.authorize(operation, &parts).await?;
-        Ok((Call::new(parts, body).await?, caller))
+        Ok((Call::new(parts, body, backend.idle_limit()).await?, caller))
     }
 
-    async fn new(mut parts: Parts, body: Body) -> Result<Call, Problem> {
+    async fn new(mut parts: Parts, body: Body, idle_limit: IdleLimit) -> Result<Call, Problem> {
         let path = RawPathParams::from_request_parts(&mut parts, &())
             .await
             .map_err(|rejection| Problem::bad_request(format!("path: {}", rejection.body_text())))?;
         let path = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let query = parts.uri.query().unwrap_or_default();
         let query = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-        Ok(Call { headers: parts.headers, path, query, body })
+        Ok(Call { headers: parts.headers, path, query, body, idle_limit })
     }
 
     /// A parameter in the path.
@@ -139,7 +141,7 @@ impl Call {
         let awaits_go_ahead =
             expects.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
         let stream = self.body.into_data_stream();
-        Ok(UploadBody { content_type, content_length, awaits_go_ahead, stream })
+        Ok(UploadBody { content_type, content_length, awaits_go_ahead, idle_limit: self.idle_limit, stream })
     }
 
     /// The bytes of a JSON body, or nothing if it is empty.
@@ -156,7 +158,7 @@ impl Call {
         let announced_too_much = announced_length(&self.headers).is_some_and(|length| length > limit as u64);
         let mut body = self.body.into_data_stream();
         let mut bytes = Vec::new();
-        while !announced_too_much && let Some(part) = body.next().await {
+        while !announced_too_much && let Some(part) = self.idle_limit.within(body.next()).await? {
             let part =
                 part.map_err(|error| Problem::bad_request(format!("request body: it broke off ({error})")))?;
             bytes.extend_from_slice(&part);
@@ -166,7 +168,7 @@ impl Call {
         }
         if announced_too_much || bytes.len() > limit {
             drop(bytes);
-            discard(body).await;
+            discard(body, self.idle_limit).await;
             return Err(too_large(limit));
         }
         let blank = bytes.iter().all(u8::is_ascii_whitespace);
@@ -179,9 +181,9 @@ const DISCARD: usize = 256 * 1024 * 1024;
 
 /// Reads on without keeping anything: a client that still sends would otherwise see a broken connection instead of the
 /// answer.
-async fn discard(mut body: BodyDataStream) {
+async fn discard(mut body: BodyDataStream, idle_limit: IdleLimit) {
     let mut read = 0;
-    while let Some(Ok(part)) = body.next().await {
+    while let Ok(Some(Ok(part))) = idle_limit.within(body.next()).await {
         read += part.len();
         if read > DISCARD {
             return;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -17,6 +18,8 @@ use crate::{operations, types};
 
 const JOB: &str = "/api/v3/jobs/123e4567-e89b-42d3-a456-426614174000";
 const TASK: &str = "/api/v3/worker/task/123e4567-e89b-42d3-a456-426614174000";
+
+const IDLE_LIMIT: Duration = Duration::from_secs(60);
 
 /// Lets nobody in who says so, and answers with what it got.
 #[derive(Clone, Default)]
@@ -40,6 +43,10 @@ impl Backend for Echo {
 
     fn json_body_limit(&self, _operation: &'static Operation) -> usize {
         1000
+    }
+
+    fn idle_limit(&self) -> IdleLimit {
+        IdleLimit { limit: IDLE_LIMIT, sleep: |limit| Box::pin(tokio::time::sleep(limit)) }
     }
 }
 
@@ -85,8 +92,7 @@ impl WorkerApi for Echo {
         _query: operations::TaskOutputProducedQuery,
         mut body: UploadBody,
     ) -> Result<operations::TaskOutputProducedResponse, Problem> {
-        while let Some(piece) = body.next().await {
-            let piece = piece.map_err(|error| Problem::bad_request(error.to_string()))?;
+        while let Some(piece) = body.next_part().await? {
             self.uploaded.fetch_add(piece.len() as u64, Ordering::Relaxed);
         }
         Ok(operations::TaskOutputProducedResponse::Status202)
@@ -356,6 +362,51 @@ async fn uploads_are_streams_of_any_size() {
     let response = router(backend.clone()).oneshot(request).await.unwrap();
     assert_eq!(response.status(), 202);
     assert_eq!(backend.uploaded.load(Ordering::Relaxed), 3 << 30);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_stops_to_come_is_given_up() {
+    let too_large = Bytes::from(vec![b'x'; 1001]);
+    for (kind, path, first) in [
+        (
+            "application/json",
+            "/api/v3/configuration/check/shared-storage",
+            Bytes::from_static(b"{\"path\": "),
+        ),
+        (
+            "image/png",
+            "/api/v3/worker/task/123e4567-e89b-42d3-a456-426614174000/output-produced",
+            too_large.clone(),
+        ),
+    ] {
+        let body = Body::from_stream(stream::iter([Ok::<_, std::io::Error>(first)]).chain(stream::pending()));
+        let request = request("POST", path).header(header::CONTENT_TYPE, kind).body(body).unwrap();
+        let started = tokio::time::Instant::now();
+        let message = rejection(send(request).await, 408).await;
+        assert_eq!(started.elapsed(), IDLE_LIMIT, "{path}");
+        assert!(message.contains("60s"), "{message}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_is_refused_is_not_waited_for_for_ever() {
+    let much = Ok::<_, std::io::Error>(Bytes::from(vec![b'x'; 1001]));
+    let body = Body::from_stream(stream::iter([much]).chain(stream::pending()));
+    let request = request("POST", "/api/v3/configuration/check/shared-storage").body(body).unwrap();
+    let started = tokio::time::Instant::now();
+    let _ = rejection(send(request).await, 413).await;
+    assert_eq!(started.elapsed(), IDLE_LIMIT);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_may_come_slowly() {
+    let pieces = stream::iter(b"{\"path\": \"/mnt\"}".chunks(1)).then(|piece| async move {
+        tokio::time::sleep(IDLE_LIMIT / 2).await;
+        Ok::<_, std::io::Error>(Bytes::from_static(piece))
+    });
+    let request = request("POST", "/api/v3/configuration/check/shared-storage");
+    let response = send(request.body(Body::from_stream(pieces)).unwrap()).await;
+    assert_eq!(response.status(), 200);
 }
 
 #[tokio::test]

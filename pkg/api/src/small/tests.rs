@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::server::{ScanApi, ShelfApi, router};
 use super::{operations, types};
-use crate::server::{Backend, UploadBody};
+use crate::server::{Backend, IdleLimit, UploadBody};
 use crate::{BodyStream, Operation, Problem};
 
 const SHELF: &str = "/api/v3/shelves/123e4567-e89b-42d3-a456-426614174000";
@@ -21,6 +21,11 @@ const SHELF: &str = "/api/v3/shelves/123e4567-e89b-42d3-a456-426614174000";
 struct Library;
 
 impl Backend for Library {
+    fn idle_limit(&self) -> IdleLimit {
+        let limit = std::time::Duration::from_secs(60);
+        IdleLimit { limit, sleep: |limit| Box::pin(tokio::time::sleep(limit)) }
+    }
+
     type Caller = ();
 
     async fn authorize(

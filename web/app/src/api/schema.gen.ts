@@ -889,9 +889,29 @@ export interface paths {
         };
         /**
          * List the job types.
-         * @description The types that jobs can have, sorted by name, with the settings that each of them takes. The scripts are read again when they changed. A script that does not load is left out and named in the manager's log.
+         * @description The types that jobs can have, sorted by name, with the settings that each of them takes. The scripts are read again when they changed. A script that does not load is left out; getBrokenJobTypes and the manager's log name it.
          */
         get: operations["getJobTypes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v3/jobs/types/broken": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the job types that cannot be used.
+         * @description The scripts that should be a job type but do not load, sorted by name, each with what is wrong and where. The scripts are read again when they changed. One that did not come to its end in time is tried again when it changed, or some minutes later.
+         */
+        get: operations["getBrokenJobTypes"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2471,6 +2491,26 @@ export interface components {
         AvailableJobTypes: {
             /** @description The job types, sorted by name. */
             job_types: components["schemas"]["AvailableJobType"][];
+        };
+        /** @description Job types that cannot be used. */
+        BrokenJobTypes: {
+            /** @description The job types, sorted by name. */
+            job_types: components["schemas"]["BrokenJobType"][];
+        };
+        /** @description A script that should be a job type, and what is wrong with it. */
+        BrokenJobType: {
+            /** @description Name that the job type would have, from the name of the file. */
+            name: string;
+            /** @description The script, as the manager sees it. */
+            file: string;
+            /** @description What is wrong. */
+            message: string;
+            /** @description File in which it is wrong, relative to the folder of the script: the script itself or one that it loads. */
+            wrong_file?: string;
+            /** @description Line in that file. */
+            line?: number;
+            /** @description Column in that line. */
+            column?: number;
         };
         /** @description A kind of job, made by a script, and the settings that it takes. */
         AvailableJobType: {
@@ -7329,6 +7369,41 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["AvailableJobTypes"];
+                };
+            };
+            default: components["responses"]["Failure"];
+        };
+    };
+    getBrokenJobTypes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The job types that cannot be used. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "job_types": [
+                     *         {
+                     *           "name": "my-render",
+                     *           "file": "/srv/flamenco/scripts/my_render.js",
+                     *           "message": "no such camera",
+                     *           "wrong_file": "my_render.js",
+                     *           "line": 12,
+                     *           "column": 14
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["BrokenJobTypes"];
                 };
             };
             default: components["responses"]["Failure"];

@@ -6,6 +6,7 @@ type Schemas = components['schemas'];
 export type Job = Schemas['Job'];
 export type JobStatus = Schemas['JobStatus'];
 export type JobType = Schemas['AvailableJobType'];
+export type BrokenJobType = Schemas['BrokenJobType'];
 export type Task = Schemas['Task'];
 export type TaskSummary = Schemas['TaskSummary'];
 export type TaskStatus = Schemas['TaskStatus'];

@@ -8,6 +8,7 @@ pub mod pictures;
 pub mod preview;
 pub(super) mod progress;
 mod requeue;
+pub mod spool;
 pub mod statistics;
 pub mod thumbnail;
 pub(crate) mod video;

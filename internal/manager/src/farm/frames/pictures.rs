@@ -3,7 +3,6 @@
 //! A picture is decoded, scaled and on disk before its upload is answered. Few are worked on at a time, since each takes
 //! memory, and few may wait.
 
-use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use flamenco_domain::event::Event;
@@ -13,58 +12,86 @@ use flamenco_domain::task::{TaskSummary, TaskWorker};
 use flamenco_store::frames::{self, NotedThumbnail, PictureOf, SetThumbnail};
 use flamenco_store::{last_rendered as last, tasks};
 use image::DynamicImage;
+use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
+use super::spool::Spool;
 use super::thumbnail::{Thumbnails, file_names};
 use crate::error::{Error, Result};
 use crate::farm::Farm;
 use crate::farm::last_rendered::{decode, replace, save_sizes};
 
+/// A picture that a worker may send, and its place among those that are on their way.
+pub struct ExpectedPicture {
+    task: TaskSummary,
+    owner: TaskWorker,
+    place: OwnedSemaphorePermit,
+}
+
 impl Farm {
-    /// A worker sends a picture of what it rendered, and says of which frame if it knows. `read` gives its bytes and is
-    /// called when it is its turn.
+    /// Whether a worker may send a picture of what it rendered. Until the picture has come it takes nothing but a
+    /// place, so that a slow worker keeps nobody from their turn.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::TaskReport`] when the task is not this worker's, [`Error::Busy`] when too many
-    /// wait, [`Error::Invalid`] when it is no picture that can be read.
-    pub async fn output_produced<R>(
-        &self,
-        worker: WorkerId,
-        id: TaskId,
-        of: Option<PictureOf>,
-        read: R,
-    ) -> Result<()>
-    where
-        R: AsyncFnOnce() -> Result<Vec<u8>>,
-    {
+    /// wait.
+    pub async fn expect_picture(&self, worker: WorkerId, id: TaskId) -> Result<ExpectedPicture> {
         let task =
             tasks::find(self.store.read(), id).await?.ok_or_else(|| Error::not_found("task", id))?.summary;
         let owner = task.worker.clone().filter(|owner| owner.id == worker);
         let Some(owner) = owner else { return Err(flamenco_domain::task::ReportDenied::NotYours.into()) };
-        let _waits = self.pictures.place_for_frame()?;
-        let place = self.pictures.wait(task.job_id)?;
+        Ok(ExpectedPicture { task, owner, place: self.pictures.place_for_frame()? })
+    }
+
+    /// Where a picture is kept until it is its turn.
+    pub fn picture_spool(&self) -> Spool {
+        Spool::in_folder(&self.live().config.local_storage)
+    }
+
+    /// A picture came of what a worker rendered, which may have said of which frame. It is taken also when the worker
+    /// hangs up now.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when it is no picture that can be read.
+    pub async fn output_produced(
+        &self,
+        expected: ExpectedPicture,
+        of: Option<PictureOf>,
+        picture: Spool,
+    ) -> Result<()> {
+        let farm = self.clone();
+        self.left_behind.carry(async move { farm.take_picture(expected, of, picture).await }).await
+    }
+
+    async fn take_picture(
+        &self,
+        expected: ExpectedPicture,
+        of: Option<PictureOf>,
+        picture: Spool,
+    ) -> Result<()> {
+        let ExpectedPicture { task, owner, place } = expected;
+        let arrived = self.pictures.arrived(task.job_id);
+        let content = picture.finish().await?;
         let turn = self.pictures.turn().await?;
-        let bytes = read().await?;
-        // Of several that wait for a job only the newest is what was rendered last; all of them are frames.
-        let is_newest = place.is_newest();
         let folder = self.logs.job_directory(task.job_id.0);
         let identity = match &of {
-            Some(PictureOf { frame, path, .. }) => format!("{id}/{frame}/{path}"),
-            None => format!("{id}/{}", Uuid::new_v4()),
+            Some(PictureOf { frame, path, .. }) => format!("{}/{frame}/{path}", task.id),
+            None => format!("{}/{}", task.id, Uuid::new_v4()),
         };
-        let made = tokio::task::spawn_blocking(move || -> Result<SetThumbnail> {
-            let picture = decode(Cursor::new(&bytes))?;
+        let made = tokio::task::spawn_blocking(move || -> Result<(SetThumbnail, bool)> {
+            // They stay with the work, which goes on when the client leaves.
+            let _held = (place, turn);
+            let picture = decode(content)?;
             std::fs::create_dir_all(&folder)
                 .map_err(Error::io(format!("cannot make the folder {}", folder.display())))?;
             let made = save_thumbnails(&picture, &identity, &folder)?;
-            if is_newest {
-                save_sizes(picture, &folder)?;
-            }
-            Ok(made)
+            // Of several of a job only the newest is what was rendered last; all of them are frames.
+            let is_last = arrived.is_newest() && arrived.write(|| save_sizes(picture, &folder))?;
+            Ok((made, is_last))
         });
-        let made = made.await.map_err(|error| Error::Internal(format!("scaling a picture: {error}")))??;
-        drop(turn);
-        if is_newest {
+        let made = made.await.map_err(|error| Error::Internal(format!("scaling a picture: {error}")))?;
+        let (made, is_last) = made?;
+        if is_last {
             self.set_last_rendered(&task).await?;
         }
         match of {
