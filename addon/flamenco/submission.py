@@ -329,7 +329,7 @@ class _Submission:
                     if (job.metadata or {}).get(SUBMISSION_KEY) == mark:
                         return job
                 is_known = True
-            except (ConnectionFailed, ApiError):
+            except ClientError:
                 is_known = False
             if is_over:
                 break
