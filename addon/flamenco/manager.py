@@ -28,6 +28,8 @@ class State:
     def __init__(self) -> None:
         self.info: ManagerInfo | None = None
         self.job_types: dict[str, JobType] = {}
+        #: By the name of a job type that cannot be used: why.
+        self.broken: dict[str, str] = {}
         self.client: Client | None = None
         self.refresh: Background[tuple[ManagerInfo, bool]] | None = None
         self.is_private = False
@@ -118,7 +120,7 @@ def load_cache() -> None:
     """Takes over what the manager said last time."""
     state.info = manager_info.load(config_file(manager_info.CACHE_NAME), url())
     if state.info is None:
-        state.job_types = {}
+        state.job_types, state.broken = {}, {}
         return
     # Looking up names would hold up the start of Blender.
     state.is_private = manager_info.is_private(state.info.url, look_up=False)
@@ -127,6 +129,7 @@ def load_cache() -> None:
 
 def _use(info: ManagerInfo) -> None:
     types = [job_types.read(job_type) for job_type in info.job_types.job_types]
+    state.broken = {}
     state.job_types = {job_type.name: job_type for job_type in types}
     for job_type in types:
         for warning in job_type.warnings:
@@ -138,7 +141,7 @@ def forget() -> None:
     """Forgets everything, because the address is another one."""
     drop_client()
     state.info = None
-    state.job_types = {}
+    state.job_types, state.broken = {}, {}
     state.is_away = False
     state.on_job_types([])
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from . import version
 from .flamenco_client import ApiError, BadAnswer, Client, ClientError, ConnectionFailed, TimedOut
 from .flamenco_client.models import (
     AvailableJobTypes,
@@ -101,19 +102,24 @@ def complete_url(address: str) -> str:
 def fetch(client: Client, platform: str, clock: Callable[[], float] = time.time) -> ManagerInfo:
     """Asks the manager for everything, in parallel. Raises `Problem`."""
     with concurrent.futures.ThreadPoolExecutor(4, thread_name_prefix="flamenco-refresh") as pool:
-        version = pool.submit(client.get_version)
+        answer = pool.submit(client.get_version)
         storage = pool.submit(client.get_shared_storage, ManagerVariableAudience.USERS, platform)
         types = pool.submit(client.get_job_types)
         tags = pool.submit(client.fetch_worker_tags)
     try:
         # The version first: its failure tells best what is wrong.
-        found = version.result()
+        found = answer.result()
     except (ClientError, ValueError) as error:
         raise Problem(explain(error, client.base_url, is_version=True)) from error
     try:
         return ManagerInfo(client.base_url, clock(), found, storage.result(), types.result(), tags.result())
     except BadAnswer as error:
         raise Problem(f"{found.name} {found.version} is too old or too new for this add-on: {error}") from error
+    except ApiError as error:
+        if error.status not in (404, 405):
+            raise Problem(explain(error, client.base_url)) from error
+        match = match_version(version.VERSION, found.shortversion, found.name)
+        raise Problem(match.note or f"{found.name} has not got all that this add-on asks for; update it") from error
     except ClientError as error:
         raise Problem(explain(error, client.base_url)) from error
 
@@ -196,9 +202,9 @@ def match_version(addon: tuple[int, ...], shortversion: str, name: str) -> Versi
     return VersionMatch(False, f"{name} has version {shortversion or '?'}, but this add-on is {ours}: {advice}")
 
 
-def _numbers(version: str) -> tuple[int, ...]:
+def _numbers(text: str) -> tuple[int, ...]:
     numbers = []
-    for part in version.partition("-")[0].split("."):
+    for part in text.partition("-")[0].split("."):
         if not part.isdigit():
             break
         numbers.append(int(part))

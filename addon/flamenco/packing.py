@@ -18,7 +18,16 @@ from typing import Any
 from . import loader, paths
 from .progress import Phase, Progress
 
-__all__ = ["Pack", "PackFile", "PackProblem", "Survey", "changed", "survey", "trace"]
+__all__ = [
+    "LinksChanged",
+    "Pack",
+    "PackFile",
+    "PackProblem",
+    "Survey",
+    "changed",
+    "survey",
+    "trace",
+]
 
 
 #: How hard rewritten files are compressed, from 1 to 9: large files are not to take minutes.
@@ -78,6 +87,10 @@ def changed(file: PackFile) -> bool:
     """Whether a file has changed since it was found. Raises `OSError`."""
     stat = file.source.stat()
     return (stat.st_size, stat.st_mtime_ns) != (file.size, file.modified)
+
+
+class LinksChanged(Exception):
+    """Blend files were written to after they were looked through: they may link something else by now."""
 
 
 @contextlib.contextmanager

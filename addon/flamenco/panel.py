@@ -59,6 +59,8 @@ class FLAMENCO_PT_job_submission(_OutputPanel, bpy.types.Panel):  # type: ignore
         job_type = settings.job_type_of(scene)
         if job_type is not None:
             self._draw_settings(scene, job_type, layout.column())
+        elif broken := settings.why_broken(scene):
+            labels.wrapped(layout.column(), broken, "ERROR")
         self._draw_status(context, layout)
 
     def _draw_manager(self, context: Any, layout: Any) -> None:

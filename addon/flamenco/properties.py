@@ -45,8 +45,10 @@ def _job_type_items(scene: Any, _context: Any) -> list[tuple[str, str, str, int]
     items = [(NONE, "Select a Job Type", "", 0)]
     for job_type in manager.state.job_types.values():
         items.append((job_type.name, job_type.label, job_type.description, len(items)))
+    for name, reason in manager.state.broken.items():
+        items.append((name, f"{name} (broken)", reason, len(items)))
     chosen = scene.flamenco_job_type_name if scene is not None else ""
-    if chosen and chosen not in manager.state.job_types:
+    if chosen and chosen not in manager.state.job_types and chosen not in manager.state.broken:
         where = "not on this manager" if manager.state.info else "not known yet"
         items.append((chosen, f"{chosen} ({where})", "The settings are kept in the file", len(items)))
     return _keep("types", items)
@@ -104,7 +106,7 @@ def vanished(scene: Any) -> list[str]:
     """What a scene has chosen and the manager does not have."""
     names = []
     chosen = scene.flamenco_job_type_name
-    if chosen and chosen not in manager.state.job_types:
+    if chosen and chosen not in manager.state.job_types and chosen not in manager.state.broken:
         names.append(f"the job type {chosen!r}")
     tag = scene.flamenco_worker_tag_id
     if tag and all(known.id != tag for known in manager.tags()):

@@ -7,7 +7,7 @@ from typing import Any
 
 import bpy
 
-from . import manager, properties, settings
+from . import manager, manager_info, properties, settings, version
 from .manager_info import Problem
 
 
@@ -84,6 +84,9 @@ def adopt(scene: Any) -> Report:
     settings.fill_in(scene)
     if vanished:
         return Report("WARNING", f"{info.version.name} does not have {' and '.join(vanished)} any more")
+    match = manager_info.match_version(version.VERSION, info.version.shortversion, info.version.name)
+    if not match.fits:
+        return Report("WARNING", match.note)
     count = len(manager.state.job_types)
     found = f"{count} job type{'s'[: count != 1]}"
     return Report("INFO", f"{info.version.name} {info.version.version} found, with {found}")

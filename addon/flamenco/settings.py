@@ -53,6 +53,7 @@ def update_classes(types: list[JobType]) -> None:
             # One job type that Blender does not take must not be the end of the others.
             print(f"Flamenco: job type {job_type.name} cannot be used: {error}")
             manager.state.job_types.pop(job_type.name, None)
+            manager.state.broken[job_type.name] = str(error) or type(error).__name__
             continue
         setattr(bpy.types.Scene, group_name(job_type), bpy.props.PointerProperty(type=made))
         _classes[job_type.name] = (job_type.fingerprint, made)
@@ -160,6 +161,13 @@ def _getter(job_type: JobType, setting: Setting) -> Any:
 def job_type_of(scene: Any) -> JobType | None:
     """The job type that a scene has chosen, if the manager has it."""
     return manager.state.job_types.get(scene.flamenco_job_type_name)
+
+
+def why_broken(scene: Any) -> str:
+    """What is wrong with the job type that a scene has chosen, for the artist; empty if nothing is."""
+    name = scene.flamenco_job_type_name
+    reason = manager.state.broken.get(name, "")
+    return f"The job type {name!r} is broken ({reason}); tell who wrote it, or choose another" if reason else ""
 
 
 def group_of(scene: Any) -> Any:

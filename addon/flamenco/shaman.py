@@ -27,7 +27,7 @@ from .flamenco_client.models import (
     ShamanRequirementsRequest,
 )
 from .hashing import HashCache
-from .packing import PackFile, PackProblem
+from .packing import PackFile, PackProblem, changed
 from .progress import Cancelled, Phase, Progress, readable_time
 
 __all__ = ["Uploaded", "is_temporary", "upload"]
@@ -67,6 +67,8 @@ class _File:
     file: PackFile
     sha: str
     size: int
+    #: Whether this is not what the file was when it was looked through.
+    is_late: bool = False
 
     @property
     def identity(self) -> tuple[str, int]:
@@ -120,16 +122,20 @@ def upload(
     cache: HashCache,
     *,
     patience: float = PATIENCE,
+    look: Callable[[list[Path]], None] = lambda _late: None,
 ) -> Uploaded:
     """Uploads what is missing, and makes a checkout at, or near, the path `checkout`.
 
-    Raises `PackProblem`, `ApiError`, `ConnectionFailed` and `Cancelled`.
+    `look` is called when everything is there, with the blend files that were sent otherwise than they were when they
+    were looked through, and may raise something to prevent the checkout. Raises `PackProblem`, `ApiError`,
+    `ConnectionFailed` and `Cancelled`.
     """
     uploader = _Uploader(client, progress, cache, patience)
     try:
         uploader.hash(files)
         for _ in range(CHECKOUT_ATTEMPTS):
             uploader.send_missing()
+            look([file.file.source for file in uploader.files if file.is_late and _is_blendfile(file.file.source)])
             made = uploader.check_out(checkout)
             if made is not None:
                 return Uploaded(made, uploader.sent_bytes, uploader.sent_files)
@@ -161,7 +167,8 @@ class _Uploader:
 
         def identify(file: PackFile) -> _File:
             self.progress.say(f"Hashing {file.source.name}")
-            return _File(file, *self.cache.get(file.source, self.progress))
+            sha, size = self.cache.get(file.source, self.progress)
+            return _File(file, sha, size, is_late=changed(file))
 
         try:
             self.files = list(self._each(identify, unique, min(4, os.cpu_count() or 1)))
@@ -314,7 +321,7 @@ class _Uploader:
         sha, size = self.cache.get(file.file.source, Progress())
         if (sha, size) == file.identity:
             raise PackProblem(f"{file.file.source} arrives damaged at the manager: {error.message}") from error
-        file.sha, file.size = sha, size
+        file.sha, file.size, file.is_late = sha, size, True
         return True
 
     def check_out(self, checkout: str) -> str | None:
@@ -352,6 +359,10 @@ def is_temporary(error: ApiError) -> bool:
         # The manager says when to come back, or that there is no use; a proxy whose manager is away says neither.
         return error.retry_after is not None or not (isinstance(error.body, dict) and "message" in error.body)
     return error.status in (408, 429, 502, 504)
+
+
+def _is_blendfile(path: Path) -> bool:
+    return path.suffix.lower() == ".blend"
 
 
 def _header_text(name: str) -> str:

@@ -25,7 +25,7 @@ from .flamenco_client.models import Job, JobStorageInfo, SharedStorageLocation, 
 from .hashing import HashCache
 from .loader import MissingLibrary
 from .manager_info import explain
-from .packing import PackProblem
+from .packing import LinksChanged, PackProblem
 from .progress import Cancelled, Phase, Progress
 
 __all__ = ["Mode", "Order", "Outcome", "Question", "SubmissionFailed", "SubmissionUnsure", "choose_mode", "submit"]
@@ -37,6 +37,8 @@ SUBMISSION_KEY = "submission.id"
 #: For how long a job is looked for whose answer got lost: a connection that broke ends the request at the manager, but
 #: one that is slow to answer may still be storing the job; in seconds.
 LOOK_AFTER_BREAK, LOOK_AFTER_SILENCE = 10.0, 60.0
+#: How often to look for the files that are needed, when linked files change while they are uploaded.
+TRACES = 3
 #: How long to wait between two looks at most, in seconds.
 LONGEST_PAUSE = 5.0
 #: For how long a manager is asked again that is busy or stopping, in seconds.
@@ -196,11 +198,16 @@ class _Submission:
         order = self.order
         if order.mode is Mode.AS_IS:
             return self._leave_in_place()
-        with packing.trace(
-            order.blendfile, order.project, self.progress, absolute=order.absolute, known=order.known_files
-        ) as pack:
-            self._ask_about(pack.missing)
-            return self._upload(pack) if order.mode is Mode.SHAMAN else self._copy(pack)
+        for attempt in range(1, TRACES + 1):
+            with (
+                contextlib.suppress(LinksChanged),
+                packing.trace(
+                    order.blendfile, order.project, self.progress, absolute=order.absolute, known=order.known_files
+                ) as pack,
+            ):
+                self._ask_about(pack.missing)
+                return self._upload(pack, is_last=attempt == TRACES) if order.mode is Mode.SHAMAN else self._copy(pack)
+        raise AssertionError("the last attempt takes the files as they are")
 
     def _leave_in_place(self) -> Outcome:
         """Has the file rendered where it is, or a copy beside it."""
@@ -231,18 +238,28 @@ class _Submission:
             job.storage = JobStorageInfo(shaman_checkout_id=checkout)
         return job
 
-    def _upload(self, pack: packing.Pack) -> Outcome:
+    def _upload(self, pack: packing.Pack, *, is_last: bool) -> Outcome:
+        """Uploads the files. Raises `LinksChanged` when they have to be looked through again."""
         wanted = paths.safe_folder_name(self.order.job.name)
-        done = shaman.upload(self.client, pack.files, wanted, self.progress, self.cache)
+        late: list[Path] = []
+
+        def look(found: list[Path]) -> None:
+            late[:] = found
+            if late and not is_last:
+                raise LinksChanged
+
+        done = shaman.upload(self.client, pack.files, wanted, self.progress, self.cache, look=look)
         blendfile = f"{{jobs}}/{done.checkout}/{pack.blendfile.as_posix()}"
         job = self._hand_in(self._job(blendfile, done.checkout))
-        return Outcome(job, Mode.SHAMAN, pack.missing, pack.overlooked, done.sent_bytes, done.sent_files)
+        return Outcome(
+            job, Mode.SHAMAN, pack.missing, pack.overlooked, done.sent_bytes, done.sent_files, note=_late(late)
+        )
 
     def _copy(self, pack: packing.Pack) -> Outcome:
         if not self.order.storage:
             raise SubmissionFailed("The manager has no shared storage yet; set it up on its web page")
         folder = Path(self.order.storage) / paths.pack_folder_name(self.order.job.name, self.now())
-        transfer.copy_pack(pack.files, pack.blendfile, folder, self.progress)
+        late = transfer.copy_pack(pack.files, pack.blendfile, folder, self.progress)
         try:
             job = self._hand_in(self._job(str(folder / pack.blendfile)))
         except SubmissionUnsure as error:
@@ -250,7 +267,7 @@ class _Submission:
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        return Outcome(job, Mode.PACK, pack.missing, pack.overlooked, pack.size, len(pack.files))
+        return Outcome(job, Mode.PACK, pack.missing, pack.overlooked, pack.size, len(pack.files), note=_late(late))
 
     def _hand_in(self, job: SubmittedJob) -> Job:
         self.progress.enter(Phase.COMMUNICATING, "Submitting the job")
@@ -312,7 +329,7 @@ class _Submission:
                     if (job.metadata or {}).get(SUBMISSION_KEY) == mark:
                         return job
                 is_known = True
-            except (ConnectionFailed, ApiError):
+            except ClientError:
                 is_known = False
             if is_over:
                 break
@@ -325,6 +342,13 @@ class _Submission:
             "The manager did not say whether it made the job, and may still do so: look for "
             f"{self.order.job.name!r} at {self.client.base_url}/app/jobs before you submit again."
         )
+
+
+def _late(files: list[Path]) -> str:
+    """A warning about blend files that changed while they were sent."""
+    if not files:
+        return ""
+    return f"Changed while it was sent, so what it links since then may be missing: {_names(tuple(files))}"
 
 
 def _names(files: tuple[Path, ...]) -> str:

@@ -114,7 +114,7 @@ class FLAMENCO_OT_submit_job(bpy.types.Operator):
             cls._poll_message("Another submission is running")
             return False
         if settings.job_type_of(context.scene) is None:
-            cls._poll_message("Choose a job type first")
+            cls._poll_message(settings.why_broken(context.scene) or "Choose a job type first")
             return False
         return True
 

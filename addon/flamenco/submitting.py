@@ -216,7 +216,7 @@ class Run:
             raise SubmissionFailed(f"{info.version.name} does not have {' and '.join(gone)} any more; choose another")
         job_type, old = settings.job_type_of(scene), self._old_type
         if job_type is None:
-            raise SubmissionFailed("Choose a job type first")
+            raise SubmissionFailed(settings.why_broken(scene) or "Choose a job type first")
         if old is None or old.name != job_type.name or old.etag == job_type.etag:
             return
         if self.options.ignore_job_type_change:

@@ -29,19 +29,24 @@ ATTEMPTS = 3
 _CANNOT = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.EBADF)
 
 
-def copy_pack(files: tuple[PackFile, ...], blendfile: PurePath, folder: Path, progress: Progress) -> None:
+def copy_pack(files: tuple[PackFile, ...], blendfile: PurePath, folder: Path, progress: Progress) -> list[Path]:
     """Copies files into a new folder. What goes wrong leaves no folder behind.
+
+    Gives the blend files that were copied otherwise than they were when they were looked through.
 
     Raises `PackProblem` and `Cancelled`.
     """
     total = sum(file.size for file in files)
     progress.enter(Phase.TRANSFERRING, f"Copying to {folder.parent}", total)
     created = _create(folder)
+    late = []
     try:
         _check_space(folder, total)
         for file in files:
             progress.say(f"Copying {file.source.name}")
-            _copy_unchanged(file, folder / file.destination, progress)
+            is_late = _copy_unchanged(file, folder / file.destination, progress)
+            if is_late and file.source.suffix.lower() == ".blend":
+                late.append(file.source)
         (folder / "pack-info.txt").write_text(INFO.format(blendfile.as_posix()), encoding="utf-8")
     except OSError as error:
         _remove(created, folder)
@@ -50,6 +55,7 @@ def copy_pack(files: tuple[PackFile, ...], blendfile: PurePath, folder: Path, pr
     except BaseException:
         _remove(created, folder)
         raise
+    return late
 
 
 def copy_file(source: Path, target: Path, progress: Progress) -> None:
@@ -102,12 +108,12 @@ def _check_space(folder: Path, total: int) -> None:
         )
 
 
-def _copy_unchanged(file: PackFile, target: Path, progress: Progress) -> None:
-    """Copies a file; once more if somebody wrote to it meanwhile."""
-    for _ in range(ATTEMPTS):
+def _copy_unchanged(file: PackFile, target: Path, progress: Progress) -> bool:
+    """Copies a file; once more if somebody wrote to it meanwhile. Whether it is another one than was found."""
+    for attempt in range(ATTEMPTS):
         copied = _copy(file.source, target, progress)
         if not changed(file):
-            return
+            return attempt > 0
         progress.advance(-copied)
         progress.sleep(0.2)
         file = describe(file.source, file.destination)

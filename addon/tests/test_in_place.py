@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files that are rendered where they are, made by a real Blender."""
+"""Files made by a real Blender: those that are rendered where they are, and those that change while they are sent."""
 
 from __future__ import annotations
 
 import datetime
+import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from servers import Reply, Request, serving
 from test_bat_and_shaman import blender
-from test_sending import JOB
+from test_sending import JOB, Store
 
 from flamenco import submission
 from flamenco.flamenco_client import Client
@@ -103,3 +105,94 @@ def test_what_cannot_be_looked_into_is_still_submitted(top: Path) -> None:
     done, rendered = submit(top, answering(False), file="odd.blend")
     assert rendered.endswith("odd.blend")
     assert done.note.startswith("It was not looked whether files are missing: Cannot read a blend file")
+
+
+def upload(
+    library: Path, scene: Path, edit: Callable[[int], None], cache: HashCache | None = None
+) -> tuple[Outcome, list[str]]:
+    """Uploads the scene to a store; `edit` is called each time that the manager is asked what is missing."""
+    store, sent = Store(), []
+
+    def answer(request: Request) -> Reply:
+        if request.path.endswith("/jobs/check"):
+            return Reply(204)
+        if request.path.endswith("/api/v3/jobs"):
+            return Reply(json=JOB)
+        if request.path.endswith("/checkout/create"):
+            sent[:] = [file["path"] for file in json.loads(request.body)["files"]]
+            return store(request)
+        if request.path.endswith("/requirements"):
+            edit(store.asked)
+        elif request.method == "POST" and hashlib.sha256(request.body).hexdigest() not in request.path:
+            return Reply(417, json={"code": 417, "message": "not what it should be"})
+        return store(request)
+
+    order = Order(
+        job=SubmittedJob(name="shot", type="t", submitter_platform="linux", settings={}),
+        blendfile=scene,
+        project=scene.parent,
+        mode=Mode.SHAMAN,
+        storage=str(library.parent),
+    )
+    with serving(answer) as server, Client(server.url) as client:
+        done = submission.submit(
+            order, client, Progress(), cache or HashCache(None), answering(True), datetime.datetime.now
+        )
+    return done, sent
+
+
+LINK = """
+import bpy
+top = {top!r}
+material = bpy.data.materials.new("linked")
+material.use_nodes = material.use_fake_user = True
+bpy.ops.wm.save_as_mainfile(filepath=top + "/library.blend")
+image = bpy.data.images.new("new", 8, 8)
+image.filepath_raw, image.file_format = top + "/new.png", "PNG"
+image.save()
+image.source, image.filepath = "FILE", "//new.png"
+material.node_tree.nodes.new("ShaderNodeTexImage").image = image
+bpy.ops.wm.save_as_mainfile(filepath=top + "/later.blend", copy=True)
+bpy.ops.wm.read_factory_settings(use_empty=True)
+with bpy.data.libraries.load(top + "/library.blend", link=True) as (_, wanted):
+    wanted.materials = ["linked"]
+mesh = bpy.data.meshes.new("mesh")
+mesh.materials.append(wanted.materials[0])
+bpy.context.scene.collection.objects.link(bpy.data.objects.new("thing", mesh))
+bpy.ops.wm.save_as_mainfile(filepath=top + "/scene.blend")
+bpy.ops.file.make_paths_relative()
+bpy.ops.wm.save_mainfile()
+"""
+
+
+def test_a_library_that_links_more_while_it_is_uploaded_is_looked_through_again(tmp_path: Path) -> None:
+    top = tmp_path.resolve()
+    blender("--python-expr", LINK.format(top=str(top)))
+    library, scene = top / "library.blend", top / "scene.blend"
+
+    def edit(asked: int) -> None:
+        if asked == 0:
+            library.write_bytes((top / "later.blend").read_bytes())
+
+    done, sent = upload(library, scene, edit)
+    assert sorted(sent) == ["library.blend", "new.png", "scene.blend"]
+    assert done.note == ""
+
+
+def test_a_library_that_never_rests_is_named(tmp_path: Path) -> None:
+    top = tmp_path.resolve()
+    blender("--python-expr", LINK.format(top=str(top)))
+    library, scene = top / "library.blend", top / "scene.blend"
+
+    class Restless(HashCache):
+        """Somebody writes to the library each time that it has just been looked through."""
+
+        def get(self, path: Path, progress: Progress) -> tuple[str, int]:
+            if path == library:
+                with library.open("ab") as file:
+                    file.write(b"more")
+            return super().get(path, progress)
+
+    done, _ = upload(library, scene, lambda _asked: None, Restless(None))
+    assert done.note.startswith("Changed while it was sent, so what it links since then may be missing: ")
+    assert "library.blend" in done.note

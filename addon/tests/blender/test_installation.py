@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from blenders import Blender
+from servers import Reply, serving
 from whole_farm import ROOT, Farm, free_port, until
 
 ADDON = ROOT / "addon"
@@ -167,7 +168,8 @@ def test_settings_are_properties_and_stay_in_the_file(blender: Blender, farm: Fa
     # Without the job type, nothing is lost.
     (farm.scripts / "every_kind.js").unlink()
     until("it is gone", lambda: not [one for one in farm.client.get_job_types().job_types if one.name == "every-kind"])
-    third = blender.run("settings", home, step="look", **common)
+    # Even when the file is saved meanwhile.
+    third = blender.run("settings", home, step="save", **common)
     assert third["job_type"] == "every-kind"
     assert third["label"] == "every-kind (not on this manager)"
     assert third["after"] is None
@@ -176,6 +178,60 @@ def test_settings_are_properties_and_stay_in_the_file(blender: Blender, farm: Fa
     assert fourth["after"]["text"] == "mine"
     assert fourth["after"]["flavour"] == "süß"
     (farm.scripts / "every_kind.js").unlink()
+
+
+def test_job_types_share_what_is_set_and_broken_ones_are_marked(blender: Blender, farm: Farm, home: Path) -> None:
+    shared: list[dict[str, Any]] = [
+        {"key": "text", "type": "string", "default": "other"},
+        {"key": "number", "type": "string", "default": "of another type"},
+        {"key": "ratio", "type": "float", "default": 0.25},
+        {"key": "flavour", "type": "string", "choices": ["bitter", "sour"]},
+        {"key": "linked", "type": "string", "eval": "'own'", "evalInfo": {"showLinkButton": True}},
+    ]
+    for name, settings in (
+        ("other_kind", shared),
+        # Blender takes no text with a zero in it.
+        ("broken_kind", [{"key": "text", "type": "string", "default": "zero \0 zero"}]),
+    ):
+        script = KINDS.replace("SETTINGS", json.dumps(settings)).replace("Every Kind", name)
+        (farm.scripts / f"{name}.js").write_text(script, encoding="utf-8")
+    write(farm, SETTINGS)
+    until("they are known", lambda: {"other-kind", "broken-kind"} <= {one.name for one in farm.job_types()})
+    found = blender.run("other_type", home, url=farm.url, file=str(home / "x.blend"), renders="")
+    for name in ("every_kind", "other_kind", "broken_kind"):
+        (farm.scripts / f"{name}.js").unlink()
+    assert found["carried"] == {
+        "text": "mine",
+        "number": "of another type",
+        # Nobody has set it, and the other type has a default of its own.
+        "ratio": 0.25,
+        # It is none of the choices there.
+        "flavour": "bitter",
+        "autoeval_linked": False,
+    }
+    # Back again, everything is as it was.
+    assert found["back"] == {"text": "mine", "number": 7, "flavour": "salt"}
+    label, reason = found["broken"]
+    assert label == "broken-kind (broken)"
+    assert reason
+    assert found["why"].startswith("The job type 'broken-kind' is broken (")
+    assert not found["can_submit"]
+
+
+def test_a_manager_that_is_too_old_is_told_at_once(blender: Blender, home: Path) -> None:
+    location = {"location": "/farm", "audience": "users", "platform": "linux", "shamanEnabled": False}
+    paths = {
+        "/api/v3/version": Reply(json={"version": "3.8", "shortversion": "3.8", "name": "Old Farm", "git": "x"}),
+        "/api/v3/configuration/shared-storage/users/linux": Reply(json=location),
+        "/api/v3/jobs/types": Reply(json={"job_types": []}),
+        "/api/v3/worker-mgt/tags": Reply(json={"tags": []}),
+    }
+    with serving(paths) as server:
+        found = blender.run("connect", home, url=server.url)
+        assert found["status_ping"].startswith("Old Farm has version 3.8, but this add-on is ")
+        del paths["/api/v3/worker-mgt/tags"]
+        found = blender.run("connect", home, url=server.url)
+        assert found["status_ping"].startswith("Old Farm has version 3.8, but this add-on is ")
 
 
 def test_an_expression_that_fails_stops_the_submission(blender: Blender, farm: Farm, home: Path) -> None:

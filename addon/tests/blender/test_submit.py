@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import zstandard
 from blenders import Blender
-from flamenco_client.models import JobStatus, SubmittedJob
+from flamenco_client.models import JobStatus, SubmittedJob, WorkerTag
 from whole_farm import ROOT, Farm, until
 
 #: What is sent of the project, with what it has outside of its folder before it.
@@ -334,6 +334,30 @@ def test_a_job_type_that_changed_is_looked_at_before_it_is_used(
     job = farm.client.fetch_job(second["last_job_id"])
     assert job.settings == {"message": "from the artist", "quality": 3}
     script.unlink()
+
+
+def test_only_workers_with_the_tag_get_the_job(
+    blender: Blender, farm: Farm, project: dict[str, str], home: Path
+) -> None:
+    tag = farm.client.create_worker_tag(WorkerTag(name="gpu süd"))
+    # The project may begin above of what the preferences find; then everything keeps its place.
+    scene = {"flamenco_worker_tag": tag.id, "flamenco_project_folder": project["root"]}
+    (result,) = submit(blender, home, farm, project["shot"], **paused(**scene))["results"]
+    job = farm.client.fetch_job(result["last_job_id"])
+    assert job.worker_tag == tag.id
+    blendfile = blendfile_of(farm, result)
+    assert blendfile.parent.parent.name == "Größe & Maß"
+    assert not (blendfile.parents[2] / "_outside_project").exists()
+
+    # The file keeps the tag by its id, and says its name when it is gone.
+    farm.client.delete_job(job.id)
+    until("the job is gone", lambda: job.id not in [one.id for one in farm.jobs()])
+    farm.client.delete_worker_tag(str(tag.id))
+    jobs = len(farm.jobs())
+    (refused,) = submit(blender, home, farm, project["shot"])["results"]
+    assert refused["result"] == ["CANCELLED"]
+    assert "does not have the worker tag 'gpu süd' any more; choose another" in refused["bat_status_txt"]
+    assert len(farm.jobs()) == jobs
 
 
 def has_type(farm: Farm, name: str, settings: int) -> bool:

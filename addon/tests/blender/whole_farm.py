@@ -137,6 +137,9 @@ class Farm:
     def jobs(self) -> list[Any]:
         return self.client.fetch_jobs().jobs
 
+    def job_types(self) -> list[Any]:
+        return self.client.get_job_types().job_types
+
     def until_completed(self, job_id: str, seconds: float = 120.0) -> Any:
         def ended() -> Any:
             job = self.client.fetch_job(job_id)

@@ -64,6 +64,9 @@ else:
     )
     found["job_name"] = scene.flamenco_job_name
     found["other"] = bpy.data.scenes["other"].flamenco_job_settings.chunk_size
+    if step == "save":
+        scene.flamenco_job_priority = 61
+        bpy.ops.wm.save_mainfile()
     if step == "submit":
         found["result"] = sorted(bpy.ops.flamenco.submit_job())
         found.update(inside.state())
