@@ -16,6 +16,7 @@ mod call_error;
 mod feature;
 
 pub use call_error::CallError;
+use call_error::answer_for;
 pub use feature::Feature;
 use feature::LEARNED;
 pub use flamenco_api::types::{MayKeepRunning, WorkerStatus};
@@ -405,14 +406,6 @@ impl Manager {
     }
 }
 
-fn answer_for(error: CallError) -> Answer {
-    match error {
-        CallError::Conflict(_) => Answer::NotOurs,
-        error if error.is_permanent() => Answer::Refused(error.to_string()),
-        error => Answer::TryLater { reason: error.to_string(), after: None },
-    }
-}
-
 fn seconds(retry_after: Option<i64>) -> Option<Duration> {
     retry_after.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs)
 }
@@ -468,36 +461,5 @@ pub async fn manager_name(url: &str) -> Result<String, CallError> {
     match client.get_version().await? {
         operations::GetVersionResponse::Status200(version) => Ok(version.name),
         other => Err(CallError::of_answer(other.problem())),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn answers_by_status() {
-        let answer = |status: u16| {
-            let status = StatusCode::from_u16(status).unwrap();
-            answer_for(CallError::of_status(status, "text".to_owned()))
-        };
-        for status in [400, 404, 411, 413, 415, 422] {
-            assert!(matches!(answer(status), Answer::Refused(_)), "{status}");
-        }
-        for status in [301, 401, 403, 408, 425, 429, 500, 502, 503, 504] {
-            assert!(matches!(answer(status), Answer::TryLater { .. }), "{status}");
-        }
-        assert_eq!(answer(409), Answer::NotOurs);
-        let gone = CallError::Unreachable("gone".to_owned());
-        assert!(matches!(answer_for(gone), Answer::TryLater { .. }));
-        // What a proxy says is not the manager's word.
-        let foreign = |status: u16| {
-            let (status, body) = (StatusCode::from_u16(status).unwrap(), "<html>".to_owned());
-            answer_for(ClientError::NotManager { operation: "taskUpdate", status, body }.into())
-        };
-        for status in [400, 401, 403, 404, 405, 407, 409, 410, 421] {
-            assert!(matches!(foreign(status), Answer::TryLater { .. }), "{status}");
-        }
-        assert!(matches!(foreign(413), Answer::Refused(_)));
     }
 }

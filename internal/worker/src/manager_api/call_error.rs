@@ -4,6 +4,8 @@ use flamenco_api::Problem;
 use flamenco_client::Error as ClientError;
 use http::StatusCode;
 
+use crate::outbox::Answer;
+
 /// Why a call did not get the answer it was meant for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
@@ -69,5 +71,45 @@ impl From<ClientError> for CallError {
             }
             other => Self::Unreachable(other.to_string()),
         }
+    }
+}
+
+/// What becomes of an update that was answered so.
+pub(super) fn answer_for(error: CallError) -> Answer {
+    match error {
+        CallError::Conflict(_) => Answer::NotOurs,
+        error if error.is_permanent() => Answer::Refused(error.to_string()),
+        error => Answer::TryLater { reason: error.to_string(), after: None },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_by_status() {
+        let answer = |status: u16| {
+            let status = StatusCode::from_u16(status).unwrap();
+            answer_for(CallError::of_status(status, "text".to_owned()))
+        };
+        for status in [400, 404, 411, 413, 415, 422] {
+            assert!(matches!(answer(status), Answer::Refused(_)), "{status}");
+        }
+        for status in [301, 401, 403, 408, 425, 429, 500, 502, 503, 504] {
+            assert!(matches!(answer(status), Answer::TryLater { .. }), "{status}");
+        }
+        assert_eq!(answer(409), Answer::NotOurs);
+        let gone = CallError::Unreachable("gone".to_owned());
+        assert!(matches!(answer_for(gone), Answer::TryLater { .. }));
+        // What a proxy says is not the manager's word.
+        let foreign = |status: u16| {
+            let (status, body) = (StatusCode::from_u16(status).unwrap(), "<html>".to_owned());
+            answer_for(ClientError::NotManager { operation: "taskUpdate", status, body }.into())
+        };
+        for status in [400, 401, 403, 404, 405, 407, 409, 410, 421] {
+            assert!(matches!(foreign(status), Answer::TryLater { .. }), "{status}");
+        }
+        assert!(matches!(foreign(413), Answer::Refused(_)));
     }
 }
