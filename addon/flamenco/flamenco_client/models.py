@@ -1765,6 +1765,8 @@ class MachineHardware(Model):
     gpus: list[MachineGpu] | None = None
     #: Versions of Blender that the worker found.
     blender_versions: list[str] | None = None
+    #: The version of FFmpeg that the worker makes videos with, if it found one.
+    ffmpeg_version: str | None = None
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -2954,6 +2956,7 @@ MachineHardware.WIRE = (
     Field("os", "os", wire.TEXT, required=True),
     Field("gpus", "gpus", ListOf(Of(MachineGpu))),
     Field("blender_versions", "blender_versions", ListOf(wire.TEXT)),
+    Field("ffmpeg_version", "ffmpeg_version", wire.TEXT),
 )
 MachineGpu.WIRE = (
     Field("name", "name", wire.TEXT, required=True),

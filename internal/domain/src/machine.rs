@@ -109,6 +109,8 @@ pub struct Hardware {
     pub gpus: Vec<Gpu>,
     /// Versions of Blender that the worker found.
     pub blender_versions: Vec<String>,
+    /// The version of FFmpeg that the worker found.
+    pub ffmpeg_version: Option<String>,
 }
 
 /// A graphics processor.

@@ -4,7 +4,7 @@
 //! taken. What does not answer is asked again when it is announced again, as it may just be starting.
 //!
 //! A manager that was found so may come back at another address, after a power cut for example: a worker that cannot
-//! reach it for a while searches again.
+//! reach it for a while searches again, and takes no other manager than that one.
 
 use std::collections::HashSet;
 use std::net::SocketAddrV4;
@@ -63,7 +63,7 @@ fn heard_of(heard: &[String]) -> String {
 /// When the network cannot be used, or nobody answers within `limit`.
 pub async fn find_manager(limit: Duration) -> Result<String, DiscoveryError> {
     let search = Search::new(MANAGER, GROUP).map_err(DiscoveryError::Network)?;
-    find(search, limit).await
+    find(search, limit, None).await
 }
 
 /// Searches again, on this group, whenever the manager cannot be reached for [`Pace::lost_after`]. Until cancelled.
@@ -98,7 +98,7 @@ async fn search_again(manager: &Manager, group: SocketAddrV4, limit: Duration) {
         Ok(search) => search,
         Err(error) => return tracing::warn!(%error, "cannot search the network for the manager"),
     };
-    match find(search, limit).await {
+    match find(search, limit, Some(manager)).await {
         Ok(url) if url == manager.url() => {}
         Ok(url) => match manager.move_to(&url) {
             Ok(()) => tracing::info!(url, "going on with the manager at this address"),
@@ -108,7 +108,8 @@ async fn search_again(manager: &Manager, group: SocketAddrV4, limit: Duration) {
     }
 }
 
-async fn find(mut search: Search, limit: Duration) -> Result<String, DiscoveryError> {
+/// Gives the URL of the first manager that answers; if this worker has lost one, of that one.
+async fn find(mut search: Search, limit: Duration, lost: Option<&Manager>) -> Result<String, DiscoveryError> {
     tracing::info!("searching the network for a manager");
     let end = tokio::time::Instant::now() + limit;
     let (mut asking, mut heard) = (HashSet::new(), Vec::new());
@@ -121,19 +122,51 @@ async fn find(mut search: Search, limit: Duration) -> Result<String, DiscoveryEr
                     heard.push(url.clone());
                 }
                 if asking.len() < MAX_PROBES && asking.insert(url.clone()) {
-                    probes.push(probe(url));
+                    probes.push(look_at(url, lost));
                 }
             }
-            Some((url, name)) = probes.next() => {
-                if let Some(name) = name {
+            Some((url, found)) = probes.next() => match found {
+                Found::Manager(name) => {
                     tracing::info!(%url, name, "manager found");
                     return Ok(url);
                 }
-                asking.remove(&url);
-            }
+                Found::Unwanted => {}
+                Found::Nobody => {
+                    asking.remove(&url);
+                }
+            },
             () = tokio::time::sleep_until(end) => return Err(DiscoveryError::Nobody { limit, heard }),
         }
     }
+}
+
+/// Who is at an announced URL.
+enum Found {
+    Manager(String),
+    /// A manager, but not the one that was lost.
+    Unwanted,
+    Nobody,
+}
+
+async fn look_at(url: String, lost: Option<&Manager>) -> (String, Found) {
+    let (url, Some(name)) = probe(url.clone()).await else { return (url, Found::Nobody) };
+    let Some(lost) = lost else { return (url, Found::Manager(name)) };
+    let found = match lost.is_the_same(&url, &name).await {
+        Ok(true) => Found::Manager(name),
+        Ok(false) => {
+            tracing::warn!(
+                url,
+                name,
+                "this is another manager than the one that knows this worker; not going there"
+            );
+            Found::Unwanted
+        }
+        Err(error) => {
+            tracing::warn!(url, name, %error, "cannot tell whether this manager knows this worker");
+            Found::Nobody
+        }
+    };
+    (url, found)
 }
 
 /// The URL with `/` for its path.
@@ -165,6 +198,7 @@ mod tests {
     use std::time::Instant;
 
     use axum::Json;
+    use axum::http::StatusCode;
     use axum::routing::get;
     use flamenco_ssdp::{Announcement, Responder};
     use serde_json::json;
@@ -172,6 +206,7 @@ mod tests {
     use tokio_util::sync::{CancellationToken, DropGuard};
 
     use super::*;
+    use crate::credentials::Credentials;
 
     /// Announces these on a group of its own, so that no other manager is found. Ends with the guard.
     fn announce(locations: Vec<String>) -> (Search, DropGuard) {
@@ -188,8 +223,16 @@ mod tests {
 
     /// Answers like a manager.
     async fn manager() -> String {
-        let version = json!({ "name": "Barn", "version": "3.9", "shortversion": "3.9", "git": "x" });
-        let app = axum::Router::new().route("/api/v3/version", get(|| async { Json(version) }));
+        manager_named("Barn", StatusCode::NO_CONTENT).await
+    }
+
+    /// With this name, and this answer to workers.
+    async fn manager_named(name: &str, to_workers: StatusCode) -> String {
+        let version = json!({ "name": name, "version": "3.9", "shortversion": "3.9", "git": "x" });
+        let state = (to_workers, Json(json!({ "code": to_workers.as_u16(), "message": "as told" })));
+        let app = axum::Router::new()
+            .route("/api/v3/version", get(|| async { Json(version) }))
+            .route("/api/v3/worker/state", get(|| async { state }));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
         tokio::spawn(async { axum::serve(listener, app).await.unwrap() });
@@ -205,17 +248,17 @@ mod tests {
         let closed = "http://127.0.0.1:9/upnp/description.xml".to_owned();
         let (search, _guard) = announce(vec![closed, silent, format!("{manager}upnp/description.xml")]);
         let started = Instant::now();
-        assert_eq!(find(search, Duration::from_secs(30)).await.unwrap(), manager);
+        assert_eq!(find(search, Duration::from_secs(30), None).await.unwrap(), manager);
         assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
     }
 
     #[tokio::test]
     async fn what_was_heard_is_told_when_nobody_answers() {
         let (search, _guard) = announce(vec!["http://127.0.0.1:9/upnp/description.xml".into()]);
-        let error = find(search, Duration::from_secs(5)).await.unwrap_err().to_string();
+        let error = find(search, Duration::from_secs(5), None).await.unwrap_err().to_string();
         assert!(error.contains("http://127.0.0.1:9/") && error.contains("-manager"), "{error}");
         let (search, _guard) = announce(Vec::new());
-        let error = find(search, Duration::from_secs(1)).await.unwrap_err().to_string();
+        let error = find(search, Duration::from_secs(1), None).await.unwrap_err().to_string();
         assert!(!error.contains("announced"), "{error}");
     }
 
@@ -240,6 +283,33 @@ mod tests {
             cancel.cancel();
         });
         assert_eq!(there.url(), old);
+    }
+
+    #[tokio::test]
+    async fn a_registered_worker_goes_to_no_other_manager() {
+        let old = manager().await;
+        let same_name = manager_named("Barn", StatusCode::FORBIDDEN).await;
+        let other_name = manager_named("Attic", StatusCode::NO_CONTENT).await;
+        let others = [&same_name, &other_name].map(|url| format!("{url}upnp/description.xml"));
+        let credentials = Credentials { worker_id: "id".to_owned(), worker_secret: "secret".to_owned() };
+        let registered = async || {
+            let manager = Manager::new(&old, "1").unwrap();
+            manager.use_credentials(&credentials);
+            manager.learn_features().await.unwrap();
+            manager.move_to("http://127.0.0.1:9/").unwrap();
+            manager
+        };
+        let lost = registered().await;
+        let (search, _guard) = announce(others.to_vec());
+        search_again(&lost, search.group(), Duration::from_secs(4)).await;
+        assert_eq!(lost.url(), "http://127.0.0.1:9/");
+
+        let mut all = others.to_vec();
+        all.push(format!("{}upnp/description.xml", manager().await));
+        let right = base_url(&all[2]).unwrap();
+        let (search, _guard) = announce(all);
+        search_again(&lost, search.group(), Duration::from_secs(20)).await;
+        assert_eq!(lost.url(), right);
     }
 
     #[test]

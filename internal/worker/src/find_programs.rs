@@ -3,12 +3,13 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::process::Command;
 use tokio::sync::OnceCell;
-use tokio::time::timeout;
+
+use crate::process;
 
 const BLENDER_TIMEOUT: Duration = Duration::from_secs(10);
 const FFMPEG_TIMEOUT: Duration = Duration::from_secs(5);
@@ -71,6 +72,11 @@ impl Programs {
     /// The versions of Blender that were found so far.
     pub fn blender_versions(&self) -> Vec<String> {
         self.blender.get().cloned().into_iter().collect()
+    }
+
+    /// The version of FFmpeg, if it was found.
+    pub fn ffmpeg_version(&self) -> Option<String> {
+        self.ffmpeg.get().map(|found| found.version.clone())
     }
 
     /// Looks for the programs and says what was found. Finding none is no error: tasks may name their own.
@@ -167,13 +173,13 @@ async fn ffmpeg_version(exe: &Path) -> Result<Found, FindError> {
 }
 
 async fn version_output(exe: &Path, argument: &str, limit: Duration) -> Result<String, FindError> {
-    let run_error = |source| FindError::Run { exe: exe.to_owned(), source };
-    let run = Command::new(exe).arg(argument).stdin(std::process::Stdio::null()).kill_on_drop(true).output();
-    let output = timeout(limit, run)
+    let mut command = Command::new(exe);
+    command.arg(argument);
+    let reply = process::ask(command, limit)
         .await
-        .map_err(|_| FindError::Timeout { exe: exe.to_owned(), limit })?
-        .map_err(run_error)?;
-    Ok(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+        .map_err(|source| FindError::Run { exe: exe.to_owned(), source })?
+        .ok_or_else(|| FindError::Timeout { exe: exe.to_owned(), limit })?;
+    Ok(String::from_utf8_lossy(&[reply.stdout, reply.stderr].concat()).into_owned())
 }
 
 fn parse_blender_version(output: &str) -> Option<String> {

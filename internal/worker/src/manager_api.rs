@@ -1,19 +1,22 @@
 //! The manager as the worker sees it: few questions, plain answers, and errors sorted by what can be done about
 //! them. The only file that knows the generated client.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use flamenco_api::operations::{self, ScheduleTaskQuery};
-use flamenco_api::{Problem, types};
+use flamenco_api::types;
 use flamenco_client::{Client, Error as ClientError, Upload};
 use http::StatusCode;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
+mod call_error;
 mod feature;
 
+pub use call_error::CallError;
+use call_error::answer_for;
 pub use feature::Feature;
 use feature::LEARNED;
 pub use flamenco_api::types::{MayKeepRunning, WorkerStatus};
@@ -23,64 +26,6 @@ use crate::credentials::Credentials;
 use crate::outbox::{Answer, FrameReport, FrameState, LogPosition, ReportedStatus, TaskReport};
 use crate::pictures::preview::Encoded;
 use crate::runner::Command;
-
-/// Why a call did not get the answer it was meant for.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CallError {
-    /// No connection, no answer in time, or an answer that makes no sense.
-    #[error("{0}")]
-    Unreachable(String),
-    /// The manager does not know this worker, or not with this secret (401, 403).
-    #[error("access denied: {0}")]
-    Denied(String),
-    /// What the worker wants does not fit what the manager knows (409).
-    #[error("conflict: {0}")]
-    Conflict(String),
-    /// The manager answered with another error.
-    #[error("the manager answered {status}: {message}")]
-    Problem { status: StatusCode, message: String },
-}
-
-impl CallError {
-    fn of_status(status: StatusCode, message: String) -> Self {
-        match status {
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Self::Denied(message),
-            StatusCode::CONFLICT => Self::Conflict(message),
-            status => Self::Problem { status, message },
-        }
-    }
-
-    /// From an answer that is not the one hoped for.
-    fn of_answer(problem: Option<Problem>) -> Self {
-        match problem {
-            Some(problem) => Self::of_status(problem.status, problem.message),
-            None => Self::Unreachable("an answer that does not belong to the question".to_owned()),
-        }
-    }
-
-    /// Whether asking the same again can never help.
-    pub fn is_permanent(&self) -> bool {
-        match self {
-            Self::Unreachable(_) | Self::Denied(_) | Self::Conflict(_) => false,
-            Self::Problem { status, .. } => {
-                status.is_client_error()
-                    && !matches!(
-                        *status,
-                        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS
-                    )
-            }
-        }
-    }
-}
-
-impl From<ClientError> for CallError {
-    fn from(error: ClientError) -> Self {
-        match error {
-            ClientError::UnexpectedStatus { status, body, .. } => Self::of_status(status, body),
-            other => Self::Unreachable(other.to_string()),
-        }
-    }
-}
 
 /// A task to run.
 #[derive(Debug, Clone, PartialEq)]
@@ -114,6 +59,8 @@ pub enum PictureAnswer {
         /// When the manager wants to be asked again, if it said so.
         after: Option<Duration>,
     },
+    /// The manager trips over this one, for that reason. Others may fare better.
+    Tripped(String),
 }
 
 /// What is told about this worker when it registers and signs on.
@@ -134,6 +81,10 @@ pub struct Manager {
     denied: Notify,
     /// What the manager offers beyond the common protocol: bits, see [`Feature`].
     features: AtomicU8,
+    /// What the manager calls itself, once it has said so.
+    name: Mutex<Option<String>>,
+    /// There is a worker that this program is, to the manager that it registered with.
+    registered: AtomicBool,
 }
 
 impl Manager {
@@ -141,12 +92,44 @@ impl Manager {
     /// When the address cannot be used.
     pub fn new(url: &str, software_version: &str) -> Result<Self, ClientError> {
         let client = Client::builder(url).user_agent(format!("Flamenco/{software_version}")).build()?;
-        Ok(Self { client: Mutex::new(client), denied: Notify::new(), features: AtomicU8::new(0) })
+        Ok(Self {
+            client: Mutex::new(client),
+            denied: Notify::new(),
+            features: AtomicU8::new(0),
+            name: Mutex::default(),
+            registered: AtomicBool::new(false),
+        })
     }
 
     pub fn use_credentials(&self, credentials: &Credentials) {
         let mut client = self.lock();
         *client = client.with_credentials(&credentials.worker_id, &credentials.worker_secret);
+        self.registered.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the manager at that URL, which calls itself so, is the one that this worker is registered with: it has
+    /// the same name and knows the worker. To one that is not registered, every manager will do.
+    ///
+    /// # Errors
+    /// When it cannot be asked.
+    pub async fn is_the_same(&self, url: &str, name: &str) -> Result<bool, CallError> {
+        if !self.registered.load(Ordering::Relaxed) {
+            return Ok(true);
+        }
+        // Before the question, which shows the worker's secret.
+        if self.name().as_ref().is_some_and(|known| known != name) {
+            return Ok(false);
+        }
+        let there = self.client().with_base_url(url)?;
+        match there.worker_state().await? {
+            operations::WorkerStateResponse::Status200(_) | operations::WorkerStateResponse::Status204 => {
+                Ok(true)
+            }
+            other => match CallError::of_answer(other.problem()) {
+                CallError::Denied(_) => Ok(false),
+                error => Err(error),
+            },
+        }
     }
 
     /// Where the manager is.
@@ -191,6 +174,7 @@ impl Manager {
             operations::GetVersionResponse::Status200(version) => version,
             other => return Err(CallError::of_answer(other.problem())),
         };
+        *self.name() = Some(version.name.clone());
         let names = version.features.unwrap_or_default();
         let known = Feature::ALL.iter().filter(|feature| names.iter().any(|name| name == feature.name()));
         let bits = known.fold(0, |bits, feature| bits | feature.bit()) | LEARNED;
@@ -241,6 +225,7 @@ impl Manager {
         match result {
             CallError::Conflict(message) => PictureAnswer::Refused(message),
             error if error.is_permanent() => PictureAnswer::Refused(error.to_string()),
+            error if error.is_trouble() => PictureAnswer::Tripped(error.to_string()),
             error => PictureAnswer::TryLater { reason: error.to_string(), after: None },
         }
     }
@@ -406,6 +391,11 @@ impl Manager {
         answer_for(error)
     }
 
+    fn name(&self) -> MutexGuard<'_, Option<String>> {
+        // As below.
+        self.name.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn client(&self) -> Client {
         self.lock().clone()
     }
@@ -413,14 +403,6 @@ impl Manager {
     fn lock(&self) -> MutexGuard<'_, Client> {
         // The client is replaced in one assignment, so it is whole even after a panic.
         self.client.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn answer_for(error: CallError) -> Answer {
-    match error {
-        CallError::Conflict(_) => Answer::NotOurs,
-        error if error.is_permanent() => Answer::Refused(error.to_string()),
-        error => Answer::TryLater { reason: error.to_string(), after: None },
     }
 }
 
@@ -479,27 +461,5 @@ pub async fn manager_name(url: &str) -> Result<String, CallError> {
     match client.get_version().await? {
         operations::GetVersionResponse::Status200(version) => Ok(version.name),
         other => Err(CallError::of_answer(other.problem())),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn answers_by_status() {
-        let answer = |status: u16| {
-            let status = StatusCode::from_u16(status).unwrap();
-            answer_for(CallError::of_status(status, "text".to_owned()))
-        };
-        for status in [400, 404, 411, 413, 415, 422] {
-            assert!(matches!(answer(status), Answer::Refused(_)), "{status}");
-        }
-        for status in [301, 401, 403, 408, 425, 429, 500, 502, 503, 504] {
-            assert!(matches!(answer(status), Answer::TryLater { .. }), "{status}");
-        }
-        assert_eq!(answer(409), Answer::NotOurs);
-        let gone = CallError::Unreachable("gone".to_owned());
-        assert!(matches!(answer_for(gone), Answer::TryLater { .. }));
     }
 }

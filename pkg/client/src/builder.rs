@@ -1,16 +1,16 @@
+use std::net::IpAddr;
 use std::time::Duration;
 
 use reqwest::Url;
 
-use crate::{Client, Credentials, Error};
+use crate::{Client, Credentials, Error, tls};
 
 /// Describes a [`Client`].
 #[derive(Debug, Clone)]
 pub struct Builder {
     base_url: String,
     credentials: Option<Credentials>,
-    user_agent: String,
-    connect_timeout: Duration,
+    transport: Transport,
     request_timeout: Duration,
     upload_timeout: Duration,
 }
@@ -20,8 +20,10 @@ impl Builder {
         Builder {
             base_url,
             credentials: None,
-            user_agent: concat!("flamenco-client/", env!("CARGO_PKG_VERSION")).to_owned(),
-            connect_timeout: Duration::from_secs(10),
+            transport: Transport {
+                user_agent: concat!("flamenco-client/", env!("CARGO_PKG_VERSION")).to_owned(),
+                connect_timeout: Duration::from_secs(10),
+            },
             request_timeout: Duration::from_secs(60),
             upload_timeout: Duration::from_secs(3600),
         }
@@ -35,13 +37,13 @@ impl Builder {
 
     /// How the program introduces itself.
     pub fn user_agent(mut self, user_agent: impl Into<String>) -> Builder {
-        self.user_agent = user_agent.into();
+        self.transport.user_agent = user_agent.into();
         self
     }
 
     /// How long it may take to connect; 10 s if not set.
     pub fn connect_timeout(mut self, timeout: Duration) -> Builder {
-        self.connect_timeout = timeout;
+        self.transport.connect_timeout = timeout;
         self
     }
 
@@ -60,27 +62,58 @@ impl Builder {
     /// Makes the client. No connection is made yet.
     ///
     /// # Errors
-    /// [`Error::Setup`] if the address is not an `http://` one, or the user agent cannot be sent.
+    /// [`Error::Setup`] if the address is not an `http://` or `https://` one, or the user agent cannot be sent.
     pub fn build(self) -> Result<Client, Error> {
         let mut base = base_url(&self.base_url)?;
         // Left in the address, they would be sent beside those that the client gets later.
         let in_address = take_credentials(&mut base);
-        let http = reqwest::Client::builder()
-            .user_agent(self.user_agent)
-            .connect_timeout(self.connect_timeout)
-            // Finds out that the other side is gone, also while a long upload or a held request is quiet.
-            .tcp_keepalive(Duration::from_secs(30))
-            // A redirected POST would arrive as a GET without its body. The caller had better know the new address.
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(|error| Error::Setup(crate::error::chain(&error)))?;
+        let http = self.transport.connect(&base)?;
         Ok(Client {
             http,
+            transport: self.transport,
             base,
             credentials: self.credentials.or(in_address),
             request_timeout: self.request_timeout,
             upload_timeout: self.upload_timeout,
         })
+    }
+}
+
+/// How connections are made.
+#[derive(Debug, Clone)]
+pub(crate) struct Transport {
+    user_agent: String,
+    connect_timeout: Duration,
+}
+
+impl Transport {
+    /// For requests to this address. The variables `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` are obeyed.
+    ///
+    /// # Errors
+    /// [`Error::Setup`] if the user agent cannot be sent, or TLS cannot be used.
+    pub(crate) fn connect(&self, base: &Url) -> Result<reqwest::Client, Error> {
+        let mut http = reqwest::Client::builder()
+            .user_agent(&self.user_agent)
+            .connect_timeout(self.connect_timeout)
+            .tls_backend_preconfigured(tls::config()?)
+            // Finds out that the other side is gone, also while a long upload or a held request is quiet.
+            .tcp_keepalive(Duration::from_secs(30))
+            // A redirected POST would arrive as a GET without its body. The caller had better know the new address.
+            .redirect(reqwest::redirect::Policy::none());
+        if is_this_machine(base) {
+            // For a proxy, this machine would be itself.
+            http = http.no_proxy();
+        }
+        http.build().map_err(|error| Error::Setup(crate::error::chain(&error)))
+    }
+}
+
+/// Whether an address leads to the machine itself, by its looks.
+fn is_this_machine(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    match host.parse::<IpAddr>() {
+        Ok(address) => address.to_canonical().is_loopback(),
+        Err(_) => host == "localhost" || host.ends_with(".localhost"),
     }
 }
 
@@ -148,6 +181,24 @@ mod tests {
         }
         let explicit = Builder::new("http://a:b@manager".to_owned()).credentials("worker", "secret").build();
         assert_eq!(explicit.unwrap().credentials.unwrap().user, "worker");
+    }
+
+    #[test]
+    fn this_machine_is_known_by_its_names() {
+        for (address, expected) in [
+            ("http://localhost:8080/", true),
+            ("http://farm.localhost/", true),
+            ("http://127.0.0.1:8080/", true),
+            ("http://127.1.2.3/", true),
+            ("http://[::1]:8080/", true),
+            ("http://[::ffff:127.0.0.1]/", true),
+            ("http://manager:8080/", false),
+            ("http://localhost.example.com/", false),
+            ("http://10.0.0.1/", false),
+            ("http://[fd00::1]/", false),
+        ] {
+            assert_eq!(is_this_machine(&base_url(address).unwrap()), expected, "{address}");
+        }
     }
 
     #[test]

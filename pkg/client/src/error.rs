@@ -1,6 +1,8 @@
 use flamenco_api::Operation;
 use http::StatusCode;
 
+use crate::tls;
+
 /// Why there is no answer of the API. Answers, also unwelcome ones, are variants of the response types.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -43,6 +45,17 @@ pub enum Error {
         /// The start of its body, as text.
         body: String,
     },
+    /// A refusal (4xx) without the JSON that a manager gives its reason in. Something between here and the manager has
+    /// answered, such as a proxy.
+    #[error("{operation}: {status} does not come from a manager, but perhaps from a proxy: {body}")]
+    NotManager {
+        /// The `operationId`.
+        operation: &'static str,
+        /// The status of the answer.
+        status: StatusCode,
+        /// The start of its body, as text.
+        body: String,
+    },
     /// An answer whose body is not what the document says.
     #[error("{operation}: cannot understand the answer {status}: {message}; it starts with: {body}")]
     Decode {
@@ -65,7 +78,8 @@ impl Error {
         } else if error.is_builder() {
             Error::Request { operation, message: chain(&error) }
         } else {
-            Error::Connection { operation, message: chain(&error), never_connected }
+            let message = tls::distrust(&error).unwrap_or_else(|| chain(&error));
+            Error::Connection { operation, message, never_connected }
         }
     }
 
@@ -76,7 +90,7 @@ impl Error {
             Error::Connection { never_connected, .. } | Error::Timeout { never_connected, .. } => {
                 !never_connected
             }
-            Error::UnexpectedStatus { .. } | Error::Decode { .. } => true,
+            Error::UnexpectedStatus { .. } | Error::NotManager { .. } | Error::Decode { .. } => true,
         }
     }
 }

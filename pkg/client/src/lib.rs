@@ -21,6 +21,7 @@ mod error;
 #[rustfmt::skip]
 mod generated;
 mod reply;
+mod tls;
 
 use std::time::Duration;
 
@@ -29,6 +30,7 @@ pub use call::Upload;
 pub use error::Error;
 pub use flamenco_api as api;
 
+use builder::Transport;
 use call::Call;
 use reply::Reply;
 
@@ -36,6 +38,7 @@ use reply::Reply;
 #[derive(Debug, Clone)]
 pub struct Client {
     http: reqwest::Client,
+    transport: Transport,
     base: reqwest::Url,
     credentials: Option<Credentials>,
     request_timeout: Duration,
@@ -71,9 +74,11 @@ impl Client {
     /// The same client for the manager at another address.
     ///
     /// # Errors
-    /// [`Error::Setup`] if the address is not an `http://` one.
+    /// [`Error::Setup`] if the address is not an `http://` or `https://` one.
     pub fn with_base_url(&self, base_url: &str) -> Result<Client, Error> {
-        Ok(Client { base: builder::base_url(base_url)?, ..self.clone() })
+        let base = builder::base_url(base_url)?;
+        // Whether there is a proxy in between depends on the address.
+        Ok(Client { http: self.transport.connect(&base)?, base, ..self.clone() })
     }
 
     /// The address that all paths are appended to; it ends with a slash.

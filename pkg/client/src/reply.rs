@@ -73,17 +73,25 @@ impl Reply {
         }
     }
 
-    /// The body of an error. It never fails for what it looks like: also a web page of a proxy tells something.
+    /// The body of an error. A refusal has to look like one of a manager: a proxy in between answers 403 or 404 in its
+    /// own name, and that says nothing about what was asked. Of trouble (5xx, 429) also a web page tells enough.
     pub(crate) async fn error<T: ErrorBody>(self) -> Result<T, Error> {
-        let status = self.status();
+        let (operation, status) = (self.operation.id, self.status());
         let bytes = self.start_of_body().await?;
-        Ok(T::from_parts(status, message(status, &bytes)))
+        let is_refusal = status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS;
+        match spoken(&bytes) {
+            None if is_refusal => Err(Error::NotManager { operation, status, body: quote(&bytes) }),
+            _ => Ok(T::from_parts(status, message(status, &bytes))),
+        }
     }
 
     /// The error for a status that the operation does not have.
     pub(crate) async fn unexpected(self) -> Error {
         let (operation, status) = (self.operation.id, self.status());
         match self.start_of_body().await {
+            Ok(bytes) if status.is_client_error() && spoken(&bytes).is_none() => {
+                Error::NotManager { operation, status, body: quote(&bytes) }
+            }
             Ok(bytes) => Error::UnexpectedStatus { operation, status, body: quote(&bytes) },
             Err(error) => error,
         }
@@ -121,17 +129,20 @@ impl ErrorBody for types::SecurityError {
 
 /// The `message` of a JSON object; the text itself if it is none; the name of the status if there is no text.
 fn message(status: StatusCode, body: &[u8]) -> String {
-    let json: Option<serde_json::Value> = serde_json::from_slice(body).ok();
-    let message = json.as_ref().and_then(|json| match json {
-        serde_json::Value::String(text) => Some(text.as_str()),
-        other => other.get("message")?.as_str(),
-    });
-    match message {
-        Some(message) => message.to_owned(),
+    match spoken(body) {
+        Some(message) => message,
         None if body.iter().all(u8::is_ascii_whitespace) => {
             status.canonical_reason().unwrap_or("no message").to_owned()
         }
         None => quote(body),
+    }
+}
+
+/// What a manager says in the body of an error: the `message` of a JSON object, or a JSON text.
+fn spoken(body: &[u8]) -> Option<String> {
+    match serde_json::from_slice(body).ok()? {
+        serde_json::Value::String(text) => Some(text),
+        other => Some(other.get("message")?.as_str()?.to_owned()),
     }
 }
 

@@ -224,7 +224,7 @@ async fn uploads_are_streamed_with_their_length() {
 #[tokio::test]
 async fn a_path_in_the_address_is_kept() {
     let inner = Router::new().fallback(|request: Request<Body>| async move {
-        (StatusCode::NOT_FOUND, request.uri().path().to_owned()).into_response()
+        (StatusCode::INTERNAL_SERVER_ERROR, request.uri().path().to_owned()).into_response()
     });
     let address = serve(inner).await;
     for base in ["flamenco", "flamenco/"] {
@@ -240,10 +240,33 @@ async fn errors_of_others_are_understood_whatever_they_look_like() {
         (500, "application/json", r#"{"code": 1, "message": "broken"}"#, "broken"),
         (404, "application/json", r#""no such task""#, "no such task"),
         (502, "text/html", "<h1>Bad Gateway</h1>", "<h1>Bad Gateway</h1>"),
-        (404, "text/plain", "", "Not Found"),
+        (429, "text/html", "<h1>Slowly</h1>", "<h1>Slowly</h1>"),
+        (503, "text/plain", "", "Service Unavailable"),
     ] {
         let problem = always(status, media_type, body).await.sign_off().await.unwrap().problem().unwrap();
         assert_eq!((problem.status.as_u16(), problem.message.as_str()), (status, message));
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_that_is_not_a_managers_is_no_answer() {
+    for (status, body) in [
+        (401, "<h1>Who are you?</h1>"),
+        (403, "<h1>Forbidden</h1>"),
+        (404, "404 page not found"),
+        (404, ""),
+        (404, r#"{"detail": "no such page"}"#),
+        (409, "<h1>Conflict</h1>"),
+        (418, "<h1>Teapot</h1>"),
+    ] {
+        let error = always(status, "text/html", body).await.sign_off().await.unwrap_err();
+        match &error {
+            Error::NotManager { operation: "signOff", status: found, body: quoted } => {
+                assert_eq!((found.as_u16(), quoted.as_str()), (status, body));
+            }
+            other => panic!("{status} {body}: {other:?}"),
+        }
+        assert!(error.may_have_arrived());
     }
 }
 

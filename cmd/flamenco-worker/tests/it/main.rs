@@ -5,6 +5,7 @@
 #[path = "../../../../internal/worker/tests/it/fake_manager.rs"]
 #[allow(dead_code, reason = "shared with the tests of the worker's library, which use more of it")]
 mod fake_manager;
+mod network;
 
 use std::path::Path;
 use std::process::{ExitStatus, Output};

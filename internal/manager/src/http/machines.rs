@@ -51,6 +51,7 @@ fn from_hardware(hardware: types::MachineHardware) -> Hardware {
         os: storable(hardware.os),
         gpus: hardware.gpus.unwrap_or_default().into_iter().map(gpu).collect(),
         blender_versions: versions.into_iter().map(storable).collect(),
+        ffmpeg_version: hardware.ffmpeg_version.map(storable),
     }
 }
 
@@ -65,6 +66,7 @@ fn hardware(hardware: Hardware) -> types::MachineHardware {
         os: hardware.os,
         gpus: Some(hardware.gpus.into_iter().map(gpu).collect()),
         blender_versions: Some(hardware.blender_versions),
+        ffmpeg_version: hardware.ffmpeg_version,
     }
 }
 

@@ -42,6 +42,7 @@ async fn the_last_report_and_the_recent_ones_are_read(farm: Builder) {
     let hardware = json!({
         "architecture": "x86_64", "cpu_model": "A\u{e9} 1", "cores": 4, "threads": 8, "memory_total": 1000, "os": "Linux",
         "gpus": [{ "name": "G", "memory": 5, "driver": "1.2" }], "blender_versions": ["Blender 4.5.0"],
+        "ffmpeg_version": "5.1.9",
     });
     let full = json!({
         "cpu_percent": 50.5, "cores_percent": [1.0, 100.0], "load_1": 1.5, "load_5": 2.5, "load_15": 3.5,

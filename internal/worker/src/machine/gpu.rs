@@ -1,14 +1,13 @@
 //! Graphics processors, where the system tells about them: `nvidia-smi`, and what Linux shows of those of AMD.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::Command;
 use std::time::Duration;
 
 use flamenco_api::types::{GpuLoad, MachineGpu};
-use tokio::process::Command;
-use tokio::time::timeout;
 
 use crate::find_programs::on_path;
+use crate::process;
 
 const LIMIT: Duration = Duration::from_secs(3);
 const MIB: i64 = 1024 * 1024;
@@ -114,9 +113,8 @@ impl Nvidia {
 async fn ask(program: &Path, fields: &str) -> Option<String> {
     let mut command = Command::new(program);
     command.arg(format!("--query-gpu={fields}")).arg("--format=csv,noheader,nounits");
-    command.stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-    let output = timeout(LIMIT, command.output()).await.ok()?.ok()?;
-    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    let reply = process::ask(command, LIMIT).await.ok()??;
+    reply.status.success().then(|| String::from_utf8_lossy(&reply.stdout).into_owned())
 }
 
 fn rows(text: &str) -> impl Iterator<Item = Vec<&str>> {

@@ -124,6 +124,7 @@ impl LoadMeter {
             os: os.unwrap_or_else(|| std::env::consts::OS.to_owned()),
             gpus: None,
             blender_versions: None,
+            ffmpeg_version: None,
         }
     }
 }

@@ -190,6 +190,7 @@ impl Reporter<'_> {
         let hardware = hardware_due.then(|| MachineHardware {
             gpus: Some(meters.gpus.hardware()),
             blender_versions: Some(self.programs.blender_versions()),
+            ffmpeg_version: self.programs.ffmpeg_version(),
             ..measured.hardware
         });
         let load = MachineLoad { gpus: Some(gpus), ..measured.load };

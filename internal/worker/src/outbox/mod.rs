@@ -15,6 +15,7 @@
 
 mod delivery;
 mod storage;
+mod trim;
 
 use std::collections::HashMap;
 use std::path::Path;

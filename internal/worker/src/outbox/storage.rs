@@ -1,7 +1,6 @@
 //! The queue on disk. One thread owns the database connection and commits everything that is waiting in one
 //! transaction, so that the cost of an fsync is shared.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
@@ -11,7 +10,7 @@ use rusqlite::{Connection, ErrorCode, ToSql, params};
 use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
 
-use super::{LogPosition, TaskReport};
+use super::{LogPosition, TaskReport, trim};
 
 /// At most this much is kept, in bytes. Beyond it the oldest pieces of log go first, and nothing else.
 const MAX_QUEUE_BYTES: i64 = 256 * 1024 * 1024;
@@ -66,7 +65,14 @@ impl Storage {
         let (connection, size) = open_or_move_aside(path)?;
         let (operations, receiver) = mpsc::channel();
         let (queued_sender, queued) = watch::channel(size.rows);
-        let database = Database { connection, size, max_bytes, queued: queued_sender, complained: false };
+        let database = Database {
+            connection,
+            size,
+            max_bytes,
+            trim_above: max_bytes,
+            queued: queued_sender,
+            complained: false,
+        };
         std::thread::Builder::new()
             .name("outbox".to_owned())
             .spawn(move || database.run(&receiver))
@@ -146,15 +152,17 @@ struct Database {
     connection: Connection,
     size: Size,
     max_bytes: i64,
+    /// More than `max_bytes` when making room has not helped: looking for log again is only worth it after a while.
+    trim_above: i64,
     queued: watch::Sender<usize>,
     complained: bool,
 }
 
 /// How much is queued, kept so that nobody has to count rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Size {
-    rows: usize,
-    bytes: i64,
+pub(super) struct Size {
+    pub rows: usize,
+    pub bytes: i64,
 }
 
 /// What an operation yields, told to the caller after the commit and not before.
@@ -182,7 +190,12 @@ impl Database {
     fn run_group(&mut self, group: Vec<Operation>) {
         loop {
             match self.try_group(&group) {
-                Ok((outcomes, size)) => {
+                Ok((outcomes, size, trimmed)) => {
+                    if size.bytes <= self.max_bytes {
+                        self.trim_above = self.max_bytes;
+                    } else if trimmed {
+                        self.trim_above = size.bytes.saturating_add(self.max_bytes / 10);
+                    }
                     if std::mem::take(&mut self.complained) {
                         tracing::info!("the queue of task updates can be written again");
                     }
@@ -203,18 +216,20 @@ impl Database {
         }
     }
 
-    fn try_group(&mut self, group: &[Operation]) -> rusqlite::Result<(Vec<Outcome>, Size)> {
+    /// Also tells whether room had to be made.
+    fn try_group(&mut self, group: &[Operation]) -> rusqlite::Result<(Vec<Outcome>, Size, bool)> {
         let mut size = self.size;
         let transaction = self.connection.transaction()?;
         let mut outcomes = Vec::with_capacity(group.len());
         for operation in group {
             outcomes.push(operation.execute(&transaction, &mut size)?);
         }
-        if size.bytes > self.max_bytes {
-            trim(&transaction, &mut size, self.max_bytes / 10 * 9)?;
+        let is_full = size.bytes > self.trim_above;
+        if is_full {
+            trim::make_room(&transaction, &mut size, self.max_bytes / 10 * 9)?;
         }
         transaction.commit()?;
-        Ok((outcomes, size))
+        Ok((outcomes, size, is_full))
     }
 }
 
@@ -255,7 +270,7 @@ impl Operation {
     }
 }
 
-fn delete(
+pub(super) fn delete(
     connection: &Connection,
     condition: &str,
     value: &dyn ToSql,
@@ -288,56 +303,6 @@ fn front(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<Entry>> 
         entries.push(Entry { id: row.get(0)?, task: task.unwrap_or_default(), report });
     }
     Ok(entries)
-}
-
-/// Makes room by removing the oldest pieces of log, and leaves a note in the log of each task that lost some. Notes are
-/// not numbered: there is no telling how much room the numbers left for one.
-/// Updates that carry a status, steps or an activity always stay.
-fn trim(connection: &Connection, size: &mut Size, target_bytes: i64) -> rusqlite::Result<()> {
-    let mut removed: Vec<(i64, Uuid)> = Vec::new();
-    let mut to_free = size.bytes - target_bytes;
-    {
-        let mut statement =
-            connection.prepare("SELECT id, task_id, payload FROM task_updates ORDER BY id")?;
-        let mut rows = statement.query([])?;
-        while to_free > 0
-            && let Some(row) = rows.next()?
-        {
-            let payload: Vec<u8> = row.get(2)?;
-            let report = serde_json::from_slice::<TaskReport>(&payload).ok();
-            if let Ok(task) = Uuid::parse_str(&row.get::<_, String>(1)?)
-                && report.is_some_and(|report| report.is_log_only())
-            {
-                to_free -= i64::try_from(payload.len()).unwrap_or(0);
-                removed.push((row.get(0)?, task));
-            }
-        }
-    }
-    tracing::warn!(
-        pieces = removed.len(),
-        "the queue of task updates is full; dropping the oldest log pieces"
-    );
-    // How many pieces each task loses, and which was its last: there goes the note.
-    let mut lost: HashMap<Uuid, (usize, i64)> = HashMap::new();
-    for (id, task) in removed {
-        delete(connection, "id = ?1", &id, size)?;
-        let (pieces, last) = lost.entry(task).or_default();
-        *pieces += 1;
-        *last = id;
-    }
-    for (task, (pieces, id)) in lost {
-        let text =
-            format!("[... {pieces} pieces of the log left out: the manager was away for too long ...]\n");
-        let note = TaskReport { log: Some(text), ..TaskReport::default() };
-        let payload = serde_json::to_vec(&note).unwrap_or_default();
-        connection.execute(
-            "INSERT INTO task_updates (id, created_at, task_id, payload) VALUES (?1, ?2, ?3, ?4)",
-            params![id, Utc::now().to_rfc3339(), task.to_string(), payload],
-        )?;
-        size.rows += 1;
-        size.bytes += i64::try_from(payload.len()).unwrap_or(0);
-    }
-    Ok(())
 }
 
 fn open_or_move_aside(path: &Path) -> Result<(Connection, Size), StorageError> {

@@ -249,6 +249,67 @@ async fn a_full_queue_drops_old_log_but_no_status() {
 }
 
 #[tokio::test]
+async fn a_full_queue_drops_log_that_came_with_steps_and_keeps_the_steps() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut outbox = open(&directory);
+    outbox.storage = Storage::open_with_limit(&directory.path().join("small.sqlite"), 5000).unwrap();
+    // As a reporter hands it over.
+    let progress = |steps: i64| TaskReport {
+        activity: Some(format!("{steps} done")),
+        steps_completed: Some(steps),
+        ..log(&"x".repeat(900))
+    };
+    for steps in 1..=10 {
+        outbox.push(task(1), &progress(steps)).await;
+    }
+    let entries = outbox.storage.front(1000).await;
+    let bytes: usize =
+        entries.iter().map(|entry| serde_json::to_vec(entry.report.as_ref().unwrap()).unwrap().len()).sum();
+    assert!(bytes < 5000, "{bytes}");
+    let reports: Vec<TaskReport> = entries.into_iter().filter_map(|entry| entry.report).collect();
+    assert_eq!(
+        reports.iter().map(|report| report.steps_completed.unwrap()).collect::<Vec<_>>(),
+        (1..=10).collect::<Vec<_>>()
+    );
+    assert!(reports.iter().all(|report| report.activity.is_some()));
+    let notes: Vec<_> = reports
+        .iter()
+        .filter(|report| report.log.as_ref().is_some_and(|log| log.contains("left out")))
+        .collect();
+    assert_eq!(notes.len(), 1, "{reports:?}");
+    // What is left of the log is where it was.
+    let mut expected = 9 * 901;
+    for report in reports.iter().rev() {
+        match report.log.as_deref() {
+            Some(text) if !text.contains("left out") => {
+                assert_eq!(report.log_position.unwrap().offset, expected);
+                expected -= 901;
+            }
+            _ => assert_eq!(report.log_position, None),
+        }
+    }
+    assert_eq!(reports.last().unwrap().log.as_ref().map(String::len), Some(901), "the newest stays");
+}
+
+#[tokio::test]
+async fn a_queue_full_of_statuses_takes_more() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut outbox = open(&directory);
+    outbox.storage = Storage::open_with_limit(&directory.path().join("small.sqlite"), 500).unwrap();
+    for number in 0..50 {
+        outbox.push(task(number), &status(ReportedStatus::Completed)).await;
+    }
+    assert_eq!(queued(&outbox).await.len(), 50);
+    // Log that comes later still goes.
+    for _ in 0..3 {
+        outbox.push(task(1), &log(&"x".repeat(900))).await;
+    }
+    let left = queued(&outbox).await;
+    let log: usize = left.iter().filter_map(|(_, _, report)| report.log.as_ref()).map(String::len).sum();
+    assert!(log < 900 && left.len() >= 50, "{left:?}");
+}
+
+#[tokio::test]
 async fn many_senders_at_once_lose_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let outbox = open(&directory);

@@ -39,6 +39,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// How often what waits is noted, if it changed: that much may be lost when the worker is killed.
 const NOTE_PERIOD: Duration = Duration::from_secs(5);
 
+/// How often the manager may trip over a picture before that is given up.
+const MOST_TRIES: u32 = 8;
+
 /// A picture that was rendered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Picture {
@@ -61,18 +64,27 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Waiting {
     /// By number, the oldest first.
-    pictures: VecDeque<(u64, Picture)>,
+    pictures: VecDeque<Place>,
     /// The one that is being sent: it waits until the manager has answered.
-    in_hand: Option<(u64, Picture)>,
+    in_hand: Option<Place>,
     next: u64,
     left_out: u64,
     /// Something changed since it was noted.
     changed: bool,
 }
 
+/// A picture that waits.
+#[derive(Debug, Clone)]
+struct Place {
+    number: u64,
+    /// How often the manager has tripped over it.
+    tries: u32,
+    picture: Picture,
+}
+
 impl Waiting {
     fn push(&mut self, picture: Picture, most: usize) {
-        self.pictures.push_back((self.next, picture));
+        self.pictures.push_back(Place { number: self.next, tries: 0, picture });
         self.next += 1;
         self.changed = true;
         while self.pictures.len() > most {
@@ -81,9 +93,12 @@ impl Waiting {
         }
     }
 
+    /// Of those that the manager has tripped over least.
     fn take_newest(&mut self) -> Option<Picture> {
-        self.in_hand = self.pictures.pop_back();
-        self.in_hand.as_ref().map(|(_, picture)| picture.clone())
+        let least = self.pictures.iter().map(|place| place.tries).min()?;
+        let newest = self.pictures.iter().rposition(|place| place.tries == least)?;
+        self.in_hand = self.pictures.remove(newest);
+        self.in_hand.as_ref().map(|place| place.picture.clone())
     }
 
     /// The manager has answered for good about the one in hand, or it cannot be sent.
@@ -94,17 +109,32 @@ impl Waiting {
 
     /// Puts the one in hand back behind those that came after it.
     fn put_back(&mut self) {
-        if let Some((number, picture)) = self.in_hand.take() {
-            let place = self.pictures.partition_point(|(other, _)| *other < number);
-            self.pictures.insert(place, (number, picture));
+        if let Some(place) = self.in_hand.take() {
+            let at = self.pictures.partition_point(|other| other.number < place.number);
+            self.pictures.insert(at, place);
         }
+    }
+
+    /// Puts the one in hand back behind all that the manager has tripped over less often. Returns false when that was
+    /// once too often, and it is gone.
+    fn put_behind(&mut self) -> bool {
+        let tries = self.in_hand.as_mut().map_or(0, |place| {
+            place.tries += 1;
+            place.tries
+        });
+        if tries < MOST_TRIES {
+            self.put_back();
+            return true;
+        }
+        self.done();
+        false
     }
 
     /// All that was not sent yet, the oldest first.
     fn unsent(&self) -> Vec<Picture> {
-        let mut unsent: Vec<_> = self.pictures.iter().chain(&self.in_hand).cloned().collect();
-        unsent.sort_by_key(|(number, _)| *number);
-        unsent.into_iter().map(|(_, picture)| picture).collect()
+        let mut unsent: Vec<_> = self.pictures.iter().chain(&self.in_hand).collect();
+        unsent.sort_by_key(|place| place.number);
+        unsent.into_iter().map(|place| place.picture.clone()).collect()
     }
 }
 
@@ -210,6 +240,15 @@ impl Pictures {
                     tracing::warn!(path = %picture.path.display(), reason, "the manager refused a picture");
                     self.lock().done();
                 }
+                PictureAnswer::Tripped(reason) => {
+                    let path = picture.path.display();
+                    if self.lock().put_behind() {
+                        tracing::debug!(%path, reason, "the manager trips over a picture; others go first");
+                    } else {
+                        tracing::warn!(%path, reason, tries = MOST_TRIES, "giving up a picture that the manager trips over");
+                    }
+                    sleep(backoff.next_jittered()).await;
+                }
                 PictureAnswer::TryLater { reason, after } => {
                     if notice.is_new(&reason) {
                         tracing::warn!(reason, "cannot send a picture now; trying until it works");
@@ -306,13 +345,36 @@ mod tests {
     }
 
     #[test]
+    fn one_that_the_manager_trips_over_lets_the_others_pass_and_is_given_up() {
+        let mut waiting = Waiting::default();
+        for name in ["1", "2", "3"] {
+            waiting.push(picture(name), 10);
+        }
+        let mut order = Vec::new();
+        while let Some(newest) = waiting.take_newest() {
+            let name = newest.path.display().to_string();
+            let stays = name != "3" || waiting.put_behind();
+            if name != "3" {
+                waiting.done();
+            }
+            order.push((name, stays));
+        }
+        let tries = usize::try_from(MOST_TRIES).unwrap();
+        assert_eq!(order[..3].iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["3", "2", "1"]);
+        assert_eq!(order.len(), 2 + tries, "{order:?}");
+        assert!(order[3..].iter().all(|(name, _)| name == "3"));
+        assert_eq!(order.iter().position(|(_, stays)| !stays), Some(1 + tries), "only at last: {order:?}");
+        assert!(waiting.unsent().is_empty() && waiting.changed);
+    }
+
+    #[test]
     fn the_oldest_are_left_out() {
         let mut waiting = Waiting::default();
         for name in ["1", "2", "3", "4"] {
             waiting.push(picture(name), 2);
         }
         let left: Vec<_> =
-            waiting.pictures.iter().map(|(_, picture)| picture.path.display().to_string()).collect();
+            waiting.pictures.iter().map(|place| place.picture.path.display().to_string()).collect();
         assert_eq!((left, waiting.left_out), (vec!["3".to_owned(), "4".to_owned()], 2));
     }
 

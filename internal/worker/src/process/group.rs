@@ -200,7 +200,7 @@ pub fn signal_hint(signal: i32) -> &'static str {
 }
 
 #[cfg(target_os = "linux")]
-fn die_with_parent(command: &mut std::process::Command) {
+pub(super) fn die_with_parent(command: &mut std::process::Command) {
     let parent = nix::unistd::getpid();
     let in_child = move || {
         nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
@@ -217,7 +217,7 @@ fn die_with_parent(command: &mut std::process::Command) {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn die_with_parent(_command: &mut std::process::Command) {}
+pub(super) fn die_with_parent(_command: &mut std::process::Command) {}
 
 /// Written from outside, right after the start: the worker's own score never changes.
 fn set_oom_score(pid: u32, score: i32) {

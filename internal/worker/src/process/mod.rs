@@ -13,8 +13,11 @@ mod group;
 mod guard;
 mod lines;
 mod mark;
+mod memory;
+mod question;
 mod supervision;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,6 +31,8 @@ use crate::runner::shell_words;
 use group::{Group, Output};
 pub use guard::{GUARD_ARGUMENT, guard_processes};
 use lines::LineSplitter;
+use memory::PeakMemory;
+pub use question::ask;
 pub use supervision::{Supervision, TimeLimits, Watched};
 
 /// How long a program has between SIGTERM and SIGKILL.
@@ -89,6 +94,7 @@ pub async fn run(
     let heard = Heard::now();
     let limit = time_limit(supervision.limits, &heard);
     let mut log = OutputLog { pid: group.pid(), reporter, splitter: LineSplitter::default(), heard: &heard };
+    let memory = PeakMemory::of_group(group.pid());
 
     let follow = async {
         let status = follow_until_exit(&mut group, &mut output, &mut log, &mut on_line).await;
@@ -99,14 +105,16 @@ pub async fn run(
         outcome = follow => Ok(outcome),
         () = cancel.cancelled() => Err(ProcessError::Cancelled { exe }),
         reason = limit => Err(ProcessError::TimeLimit { exe, reason }),
+        never = memory.watch() => match never {},
     };
+    let used = Used { time: heard.start.elapsed(), memory: memory.bytes() };
     let (status, output_ended) = match outcome {
         Ok(outcome) => outcome,
         Err(stopped) => {
             if let ProcessError::TimeLimit { reason, .. } = &stopped {
                 reporter.log(&format!("stopping the program: {reason}"));
             }
-            stop(&mut group, &mut output, &mut log, &mut on_line).await;
+            stop(&mut group, &mut output, &mut log, &mut on_line, &used).await;
             return Err(stopped);
         }
     };
@@ -121,6 +129,7 @@ pub async fn run(
     }
     log.finish(&mut on_line);
     let status = status.map_err(|source| ProcessError::Wait { exe: launch.exe.clone(), source })?;
+    reporter.log(&format!("pid={} ended {used}: {}", log.pid, describe(status)));
     judge(&launch.exe, status, reporter)
 }
 
@@ -161,6 +170,7 @@ async fn stop(
     output: &mut Output,
     log: &mut OutputLog<'_>,
     on_line: &mut impl FnMut(&str),
+    used: &Used,
 ) {
     let forced = {
         let reading = async {
@@ -188,7 +198,7 @@ async fn stop(
     }
     log.finish(on_line);
     let how = if forced { "it did not end when asked to, and was killed" } else { "it ended when asked to" };
-    log.reporter.log(&format!("pid={} stopped: {how}", log.pid));
+    log.reporter.log(&format!("pid={} stopped {used}: {how}", log.pid));
     tracing::info!(pid = log.pid, "stopped the program: {how}");
     group.finished();
 }
@@ -239,6 +249,33 @@ fn announce(launch: &Launch, reporter: &Reporter) {
     tracing::info!(command = %line, "going to run");
     for text in ["going to run:", "", &format!("    {line}"), ""] {
         reporter.log(text);
+    }
+}
+
+/// What a program took.
+struct Used {
+    time: Duration,
+    /// The most memory of one of its processes, in bytes, where the system tells.
+    memory: Option<u64>,
+}
+
+impl fmt::Display for Used {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "after {:.1} s", self.time.as_secs_f64())?;
+        match self.memory {
+            Some(bytes) => {
+                write!(formatter, ", with {} MiB of memory at its peak", bytes.div_ceil(1024 * 1024))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+fn describe(status: ExitStatus) -> String {
+    match (status.code(), group::signal_of(status)) {
+        (Some(code), _) => format!("exit code {code}"),
+        (None, Some(signal)) => format!("signal {signal}{}", group::signal_hint(signal)),
+        (None, None) => status.to_string(),
     }
 }
 

@@ -9,6 +9,8 @@ use crate::outbox::Outbox;
 struct Ran {
     result: Result<(), ProcessError>,
     lines: Vec<String>,
+    /// What the task's log says.
+    log: String,
     took: Duration,
 }
 
@@ -21,7 +23,7 @@ async fn run_limited(script: &str, cancel_at: Option<&str>, limits: TimeLimits) 
     let supervision = Supervision::new(None, limits);
     let home = tempfile::tempdir().unwrap();
     let outbox = Outbox::open(&home.path().join("outbox.sqlite")).unwrap();
-    let reporter = Reporter::new(uuid::Uuid::nil(), outbox, LogLimits::default());
+    let reporter = Reporter::new(uuid::Uuid::nil(), outbox.clone(), LogLimits::default());
     let cancel = CancellationToken::new();
     let launch = Launch {
         exe: PathBuf::from("/bin/sh"),
@@ -38,7 +40,14 @@ async fn run_limited(script: &str, cancel_at: Option<&str>, limits: TimeLimits) 
         }
     });
     let result = tokio::time::timeout(Duration::from_secs(60), running).await.expect("the run hangs");
-    Ran { result, lines, took: started.elapsed() }
+    let took = started.elapsed();
+    reporter.flush().await;
+    let log = reporter_log(&outbox).await;
+    Ran { result, lines, log, took }
+}
+
+async fn reporter_log(outbox: &Outbox) -> String {
+    outbox.queued_reports().await.into_iter().filter_map(|report| report.log).collect()
 }
 
 fn is_running(pid: &str) -> bool {
@@ -66,6 +75,23 @@ async fn success_and_failure_follow_the_exit_code() {
     assert!(matches!(failed, ProcessError::ExitCode { code: 3, .. }), "{failed}");
     let killed = run_script("kill -9 $$", None).await.result.unwrap_err();
     assert!(killed.to_string().contains("code -1: killed by signal 9 (SIGKILL"), "{killed}");
+}
+
+#[tokio::test]
+async fn the_log_tells_what_a_program_took_and_how_it_ended() {
+    let ran = run_script("x=$(head -c 50000000 /dev/zero | tr '\\0' x); sleep 1.5", None).await;
+    let end = ran.log.lines().find(|line| line.contains(" ended after ")).unwrap_or_default();
+    assert!(end.starts_with("pid=") && end.ends_with("at its peak: exit code 0"), "{}", ran.log);
+    let memory = end.split(" with ").nth(1).and_then(|rest| rest.split(' ').next());
+    let mebibytes: u64 = memory.unwrap().parse().unwrap();
+    assert!((48..500).contains(&mebibytes), "{end}");
+    let seconds = end.split(" after ").nth(1).and_then(|rest| rest.split(' ').next());
+    assert!(seconds.unwrap().parse::<f64>().unwrap() >= 1.5, "{end}");
+
+    assert!(run_script("exit 3", None).await.log.contains(": exit code 3\n"));
+    assert!(run_script("kill -9 $$", None).await.log.contains(": signal 9 (SIGKILL"));
+    let cancelled = run_script("echo ready; sleep 1000", Some("ready")).await;
+    assert!(cancelled.log.contains(" stopped after 0."), "{}", cancelled.log);
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! `blender-render`: Blender as a subprocess, with its frames counted.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::time::sleep;
 
 use super::blender_output::{self, RenderEvent};
 use super::frame_tracker::{FrameTracker, Moment};
@@ -113,27 +116,39 @@ fn asked_engine(args: &[String]) -> Option<String> {
 }
 
 /// Removes the pictures that are only half there, of those that Blender did not render because they exist. Says how
-/// many there were: Blender has to render them after all.
+/// many there were: Blender has to render them after all. One that somebody else is writing stays.
 async fn remove_broken(skipped: Vec<PathBuf>, context: &Context<'_>) -> usize {
-    if skipped.is_empty() {
+    let broken = blocking(move || {
+        let broken = skipped.into_iter().filter(|path| picture::is_cut_short(path).unwrap_or(false));
+        broken.map(|path| (picture::trace_of_writing(&path), path)).collect::<Vec<_>>()
+    });
+    let broken = broken.await;
+    if broken.is_empty() || context.cancel.run_until_cancelled(sleep(WRITING_PAUSE)).await.is_none() {
         return 0;
     }
-    let removed = tokio::task::spawn_blocking(move || {
-        let broken = skipped.into_iter().filter(|path| picture::is_cut_short(path).unwrap_or(false));
-        broken.filter(|path| std::fs::remove_file(path).is_ok()).collect::<Vec<_>>()
+    let removed = blocking(move || {
+        let left = broken.into_iter().filter(|(trace, path)| {
+            picture::is_cut_short(path).unwrap_or(false) && picture::trace_of_writing(path) == *trace
+        });
+        left.map(|(_, path)| path).filter(|path| std::fs::remove_file(path).is_ok()).collect::<Vec<_>>()
     });
-    // The task only ends early when the worker does.
-    let removed = removed.await.unwrap_or_default();
+    let removed = removed.await;
     for path in &removed {
         tracing::warn!(path = %path.display(), "removed a picture of which only the beginning was there");
         let path = path.display();
-        context.reporter.log(&format!(
-            "{path} was only half written, by a Blender that was killed; it is rendered again"
-        ));
+        context.reporter.log(&format!("{path} was only half written; it is rendered again"));
     }
     removed.len()
 }
 
+/// Looks at files where that holds up nobody.
+async fn blocking<T: Default + Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    // The task only ends early when the worker does.
+    tokio::task::spawn_blocking(work).await.unwrap_or_default()
+}
+
+/// Whoever writes a picture does not stop for so long in the middle of it.
+const WRITING_PAUSE: Duration = Duration::from_secs(5);
 /// How many files are listed by name.
 const LISTED: usize = 50;
 

@@ -1,10 +1,13 @@
 //! What is told about the frames that a task rendered: looks at their files, reports them, and offers their pictures.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, Utc};
 use flamenco_api::types::FrameProgress;
+use futures_util::future::join_all;
 use tokio::sync::{mpsc, watch};
 
 use super::frame_tracker::{Outcome, TrackedFrame};
@@ -14,12 +17,15 @@ use crate::manager_api::Feature;
 use crate::outbox::{FrameReport, FrameState};
 use crate::pictures::{Picture, preview};
 
-/// Frames that wait to be looked at. Blender waits for none of this: beyond that they are left out.
-const WAITING: usize = 4096;
+/// Frames that wait to be looked at. Blender waits for none of this: beyond that they are left out. It passes over
+/// thousands of existing frames in a second, and a file on a network drive takes milliseconds to look at.
+const WAITING: usize = 250_000;
 /// The longest path that the manager takes, in characters.
 const LONGEST_PATH: usize = 2000;
 /// Frames that go into one report.
 const BATCH: usize = 100;
+/// Files that are looked at at the same time: on a network drive each is mostly waited for.
+const LOOKERS: usize = 8;
 
 /// Between two words about a frame that is being rendered; one that takes less time gets none.
 const PACE: Duration = Duration::from_secs(2);
@@ -30,13 +36,20 @@ pub struct FrameSink {
     frames: mpsc::Sender<TrackedFrame>,
     /// The frame that is being rendered, and how much of it is done in percent.
     progress: watch::Sender<Option<(i64, i64)>>,
+    /// How many frames there was no room for.
+    left_out: Arc<AtomicU64>,
 }
 
 impl FrameSink {
+    fn new(waiting: usize) -> (Self, mpsc::Receiver<TrackedFrame>) {
+        let (frames, receiver) = mpsc::channel(waiting);
+        (Self { frames, progress: watch::Sender::new(None), left_out: Arc::default() }, receiver)
+    }
+
     pub fn send(&self, frames: Vec<TrackedFrame>) {
         for frame in frames {
-            if let Err(error) = self.frames.try_send(frame) {
-                tracing::warn!(%error, "frames come faster than they can be looked at; leaving one out");
+            if self.frames.try_send(frame).is_err() {
+                self.left_out.fetch_add(1, Ordering::Relaxed);
             }
         }
     }
@@ -55,15 +68,23 @@ pub async fn reporting<F>(
 where
     F: Future<Output = Result<(), CommandError>>,
 {
-    let (frames, receiver) = mpsc::channel(WAITING);
-    let (progress, watched) = watch::channel(None);
-    let work = async { tokio::join!(work(FrameSink { frames, progress }), report(context, receiver)) };
+    let (sink, receiver) = FrameSink::new(WAITING);
+    let (watched, left_out) = (sink.progress.subscribe(), sink.left_out.clone());
+    let work = async { tokio::join!(work(sink), report(context, receiver)) };
     tokio::pin!(work);
-    tokio::select! {
+    let result = tokio::select! {
         (result, ()) = &mut work => result,
         // Nothing more is coming.
         () = tell_progress(context, watched) => work.await.0,
+    };
+    let left_out = left_out.load(Ordering::Relaxed);
+    if left_out > 0 {
+        tracing::warn!(left_out, "frames came faster than they could be looked at");
+        context
+            .reporter
+            .log(&format!("WARNING: {left_out} frames are not listed: there were too many at once"));
     }
+    result
 }
 
 /// Tells how far frames are that take their time. What gets lost is followed by the next.
@@ -85,9 +106,7 @@ async fn report(context: &Context<'_>, mut frames: mpsc::Receiver<TrackedFrame>)
     let mut batch = Vec::new();
     while frames.recv_many(&mut batch, BATCH).await > 0 {
         let tracked = std::mem::take(&mut batch);
-        let looked_at = tokio::task::spawn_blocking(|| tracked.into_iter().map(look_at).collect::<Vec<_>>());
-        // The task only ends early when the worker does.
-        let looked_at = looked_at.await.unwrap_or_default();
+        let looked_at = look_at_all(tracked).await;
         let reports: Vec<_> = looked_at.iter().filter_map(|(_, report)| report.clone()).collect();
         if context.manager.offers(Feature::Frames) && !reports.is_empty() {
             context.reporter.frames(reports).await;
@@ -106,6 +125,17 @@ async fn report(context: &Context<'_>, mut frames: mpsc::Receiver<TrackedFrame>)
             }
         }
     }
+}
+
+/// Looks at several at the same time; gives them back in their order.
+async fn look_at_all(tracked: Vec<TrackedFrame>) -> Vec<(TrackedFrame, Option<FrameReport>)> {
+    let each = tracked.len().div_ceil(LOOKERS).max(1);
+    let shares = tracked.chunks(each).map(<[_]>::to_vec);
+    let lookers = shares
+        .map(|share| tokio::task::spawn_blocking(|| share.into_iter().map(look_at).collect::<Vec<_>>()));
+    // A share only ends early when the worker does.
+    let looked_at = join_all(lookers).await.into_iter().map(Result::unwrap_or_default);
+    looked_at.flatten().collect()
 }
 
 /// What a file tells about its frame. Blocks.
@@ -226,6 +256,26 @@ mod tests {
             assert_eq!((report.frame, report.render_ms, report.save_ms), (3, Some(1500), None), "{name}");
             assert_eq!(report.rendered_at, DateTime::<Utc>::UNIX_EPOCH, "{name}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_whole_chunk_that_is_passed_over_at_once_is_kept() {
+        let one = frame(Path::new("/no/such/file.png"), Outcome::Existing);
+        let (sink, mut frames) = FrameSink::new(WAITING);
+        for number in 0..50_000 {
+            sink.send(vec![TrackedFrame { number: Some(number), ..one.clone() }]);
+        }
+        drop(sink);
+        let (mut batch, mut numbers) = (Vec::new(), Vec::new());
+        while frames.recv_many(&mut batch, BATCH).await > 0 {
+            let looked_at = look_at_all(std::mem::take(&mut batch)).await;
+            numbers.extend(looked_at.into_iter().map(|(frame, _)| frame.number.unwrap()));
+        }
+        assert_eq!(numbers, (0..50_000).collect::<Vec<_>>());
+
+        let (sink, _frames) = FrameSink::new(2);
+        sink.send(vec![one; 5]);
+        assert_eq!(sink.left_out.load(Ordering::Relaxed), 3);
     }
 
     #[test]

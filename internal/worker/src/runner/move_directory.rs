@@ -33,7 +33,18 @@ pub async fn move_directory(params: &Params<'_>, context: &Context<'_>) -> Resul
         true => Some(keep_aside(&dest, context).await?),
     };
     say(&format!("moving {} to {}", show(&src), show(&dest))).await;
-    let Err(error) = move_path(&src, &dest, context.cancel).await else { return Ok(()) };
+    let error = match move_path(&src, &dest, context.cancel).await {
+        Ok(None) => return Ok(()),
+        Ok(Some(Leftover { path, error })) => {
+            let path = show(&path);
+            say(&format!(
+                "all is moved, but what is left of the source in {path} cannot be deleted: {error}"
+            ))
+            .await;
+            return Ok(());
+        }
+        Err(error) => error,
+    };
     if let Some(backup) = backup {
         put_back(&backup, &dest, context).await;
     }
@@ -92,33 +103,54 @@ fn is_same_or_inside(src: &Path, dest: &Path) -> bool {
     }
 }
 
-async fn move_path(src: &Path, dest: &Path, cancel: &CancellationToken) -> io::Result<()> {
+/// What is left of a source that was moved by copying it.
+#[derive(Debug)]
+struct Leftover {
+    path: PathBuf,
+    /// Why it was not deleted.
+    error: io::Error,
+}
+
+async fn move_path(src: &Path, dest: &Path, cancel: &CancellationToken) -> io::Result<Option<Leftover>> {
     let (src, dest, cancel) = (src.to_owned(), dest.to_owned(), cancel.clone());
     let moving = tokio::task::spawn_blocking(move || match std::fs::rename(&src, &dest) {
         Err(error) if error.kind() == ErrorKind::CrossesDevices => {
             tracing::info!(src = %src.display(), dest = %dest.display(), "moving to another file system by copying");
-            move_by_copy(&src, &dest, &cancel)
+            move_by_copy(&src, &dest, &cancel, tree_copy::remove_tree)
         }
-        result => result,
+        result => result.map(|()| None),
     });
     moving.await.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
-/// Copies, verifies, makes the copy appear at once, and only then deletes the source.
-fn move_by_copy(src: &Path, dest: &Path, cancel: &CancellationToken) -> io::Result<()> {
-    let part = tree_copy::temporary_sibling(dest);
+/// Copies, verifies, makes the copy appear at once, makes the source disappear at once, and only then deletes it: a
+/// source that is half deleted must never be taken for one that is still to be moved.
+fn move_by_copy(
+    src: &Path,
+    dest: &Path,
+    cancel: &CancellationToken,
+    remove: impl Fn(&Path) -> io::Result<()>,
+) -> io::Result<Option<Leftover>> {
+    let (part, gone) = (tree_copy::temporary_sibling(dest), tree_copy::temporary_sibling(src));
     let copied = tree_copy::copy_tree(src, &part, cancel)
         .and_then(|()| tree_copy::verify_tree(src, &part, cancel))
-        .and_then(|()| std::fs::rename(&part, dest));
+        .and_then(|()| std::fs::rename(&part, dest))
+        .and_then(|()| {
+            std::fs::rename(src, &gone).inspect_err(|_| {
+                if let Err(error) = std::fs::rename(dest, &part) {
+                    tracing::warn!(path = %dest.display(), %error, "cannot take back the copy");
+                }
+            })
+        });
     if let Err(error) = copied {
         if exists(&part)
-            && let Err(error) = tree_copy::remove_tree(&part)
+            && let Err(error) = remove(&part)
         {
             tracing::warn!(path = %part.display(), %error, "cannot remove the incomplete copy");
         }
         return Err(error);
     }
-    tree_copy::remove_tree(src)
+    Ok(remove(&gone).err().map(|error| Leftover { path: gone, error }))
 }
 
 /// Where to keep what is at `dest`: its name with its modification time, and a number if that is taken.
@@ -193,10 +225,29 @@ mod tests {
         let (src, dest) = (directory.path().join("src"), directory.path().join("dest"));
         std::fs::create_dir(&src).unwrap();
         std::fs::write(src.join("file"), "content").unwrap();
-        move_by_copy(&src, &dest, &CancellationToken::new()).unwrap();
-        assert!(!src.exists());
+        let left = move_by_copy(&src, &dest, &CancellationToken::new(), tree_copy::remove_tree).unwrap();
+        assert!(left.is_none() && !src.exists());
         assert_eq!(std::fs::read_to_string(dest.join("file")).unwrap(), "content");
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1, "nothing else is left");
+    }
+
+    #[test]
+    fn a_source_that_cannot_be_deleted_is_moved_all_the_same() {
+        let directory = tempfile::tempdir().unwrap();
+        let (src, dest) = (directory.path().join("src"), directory.path().join("dest"));
+        std::fs::create_dir(&src).unwrap();
+        for name in ["a", "b"] {
+            std::fs::write(src.join(name), name).unwrap();
+        }
+        // As on a network drive where somebody has the other file open.
+        let remove_half = |path: &Path| {
+            std::fs::remove_file(path.join("a"))?;
+            Err(io::Error::from(ErrorKind::ResourceBusy))
+        };
+        let left = move_by_copy(&src, &dest, &CancellationToken::new(), remove_half).unwrap().unwrap();
+        assert!(!src.exists(), "nobody moves the rest again");
+        assert_eq!(std::fs::read_dir(&dest).unwrap().count(), 2, "the copy is whole");
+        assert!(left.path.join("b").exists() && left.error.kind() == ErrorKind::ResourceBusy, "{left:?}");
     }
 
     #[test]

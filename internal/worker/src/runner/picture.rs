@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
+use std::time::SystemTime;
 
 const PNG_START: &[u8] = b"\x89PNG\r\n\x1a\n";
 /// The last chunk of every PNG: no content, its name, its checksum (PNG specification, section 11.2.5).
@@ -13,17 +14,14 @@ const PNG_END: &[u8] = b"\0\0\0\0IEND\xaeB`\x82";
 const JPEG_START: &[u8] = b"\xff\xd8\xff";
 const JPEG_END: &[u8] = b"\xff\xd9";
 
-/// Whether a file is an empty, or the beginning of a PNG or JPEG. Other formats do not show it at their end and count
-/// as whole.
+/// Whether a file is the beginning of a PNG or JPEG, and not all of it. Other formats do not show it at their end and
+/// count as whole; so does an empty file, by which another Blender may have claimed the frame (its placeholders).
 ///
 /// # Errors
 /// When the file cannot be read.
 pub fn is_cut_short(path: &Path) -> io::Result<bool> {
     let mut file = File::open(path)?;
     let size = file.metadata()?.len();
-    if size == 0 {
-        return Ok(true);
-    }
     let mut start = Vec::with_capacity(PNG_START.len());
     (&mut file).take(PNG_START.len() as u64).read_to_end(&mut start)?;
     let end = match () {
@@ -38,6 +36,12 @@ pub fn is_cut_short(path: &Path) -> io::Result<bool> {
     Ok(found != end)
 }
 
+/// By what a file shows that somebody is writing it: its size, and when it was written last.
+pub fn trace_of_writing(path: &Path) -> Option<(u64, SystemTime)> {
+    let metadata = path.metadata().ok()?;
+    Some((metadata.len(), metadata.modified().ok()?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,7 +53,7 @@ mod tests {
         let png = [PNG_START, b"content", PNG_END].concat();
         let jpeg = [JPEG_START, b"content", JPEG_END].concat();
         for (content, cut_short) in [
-            (&b""[..], true),
+            (&b""[..], false),
             (&png[..], false),
             (&png[..png.len() - 1], true),
             (&png[..12], true),

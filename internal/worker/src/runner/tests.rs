@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
 
+use tokio::io::AsyncWriteExt;
+
 use super::*;
 use crate::log_buffer::LogLimits;
 use crate::outbox::{Outbox, TaskReport};
@@ -353,6 +355,33 @@ async fn real_blender_renders_and_its_frames_are_counted() {
     assert_eq!(std::fs::metadata(&kept).unwrap().modified().unwrap(), kept_before, "a whole frame is kept");
     assert!(ran.log_text().contains("out-0002.png was only half written"), "{}", ran.log_text());
     assert_eq!(ran.reports.iter().filter_map(|report| report.steps_completed).max(), Some(2));
+}
+
+#[tokio::test]
+async fn what_another_blender_is_at_stays() {
+    let directory = tempfile::tempdir().unwrap();
+    let [placeholder, growing] = ["0001.png", "0002.png"].map(|name| directory.path().join(name));
+    std::fs::write(&placeholder, "").unwrap();
+    std::fs::write(&growing, b"\x89PNG\r\n\x1a\nthe beginning").unwrap();
+    // Over a network, in small pieces.
+    let path = growing.clone();
+    let writer = tokio::spawn(async move {
+        let mut file = tokio::fs::OpenOptions::new().append(true).open(path).await.unwrap();
+        loop {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            file.write_all(b"more").await.unwrap();
+            file.flush().await.unwrap();
+        }
+    });
+    let skip = |path: &Path| format!("echo 'skipping existing frame \"{}\"'; ", path.display());
+    let script = [&placeholder, &growing].map(|path| skip(path)).concat();
+    let parameters = json!({ "exe": "/bin/sh", "argsBefore": ["-c", script], "blendfile": "" });
+    let ran = run_command("blender-render", parameters).await;
+    writer.abort();
+    assert!(ran.result.is_ok(), "{:?}", ran.result);
+    assert!(placeholder.exists() && growing.exists());
+    let log = ran.log_text();
+    assert_eq!((log.matches("going to run").count(), log.contains("half written")), (1, false), "{log}");
 }
 
 #[tokio::test]

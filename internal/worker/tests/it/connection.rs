@@ -216,3 +216,23 @@ async fn a_worker_that_is_refused_for_good_says_why() {
     assert!(matches!(error, Error::Refused { what: "register", .. }), "{error:?}");
     assert!(error.to_string().contains("as told by the test"), "{error}");
 }
+
+/// A proxy in between, while the manager behind it is away.
+#[tokio::test]
+async fn the_pages_of_a_proxy_are_not_the_managers_word() {
+    let (manager, home, worker) = start().await;
+    manager.until("awake", |farm| (farm.count("fetch") > 0).then_some(())).await;
+    worker.stop().await;
+    manager.fail_next("sign-on", [Fault::Page(403), Fault::Page(404), Fault::Page(401)]);
+    let worker = TestWorker::start(config(&manager, home.path()));
+    manager.until("signed on", |farm| (farm.sign_ons.len() == 2).then_some(())).await;
+    // The first one says that the task is active; then there is a page for each.
+    manager.fail_next("task-update", [Fault::Slow(Duration::ZERO), Fault::Page(404), Fault::Page(409)]);
+    let task = manager.add_task(&[("echo", json!({"message": "behind a proxy"}))]);
+    manager.until_ended(task).await;
+    worker.stop().await;
+    let farm = manager.farm();
+    assert_eq!(farm.registrations.len(), 1, "it is the same worker");
+    assert_eq!(farm.task(task).statuses(), ["active", "completed"]);
+    assert!(farm.task(task).log().contains("behind a proxy"));
+}

@@ -205,6 +205,61 @@ async fn a_manager_that_comes_back_at_another_address_gets_what_was_left() {
     announced.cancel();
 }
 
+/// Another manager on the same network is no place for what the lost one is to be told.
+#[tokio::test]
+async fn a_worker_that_has_lost_its_manager_does_not_take_another_one() {
+    let (manager, other) = (FakeManager::start().await, FakeManager::start().await);
+    let home = tempfile::tempdir().unwrap();
+    let free = std::net::UdpSocket::bind((std::net::Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+    let group = std::net::SocketAddrV4::new(*flamenco_ssdp::GROUP.ip(), free.local_addr().unwrap().port());
+    drop(free);
+    let mut config = config(&manager, home.path());
+    config.search_group = Some(group);
+    config.pace.lost_after = Duration::from_millis(600);
+    let worker = TestWorker::start(config);
+    let task = manager.add_script("sleep 1; echo at the end");
+    manager.until("begun", |farm| (farm.task(task).statuses() == ["active"]).then_some(())).await;
+    manager.cut();
+    let responder = flamenco_ssdp::Responder::bind(flamenco_ssdp::MANAGER, group).unwrap();
+    let locations = vec![format!("{}upnp/description.xml", other.url())];
+    let announcement = flamenco_ssdp::Announcement {
+        locations: Box::new(move |_| locations.clone()),
+        server: "test".into(),
+    };
+    let announced = tokio_util::sync::CancellationToken::new();
+    tokio::spawn(responder.run(announcement, announced.clone()));
+    other.until("it was asked who it knows", |farm| (farm.count("state") > 0).then_some(())).await;
+    sleep(Duration::from_secs(1)).await;
+    manager.restore();
+    manager.until_ended(task).await;
+    assert!(manager.farm().task(task).log().contains("at the end"));
+    worker.stop().await;
+    assert_eq!((other.farm().count("register"), other.farm().count("sign-on")), (0, 0));
+    announced.cancel();
+}
+
+#[tokio::test]
+async fn a_picture_that_the_manager_trips_over_holds_up_no_other() {
+    let manager = FakeManager::start().await;
+    let (home, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let worker = TestWorker::start(config(&manager, home.path()));
+    manager.fail_next("picture", [Fault::Status(500)]);
+    let script: String = [3, 2, 1]
+        .map(|width: u32| {
+            let path = out.path().join(format!("{width:04}.png"));
+            image::RgbImage::from_pixel(width * 10, 8, image::Rgb([200, 100, 50])).save(&path).unwrap();
+            format!("echo \"Saved: '{}'\"; echo 'Time: 00:00.10'; ", path.display())
+        })
+        .concat();
+    let task = add_render(&manager, &script);
+    manager.until_ended(task).await;
+    manager.until("all pictures", |farm| (farm.pictures.len() == 3).then_some(())).await;
+    let last = manager.farm().pictures[2].1.clone();
+    let width = image::load_from_memory(&last).unwrap().width();
+    assert_eq!(width, 10, "the one that failed comes last");
+    worker.stop().await;
+}
+
 #[tokio::test]
 async fn a_picture_that_cannot_be_read_corrects_its_frame_and_harms_nothing() {
     let manager = FakeManager::start().await;
@@ -353,6 +408,7 @@ async fn the_machine_is_reported_to_who_wants_it() {
         assert!(with_hardware["hardware"]["threads"].as_i64().unwrap() > 0, "{with_hardware}");
         let versions = with_hardware["hardware"]["blender_versions"].as_array().unwrap();
         assert!(versions[0].as_str().unwrap().starts_with("Blender "), "{versions:?}");
+        assert!(with_hardware["hardware"]["ffmpeg_version"].is_string(), "{with_hardware}");
         assert!(first["load"]["memory_total"].as_i64().unwrap() > 0, "{first}");
         assert!(first["state"]["disks"].as_array().unwrap().len() >= 2, "{first}");
         assert_eq!(

@@ -23,6 +23,8 @@ use uuid::Uuid;
 pub enum Fault {
     /// Answer with this status, and do nothing.
     Status(u16),
+    /// Answer with this status and a web page, as a proxy does, and do nothing.
+    Page(u16),
     /// Do it, but cut the connection before the answer.
     LoseAnswer,
     /// Do it, but late.
@@ -288,6 +290,11 @@ async fn intercept(State(manager): State<FakeManager>, request: Request, next: N
     };
     match fault {
         Some(Fault::Status(status)) => return answer_error(status, "as told by the test"),
+        Some(Fault::Page(status)) => {
+            let page = "<html><h1>Nothing to see here</h1></html>";
+            return (StatusCode::from_u16(status).unwrap(), [(header::CONTENT_TYPE, "text/html")], page)
+                .into_response();
+        }
         Some(Fault::Slow(delay)) => sleep(delay).await,
         _ => {}
     }

@@ -2175,6 +2175,9 @@ pub struct MachineHardware {
     pub cores: ::std::option::Option<i64>,
     ///Name of the processor.
     pub cpu_model: ::std::string::String,
+    ///The version of FFmpeg that the worker makes videos with, if it found one.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub ffmpeg_version: ::std::option::Option<::std::string::String>,
     ///Graphics processors that the system tells about.
     #[serde(default, skip_serializing_if = "::std::option::Option::is_none")]
     pub gpus: ::std::option::Option<::std::vec::Vec<MachineGpu>>,

@@ -4202,6 +4202,11 @@ export interface components {
              *     ]
              */
             blender_versions?: string[];
+            /**
+             * @description The version of FFmpeg that the worker makes videos with, if it found one.
+             * @example 5.1.9-0+deb12u1
+             */
+            ffmpeg_version?: string;
         };
         /** @description A graphics processor. */
         MachineGpu: {
