@@ -49,9 +49,9 @@ pub(super) fn from_report(report: types::FrameReport) -> FrameReport {
             file_size: report.file_size,
             width: report.width,
             height: report.height,
-            engine: report.engine.map(String::from),
+            engine: report.engine,
             samples: report.samples,
-            message: report.message.map(String::from),
+            message: report.message,
         },
     }
 }
