@@ -51,6 +51,8 @@ class _State:
     is_due = False
     #: What the list belongs to; an answer that comes for something else is thrown away.
     place: _Place | None = None
+    #: Whether the last answer was none, so that it is asked again.
+    has_failed = False
     #: How many jobs it should have: opening a file empties it.
     count = 0
 
@@ -87,10 +89,10 @@ def _tick() -> float | None:
         if _state.running.is_done:
             finish()
         return 0.2
-    if now - _state.drawn > VISIBLE and not _state.changes:
+    if now - _state.drawn > VISIBLE and not _state.changes and not _state.is_due:
         return None
     jobs = bpy.context.window_manager.flamenco_jobs
-    is_moving = any(job.status not in ENDED for job in jobs)
+    is_moving = _state.has_failed or any(job.status not in ENDED for job in jobs)
     is_lost = len(jobs) != _state.count
     if _state.is_due or is_lost or not is_current() or (is_moving and now - _state.asked > PERIOD):
         start(search=False)
@@ -109,6 +111,7 @@ def start(*, search: bool) -> None:
     _state.asked = time.monotonic()
     _state.is_due = False
     _state.running = None
+    _state.has_failed = False
     if _state.place != here:
         _state.place = here
         _state.problem = ""
@@ -156,6 +159,7 @@ def finish() -> str:
     try:
         shown = running.result()
     except ClientError as error:
+        _state.has_failed = True
         window_manager.flamenco_jobs_note = manager_info.explain(error, manager.url())
         refresh.redraw()
         return str(window_manager.flamenco_jobs_note)

@@ -94,7 +94,7 @@ def test_the_jobs_of_another_file_are_not_offered(
     assert found["another manager"] == found["another manager, later"] == []
     assert found["frames"] == ["RUNNING_MODAL"]
     assert found["seconds"] < NOTICEABLE
-    assert found["status"] == ["canceled"]
+    assert found["status"] == ["canceled"], found["note"]
 
 
 def keep_pictures(home: Path) -> None:

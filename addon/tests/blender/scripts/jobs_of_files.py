@@ -25,6 +25,8 @@ def listed():
 def until_listed():
     end = time.monotonic() + 20
     while not listed() and time.monotonic() < end:
+        # Somebody looks at it.
+        artist.area().tag_redraw()
         yield 0.05
 
 
@@ -76,6 +78,7 @@ def story():
     while [job.status for job in bpy.context.window_manager.flamenco_jobs] != ["canceled"] and time.monotonic() < end:
         yield 0.05
     found["status"] = [job.status for job in bpy.context.window_manager.flamenco_jobs]
+    found["note"] = bpy.context.window_manager.flamenco_jobs_note
     inside.done(**found)
 
 
