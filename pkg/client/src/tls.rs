@@ -44,7 +44,8 @@ fn certificate_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Cert
 
 fn advice(why: &CertificateError) -> String {
     let what_to_do = match why {
-        CertificateError::UnknownIssuer => {
+        // The signature is wrong when an authority was made anew with the name of the old one.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
             "add the certificate of its authority to those that this machine trusts, or name a file with it in the \
              variable SSL_CERT_FILE"
         }
