@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+/// What a script declares that is a job type; a file without the word is there to be loaded by others.
+const JOB_TYPE: &str = "JOB_TYPE";
+
 /// How long it is remembered that a script came to no end. It may have been bad luck, but each try takes all the time
 /// that a script may have, for everybody who asks for the job types.
 const ENDLESS: Duration = Duration::from_secs(600);
@@ -130,6 +133,12 @@ impl Scripts {
                 tracing::debug!(file = script.shown, "not a job type: there is no JOB_TYPE in it");
                 return None;
             }
+            // What only others load may need them to work.
+            Err(_)
+                if !script.hides_another && script.read().is_ok_and(|source| !source.contains(JOB_TYPE)) =>
+            {
+                return None;
+            }
             Err(error) => error,
         };
         let (wrong_file, line, column) = error.place();
@@ -154,7 +163,9 @@ impl Scripts {
             return known.description.clone();
         }
         let (description, loaded_files) = self.describe_source(name, script, source.clone());
-        if let Err(error) = &description {
+        if let Err(error) = &description
+            && source.contains(JOB_TYPE)
+        {
             tracing::error!(file = script.shown, %error, "job type script cannot be used");
         }
         if let Some(limit) = lasts(&description, loaded_files) {

@@ -96,9 +96,10 @@ fn only_scripts_are_taken() {
     farm.write("folder/inside.js", &labelled("no"));
     farm.write("directory.js/x.js", &labelled("no"));
     farm.write(
-        "helper.js",
-        "module_like = 1; // sloppy code fails here, but this file is broken, not a helper",
+        "broken.js",
+        "module_like = 1; // sloppy code fails here\nconst JOB_TYPE = {label: 'x', settings: []};",
     );
+    farm.write("module.js", "exports.helper = (x) => x; // works only where it is loaded");
     farm.write("library.js", "const helper = (x) => x;");
     farm.write("echo_and_sleep.js", &labelled("Echo"));
     farm.write("my_job.v2.js", &labelled("Version 2"));
@@ -117,7 +118,7 @@ fn only_scripts_are_taken() {
     assert_eq!(own, ["bom", "echo-and-sleep", "latin1", "my-job.v2", "shebang"]);
     assert_eq!(good.len(), own.len() + BUILT_IN.len());
     assert!(good.is_sorted());
-    assert_eq!(broken.iter().map(|broken| broken.name.as_str()).collect::<Vec<_>>(), ["helper"]);
+    assert_eq!(broken.iter().map(|broken| broken.name.as_str()).collect::<Vec<_>>(), ["broken"]);
 }
 
 #[test]

@@ -51,7 +51,7 @@ async fn awake_worker(farm: &Farm) -> WorkerId {
 }
 
 async fn submit_one_task(farm: &Farm) {
-    let settings = json!({ "tasks": [{ "name": "task" }] });
+    let settings = json!({ "plan": r#"[{"name": "task"}]"# });
     let submission = Submission {
         name: "job".to_owned(),
         job_type: PLAN_JOB_TYPE.to_owned(),

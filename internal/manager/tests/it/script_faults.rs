@@ -15,8 +15,8 @@ async fn broken_scripts_are_listed_with_the_place_of_the_error() {
         .with_script("good.js", &script("Good", ONE_TASK))
         .with_script("helper.js", "exports.a = 1;\n")
         .with_script("comma.js", "const JOB_TYPE = {\n  label: 'Mine',\n  settings: [}\n};")
-        .with_script("throws.js", "const a = 1;\nthrow new Error('no such camera');\n")
-        .with_script("loads.js", "require('./lib/parts.js');\n")
+        .with_script("throws.js", "const JOB_TYPE = {};\nthrow new Error('no such camera');\n")
+        .with_script("loads.js", "require('./lib/parts.js'); const JOB_TYPE = {};\n")
         .with_script("typo.js", "const JOB_TYPE = { label: 'Typo', settings: [{ key: 'a', type: 'int' }] };")
         .start()
         .await;
@@ -169,7 +169,7 @@ async fn a_tag_that_is_deleted_while_a_job_is_made_is_named() {
 #[tokio::test]
 async fn a_check_sees_that_the_checkout_is_being_erased() {
     for farm in TestFarm::each("").await {
-        let settings = json!({ "tasks": [{ "name": "task" }] });
+        let settings = json!({ "plan": r#"[{"name": "task"}]"# });
         let submission = Submission {
             name: "job".to_owned(),
             job_type: PLAN_JOB_TYPE.to_owned(),
