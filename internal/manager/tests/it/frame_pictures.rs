@@ -93,6 +93,14 @@ async fn every_frame_has_thumbnails_of_two_sizes(farm: Builder) {
     assert_eq!(frames[0]["output"], "/out/######.png");
     let log = farm.get(&format!("/api/v3/jobs/{job}")).await.expect(200).json();
     assert!(log["frames"]["thumbnail"]["small"].is_string(), "the job shows its newest: {log}");
+
+    // The next frame is there before its picture.
+    report(&farm, &worker, &task, json!([frame(3, "ok", LATE)])).await;
+    let job_now =
+        || async { farm.get(&format!("/api/v3/jobs/{job}")).await.expect(200).json()["frames"].clone() };
+    assert_eq!(job_now().await["thumbnail"], frames[1]["thumbnail"], "the newest picture that there is");
+    let _ = send(&farm, &worker, &task, &of(3, LATE), png([0, 0, 200, 255])).await.expect(202);
+    assert_eq!(job_now().await["thumbnail"], list(&farm, &job, "").await[2]["thumbnail"]);
     farm.stop().await;
 }
 

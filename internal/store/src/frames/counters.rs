@@ -106,7 +106,11 @@ pub(super) async fn done(db: &impl Db, job: i64, (first, last): (i64, i64)) -> R
     row.map_or(Ok(0), |row| row.get("done"))
 }
 
-/// How far the frames of some jobs are; jobs without frames are left out.
+/// A frame is reported before its picture comes, so while a job renders its newest frame has none: the newest picture is
+/// looked for among this many rows up to it.
+const PICTURE_WITHIN: i64 = 200;
+
+/// How far the frames of some jobs are, with the newest picture; jobs without frames are left out.
 ///
 /// # Errors
 /// When the database cannot be read.
@@ -117,7 +121,8 @@ pub async fn of_jobs(db: &impl Db, jobs: &[JobId]) -> Result<HashMap<JobId, Fram
         let sql = format!(
             "SELECT j.uuid, c.total, c.done, c.failures, c.timed, c.render_ms, c.recent_ms, c.last_rendered_at, \
              f.thumb, f.thumb_ext, f.thumb_large FROM jobs j JOIN job_frames c ON c.job_id = j.id LEFT JOIN frames f ON \
-             f.id = c.last_frame WHERE j.uuid IN ({})",
+             f.id = (SELECT p.id FROM frames p WHERE p.id <= c.last_frame AND p.id > c.last_frame - {PICTURE_WITHIN} AND \
+             p.job_id = c.job_id AND p.thumb IS NOT NULL ORDER BY p.id DESC LIMIT 1) WHERE j.uuid IN ({})",
             places.join(", ")
         );
         let values = some.iter().map(|job| job.0.into()).collect();
