@@ -82,12 +82,10 @@ impl Builder {
         for (file, source) in self.scripts.iter().chain([&plan]) {
             std::fs::write(scripts.join(file), source).expect("writing a script");
         }
-        // Of the program's TLS nothing is used here, but `reqwest` insists on some. Fails if there is one already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let mut manager = TestManager {
             running: None,
             clock: FakeClock::at(DateTime::from_timestamp_micros(START).expect("a time")),
-            http: reqwest::Client::builder()
+            http: crate::plain_http()
                 .redirect(reqwest::redirect::Policy::none())
                 .timeout(PATIENCE)
                 .build()

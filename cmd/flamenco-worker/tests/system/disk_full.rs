@@ -115,9 +115,7 @@ async fn a_full_disk_is_told_and_survived() {
     let farm = Farm::new("scripts_paths: [scripts]");
     farm.add_plan_job_type();
     let small = OnSmallDisk::start(&farm).await;
-    // `reqwest` insists on TLS, though nothing here is encrypted. Fails if there is one already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let http = reqwest::Client::new();
+    let http = flamenco_testkit::plain_http().build().unwrap();
     let api = format!("{}api/v3", farm.client.base_url());
     let plan: Value = (0..3).map(|task| json!({ "name": format!("t{task}"), "type": "misc" })).collect();
     let job = farm.submit(flamenco_testkit::TestManager::submission("first", &plan)).await;
