@@ -115,9 +115,11 @@ const CLAIM: &str = concat!(
     "AND q.runnable > 0 AND q.job_active = 1 ",
     "AND NOT EXISTS (SELECT 1 FROM job_blocks b WHERE b.worker_id = $1 AND b.job_id = q.job_id ",
     "AND b.task_type = q.task_type) ",
-    "AND EXISTS (SELECT 1 FROM tasks c WHERE c.job_id = q.job_id AND c.task_type = q.task_type ",
+    // Not `EXISTS`, of which PostgreSQL makes a join: it then looks up all runnable tasks of the job, for the first one.
+    "AND (SELECT c.id FROM tasks c WHERE c.job_id = q.job_id AND c.task_type = q.task_type ",
     "AND c.priority = q.priority AND c.runnable = 1 ",
-    "AND NOT EXISTS (SELECT 1 FROM task_failures f WHERE f.task_id = c.id AND f.worker_id = $1)) ",
+    "AND NOT EXISTS (SELECT 1 FROM task_failures f WHERE f.task_id = c.id AND f.worker_id = $1) ",
+    "ORDER BY c.index_in_job LIMIT 1) IS NOT NULL ",
     "ORDER BY q.job_priority DESC, q.priority DESC, q.job_id LIMIT 1) AS queue_id FROM kinds k CROSS JOIN places s), ",
     // Heads of different types may tie in both priorities and the job; then the earlier task decides.
     "firsts AS MATERIALIZED (SELECT q.job_priority, q.priority, q.job_id, (",
