@@ -1,13 +1,15 @@
 // The setup assistant's steps, and what may follow what. Pure.
 import type { BlenderCheck } from '@/api/types';
+import { isPaths, PLATFORMS, storageError, type Paths } from './mixedFarm';
 
-export const STEPS = ['welcome', 'storage', 'blender', 'review'] as const;
+export const STEPS = ['welcome', 'storage', 'blender', 'platforms', 'review'] as const;
 export type Step = (typeof STEPS)[number];
 
 export const STEP_TITLES: Record<Step, string> = {
   welcome: 'Welcome',
   storage: 'Shared storage',
   blender: 'Blender',
+  platforms: 'Files and platforms',
   review: 'Review',
 };
 
@@ -21,9 +23,13 @@ export interface Draft {
   blender: BlenderCheck | null;
   /** A path of one's own, as typed. */
   ownBlender: string;
+  /** Whether submitted files go through the Shaman store; null leaves that as it is. */
+  shaman: boolean | null;
+  /** What other platforms call the storage and Blender. */
+  platforms: Paths;
 }
 
-export const EMPTY_DRAFT: Draft = { storage: '', usableStorage: '', blender: null, ownBlender: '' };
+export const EMPTY_DRAFT: Draft = { storage: '', usableStorage: '', blender: null, ownBlender: '', shaman: null, platforms: {} };
 
 /** Workers use whatever Blender they find. */
 export const SKIPPED: BlenderCheck = { input: '', path: '', source: 'default', is_usable: true, cause: '' };
@@ -40,10 +46,15 @@ export function blenderIsSettled(draft: Draft): boolean {
   return draft.blender?.is_usable === true;
 }
 
+export function platformsAreSettled(draft: Draft): boolean {
+  return PLATFORMS.every(({ name }) => storageError(name, draft.platforms[name]?.storage ?? '') === '');
+}
+
 /** The last step that can be shown with what was entered so far. */
 export function furthestStep(draft: Draft): Step {
   if (!storageIsSettled(draft)) return 'storage';
-  return blenderIsSettled(draft) ? 'review' : 'blender';
+  if (!blenderIsSettled(draft)) return 'blender';
+  return platformsAreSettled(draft) ? 'review' : 'platforms';
 }
 
 export function isReachable(step: Step, draft: Draft): boolean {
@@ -85,7 +96,8 @@ export function parseDraft(text: string | null): Draft {
     const texts = [draft.storage, draft.usableStorage, draft.ownBlender];
     const blender = draft.blender;
     const isCheck = blender === null || (typeof blender === 'object' && typeof blender.path === 'string' && typeof blender.source === 'string');
-    return texts.every((value) => typeof value === 'string') && isCheck ? draft : { ...EMPTY_DRAFT };
+    const isChoice = draft.shaman === null || typeof draft.shaman === 'boolean';
+    return texts.every((value) => typeof value === 'string') && isCheck && isChoice && isPaths(draft.platforms) ? draft : { ...EMPTY_DRAFT };
   } catch {
     return { ...EMPTY_DRAFT };
   }

@@ -5,6 +5,7 @@ import { fakeManager, type FakeManager } from './fakeManager';
 import { useSettings } from './settings';
 
 const FILE = '/api/v3/configuration/file';
+const STATE = '/api/v3/configuration/state';
 const inForce: Tree = {
   manager_name: 'Farm',
   listen: ':8080',
@@ -27,6 +28,7 @@ let manager: FakeManager;
 beforeEach(() => {
   setActivePinia(createPinia());
   manager = fakeManager();
+  manager.answer(`GET ${STATE}`, { body: { started_at: '2026-01-01T00:00:00Z', platform: 'linux', settings: [] } });
 });
 afterEach(() => vi.unstubAllGlobals());
 
@@ -52,16 +54,20 @@ describe('settings', () => {
     settings.set('manager_name', 'Farm');
     expect(settings.dirty).toBe(false);
     await settings.save();
-    expect(manager.asked).toEqual([`GET ${FILE}`]);
+    expect(manager.asked).toEqual([`GET ${FILE}`, `GET ${STATE}`]);
   });
 
-  it('says what waits for a restart', async () => {
+  it('says what waits for a restart, as the manager knows it', async () => {
     const settings = await load();
+    expect(settings.waiting).toEqual([]);
     manager.answer(`PUT ${FILE}`, {});
+    const setting = { value: ':8080', default: ':8080', source: 'file', at_restart: true };
+    const settingsNow = [{ ...setting, key: 'listen', waiting: true }, { ...setting, key: 'database', waiting: false }];
+    manager.answer(`GET ${STATE}`, { body: { started_at: '2026-01-01T00:00:00Z', platform: 'linux', settings: settingsNow } });
     settings.set('listen', ':9090');
-    settings.set('task_timeout', '1h');
     await settings.save();
     expect(settings.waiting).toEqual(['Address and port']);
+    expect(settings.states.get('listen')?.value).toBe(':8080');
   });
 
   it('keeps what somebody else has changed meanwhile', async () => {
