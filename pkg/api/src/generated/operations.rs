@@ -23,6 +23,7 @@ pub static OPERATIONS: &[Operation] = &[
     GET_SHARED_STORAGE,
     GET_FARM_STATUS,
     FETCH_ATTENTION,
+    FETCH_AUDIT,
     REGISTER_WORKER,
     SIGN_ON,
     SIGN_OFF,
@@ -226,6 +227,14 @@ pub const FETCH_ATTENTION: Operation = Operation {
     tag: "meta",
     method: "GET",
     path: "/api/v3/status/attention",
+    worker_auth: false,
+};
+/// `GET /api/v3/audit`
+pub const FETCH_AUDIT: Operation = Operation {
+    id: "fetchAudit",
+    tag: "meta",
+    method: "GET",
+    path: "/api/v3/audit",
     worker_auth: false,
 };
 /// `POST /api/v3/worker/register-worker`
@@ -777,7 +786,7 @@ pub const SHAMAN_FILE_STORE: Operation = Operation {
 pub enum GetVersionResponse {
     /// Name and version of the manager.
     Status200(types::FlamencoVersion),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl GetVersionResponse {
@@ -803,7 +812,7 @@ impl GetVersionResponse {
 pub enum GetSessionResponse {
     /// What the caller may do.
     Status200(types::Session),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl GetSessionResponse {
@@ -834,13 +843,13 @@ pub enum CreateSessionResponse {
     },
     /// Something about the request is wrong. The message says what and what was expected.
     Status400(types::Error),
-    /// This is not the token.
+    /// This is not a token of the manager.
     Status401(types::Error),
     /// The body is larger than this operation accepts.
     Status413(types::Error),
     /// The body has a `Content-Type` that this operation does not accept.
     Status415(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl CreateSessionResponse {
@@ -885,7 +894,7 @@ pub enum DeleteSessionResponse {
         /// The cookie of the session, expired.
         set_cookie: String,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl DeleteSessionResponse {
@@ -911,7 +920,7 @@ impl DeleteSessionResponse {
 pub enum GetConfigurationResponse {
     /// The settings.
     Status200(types::ManagerConfiguration),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl GetConfigurationResponse {
@@ -943,7 +952,7 @@ pub enum CheckSharedStoragePathResponse {
     Status413(types::Error),
     /// The body has a `Content-Type` that this operation does not accept.
     Status415(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl CheckSharedStoragePathResponse {
@@ -981,7 +990,7 @@ impl CheckSharedStoragePathResponse {
 pub enum FindBlenderExePathResponse {
     /// Every Blender that was found.
     Status200(types::BlenderPathFindResult),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FindBlenderExePathResponse {
@@ -1013,7 +1022,7 @@ pub enum CheckBlenderExePathResponse {
     Status413(types::Error),
     /// The body has a `Content-Type` that this operation does not accept.
     Status415(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl CheckBlenderExePathResponse {
@@ -1057,7 +1066,7 @@ pub enum SaveSetupAssistantConfigResponse {
     Status413(types::Error),
     /// The body has a `Content-Type` that this operation does not accept.
     Status415(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl SaveSetupAssistantConfigResponse {
@@ -1102,7 +1111,7 @@ pub struct GetConfigurationFileHeaders {
 pub enum GetConfigurationFileResponse {
     /// The configuration.
     Status200(GetConfigurationFileStatus200Content),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl GetConfigurationFileResponse {
@@ -1142,7 +1151,7 @@ pub enum UpdateConfigurationFileResponse {
     Status413(types::Error),
     /// The body has a `Content-Type` that this operation does not accept.
     Status415(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl UpdateConfigurationFileResponse {
@@ -1240,7 +1249,7 @@ pub enum GetVariablesResponse {
     Status200(types::ManagerVariables),
     /// Something about the request is wrong. The message says what and what was expected.
     Status400(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl GetVariablesResponse {
@@ -1272,7 +1281,7 @@ pub enum GetSharedStorageResponse {
     Status200(types::SharedStorageLocation),
     /// Something about the request is wrong. The message says what and what was expected.
     Status400(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl GetSharedStorageResponse {
@@ -1302,7 +1311,7 @@ impl GetSharedStorageResponse {
 pub enum GetFarmStatusResponse {
     /// The state of the farm.
     Status200(types::FarmStatusReport),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl GetFarmStatusResponse {
@@ -1328,7 +1337,7 @@ impl GetFarmStatusResponse {
 pub enum FetchAttentionResponse {
     /// What waits.
     Status200(types::Attention),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchAttentionResponse {
@@ -1342,6 +1351,57 @@ impl FetchAttentionResponse {
     /// What went wrong, if the status is 400 or above.
     pub fn problem(&self) -> Option<crate::Problem> {
         match self {
+            Self::Default { body, .. } => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            _ => None,
+        }
+    }
+}
+/// Query parameters of `fetchAudit`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+pub struct FetchAuditQuery {
+    /// Only entries with a smaller number than this one; `next_before` of the answer before.
+    #[serde(rename = "before", default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<i64>,
+    /// How many entries at most; 100 if left out.
+    #[serde(rename = "limit", default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+    /// Only changes of this job, task, worker or tag.
+    #[serde(rename = "object", default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<::uuid::Uuid>,
+    /// Only of people whose name has this text in it, without regard to case.
+    #[serde(rename = "name", default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Only this operation, by its `operationId`.
+    #[serde(rename = "operation", default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
+}
+/// The answers of `fetchAudit`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FetchAuditResponse {
+    /// The entries.
+    Status200(types::AuditTrail),
+    /// Something about the request is wrong. The message says what and what was expected.
+    Status400(types::Error),
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
+    Default { status: ::http::StatusCode, body: types::Error },
+}
+impl FetchAuditResponse {
+    /// The status code of this answer.
+    pub fn status(&self) -> ::http::StatusCode {
+        match self {
+            Self::Status200(..) => ::http::StatusCode::OK,
+            Self::Status400(..) => ::http::StatusCode::BAD_REQUEST,
+            Self::Default { status, .. } => *status,
+        }
+    }
+    /// What went wrong, if the status is 400 or above.
+    pub fn problem(&self) -> Option<crate::Problem> {
+        match self {
+            Self::Status400(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
             Self::Default { body, .. } => {
                 Some(crate::Problem::received(self.status(), Some(&body.message), None))
             }
@@ -1366,7 +1426,7 @@ pub enum RegisterWorkerResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl RegisterWorkerResponse {
@@ -1428,7 +1488,7 @@ pub enum SignOnResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl SignOnResponse {
@@ -1488,7 +1548,7 @@ pub enum SignOffResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl SignOffResponse {
@@ -1538,7 +1598,7 @@ pub enum WorkerStateResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl WorkerStateResponse {
@@ -1593,7 +1653,7 @@ pub enum WorkerStateChangedResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl WorkerStateChangedResponse {
@@ -1668,7 +1728,7 @@ pub enum ScheduleTaskResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl ScheduleTaskResponse {
@@ -1739,7 +1799,7 @@ pub enum TaskUpdateResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl TaskUpdateResponse {
@@ -1809,7 +1869,7 @@ pub enum MayWorkerRunResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl MayWorkerRunResponse {
@@ -1886,7 +1946,7 @@ pub enum TaskOutputProducedResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl TaskOutputProducedResponse {
@@ -1966,7 +2026,7 @@ pub enum ReportFramesResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl ReportFramesResponse {
@@ -2040,7 +2100,7 @@ pub enum ReportFrameProgressResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl ReportFrameProgressResponse {
@@ -2114,7 +2174,7 @@ pub enum ReportMachineResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl ReportMachineResponse {
@@ -2180,7 +2240,7 @@ pub enum ReportWorkerLogResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl ReportWorkerLogResponse {
@@ -2268,7 +2328,7 @@ pub enum FetchWorkersResponse {
     Status200(types::WorkerList),
     /// Something about the request is wrong. The message says what and what was expected.
     Status400(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchWorkersResponse {
@@ -2302,7 +2362,7 @@ pub enum FetchWorkerResponse {
     Status400(types::Error),
     /// What the path names does not exist.
     Status404(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchWorkerResponse {
@@ -2346,7 +2406,7 @@ pub enum DeleteWorkerResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl DeleteWorkerResponse {
@@ -2406,7 +2466,7 @@ pub enum RequestWorkerStatusChangeResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl RequestWorkerStatusChangeResponse {
@@ -2476,7 +2536,7 @@ pub enum SetWorkerEnabledResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl SetWorkerEnabledResponse {
@@ -2544,7 +2604,7 @@ pub enum SetWorkerTagsResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl SetWorkerTagsResponse {
@@ -2604,7 +2664,7 @@ pub enum FetchWorkerSleepScheduleResponse {
     Status204,
     /// Something about the request is wrong. The message says what and what was expected.
     Status400(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchWorkerSleepScheduleResponse {
@@ -2649,7 +2709,7 @@ pub enum SetWorkerSleepScheduleResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl SetWorkerSleepScheduleResponse {
@@ -2701,7 +2761,7 @@ impl SetWorkerSleepScheduleResponse {
 pub enum FetchMachinesResponse {
     /// The last reports.
     Status200(types::WorkerMachines),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchMachinesResponse {
@@ -2727,7 +2787,7 @@ impl FetchMachinesResponse {
 pub enum FetchFarmMachinesResponse {
     /// The farm.
     Status200(types::FarmMachines),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchFarmMachinesResponse {
@@ -2764,7 +2824,7 @@ pub enum FetchWorkerMachineResponse {
     Status400(types::Error),
     /// What the path names does not exist.
     Status404(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchWorkerMachineResponse {
@@ -2802,7 +2862,7 @@ pub enum FetchWorkerLogResponse {
     Status400(types::Error),
     /// What the path names does not exist.
     Status404(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchWorkerLogResponse {
@@ -2840,7 +2900,7 @@ pub enum FetchWorkerPaceResponse {
     Status400(types::Error),
     /// What the path names does not exist.
     Status404(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchWorkerPaceResponse {
@@ -2874,7 +2934,7 @@ impl FetchWorkerPaceResponse {
 pub enum FetchWorkerTagsResponse {
     /// The tags.
     Status200(types::WorkerTagList),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchWorkerTagsResponse {
@@ -2914,7 +2974,7 @@ pub enum CreateWorkerTagResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl CreateWorkerTagResponse {
@@ -2970,7 +3030,7 @@ pub enum FetchWorkerTagResponse {
     Status400(types::Error),
     /// What the path names does not exist.
     Status404(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchWorkerTagResponse {
@@ -3020,7 +3080,7 @@ pub enum UpdateWorkerTagResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl UpdateWorkerTagResponse {
@@ -3088,7 +3148,7 @@ pub enum DeleteWorkerTagResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl DeleteWorkerTagResponse {
@@ -3136,7 +3196,7 @@ impl DeleteWorkerTagResponse {
 pub enum GetJobTypesResponse {
     /// The job types.
     Status200(types::AvailableJobTypes),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl GetJobTypesResponse {
@@ -3162,7 +3222,7 @@ impl GetJobTypesResponse {
 pub enum GetBrokenJobTypesResponse {
     /// The job types that cannot be used.
     Status200(types::BrokenJobTypes),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl GetBrokenJobTypesResponse {
@@ -3190,7 +3250,7 @@ pub enum GetJobTypeResponse {
     Status200(types::AvailableJobType),
     /// What the path names does not exist.
     Status404(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl GetJobTypeResponse {
@@ -3265,7 +3325,7 @@ pub enum FetchJobsResponse {
     Status200(types::JobsQueryResult),
     /// Something about the request is wrong. The message says what and what was expected.
     Status400(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchJobsResponse {
@@ -3309,7 +3369,7 @@ pub enum SubmitJobResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl SubmitJobResponse {
@@ -3375,7 +3435,7 @@ pub enum DeleteJobMassResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl DeleteJobMassResponse {
@@ -3435,7 +3495,7 @@ pub enum SubmitJobCheckResponse {
     Status413(types::Error),
     /// The body has a `Content-Type` that this operation does not accept.
     Status415(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl SubmitJobCheckResponse {
@@ -3489,7 +3549,7 @@ pub enum SearchJobsResponse {
     Status200(types::JobsFound),
     /// Something about the request is wrong. The message says what and what was expected.
     Status400(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl SearchJobsResponse {
@@ -3521,7 +3581,7 @@ pub enum FetchGlobalLastRenderedInfoResponse {
     Status200(types::JobLastRenderedImageInfo),
     /// There is no image yet.
     Status204,
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchGlobalLastRenderedInfoResponse {
@@ -3552,7 +3612,7 @@ pub enum FetchJobResponse {
     Status400(types::Error),
     /// What the path names does not exist.
     Status404(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchJobResponse {
@@ -3596,7 +3656,7 @@ pub enum DeleteJobResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl DeleteJobResponse {
@@ -3644,7 +3704,7 @@ pub enum DeleteJobWhatWouldItDoResponse {
     Status400(types::Error),
     /// What the path names does not exist.
     Status404(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl DeleteJobWhatWouldItDoResponse {
@@ -3682,7 +3742,7 @@ pub enum FetchJobLastRenderedInfoResponse {
     Status204,
     /// Something about the request is wrong. The message says what and what was expected.
     Status400(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchJobLastRenderedInfoResponse {
@@ -3729,7 +3789,7 @@ pub enum SetJobStatusResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl SetJobStatusResponse {
@@ -3801,7 +3861,7 @@ pub enum SetJobPriorityResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl SetJobPriorityResponse {
@@ -3873,7 +3933,7 @@ pub enum SetJobTagResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl SetJobTagResponse {
@@ -3965,7 +4025,7 @@ pub enum FetchJobTasksResponse {
     Status200(types::JobTasksSummary),
     /// Something about the request is wrong. The message says what and what was expected.
     Status400(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchJobTasksResponse {
@@ -4031,7 +4091,7 @@ pub enum FetchJobFramesResponse {
     Status200(types::JobFrames),
     /// Something about the request is wrong. The message says what and what was expected.
     Status400(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchJobFramesResponse {
@@ -4079,7 +4139,7 @@ pub enum FetchJobFrameGridResponse {
     Status200(types::JobFrameGrid),
     /// Something about the request is wrong. The message says what and what was expected.
     Status400(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchJobFrameGridResponse {
@@ -4111,7 +4171,7 @@ pub enum FetchJobFrameSummaryResponse {
     Status200(types::JobFrameSummary),
     /// What the path names does not exist.
     Status404(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchJobFrameSummaryResponse {
@@ -4157,7 +4217,7 @@ pub enum RequeueJobFramesResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl RequeueJobFramesResponse {
@@ -4224,7 +4284,7 @@ pub enum FetchJobFrameResponse {
     Status400(types::Error),
     /// What the path names does not exist.
     Status404(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchJobFrameResponse {
@@ -4278,7 +4338,7 @@ pub enum FetchJobPreviewResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchJobPreviewResponse {
@@ -4338,7 +4398,7 @@ pub enum SetJobPosterResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl SetJobPosterResponse {
@@ -4413,7 +4473,7 @@ pub enum FetchLatestFramesResponse {
     Status200(types::LatestFrames),
     /// Something about the request is wrong. The message says what and what was expected.
     Status400(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchLatestFramesResponse {
@@ -4455,7 +4515,7 @@ pub enum FetchFrameStatisticsResponse {
     Status200(types::FrameStatistics),
     /// Something about the request is wrong. The message says what and what was expected.
     Status400(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchFrameStatisticsResponse {
@@ -4487,7 +4547,7 @@ pub enum FetchJobBlocklistResponse {
     Status200(types::JobBlocklist),
     /// Something about the request is wrong. The message says what and what was expected.
     Status400(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchJobBlocklistResponse {
@@ -4529,7 +4589,7 @@ pub enum RemoveJobBlocklistResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl RemoveJobBlocklistResponse {
@@ -4610,7 +4670,7 @@ pub enum FetchTasksResponse {
     Status200(types::FarmTasks),
     /// Something about the request is wrong. The message says what and what was expected.
     Status400(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchTasksResponse {
@@ -4644,7 +4704,7 @@ pub enum FetchTaskResponse {
     Status400(types::Error),
     /// What the path names does not exist.
     Status404(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchTaskResponse {
@@ -4684,7 +4744,7 @@ pub enum FetchTaskLogTailResponse {
     Status400(types::Error),
     /// What the path names does not exist.
     Status404(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchTaskLogTailResponse {
@@ -4725,7 +4785,7 @@ pub enum FetchTaskLogInfoResponse {
     Status400(types::Error),
     /// What the path names does not exist.
     Status404(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchTaskLogInfoResponse {
@@ -4776,7 +4836,7 @@ pub enum SetTaskStatusResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl SetTaskStatusResponse {
@@ -4840,7 +4900,7 @@ pub enum ShamanCheckoutRequirementsResponse {
     Status415(types::Error),
     /// The file store is switched off, or the manager has not been set up yet.
     Status503(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl ShamanCheckoutRequirementsResponse {
@@ -4894,7 +4954,7 @@ pub enum ShamanCheckoutResponse {
     Status424(types::Error),
     /// The file store is switched off, or the manager has not been set up yet.
     Status503(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl ShamanCheckoutResponse {
@@ -4948,7 +5008,7 @@ pub enum ShamanFileStoreCheckResponse {
     Status400(types::Error),
     /// The file store is switched off, or the manager has not been set up yet.
     Status503(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl ShamanFileStoreCheckResponse {
@@ -5010,7 +5070,7 @@ pub enum ShamanFileStoreResponse {
     Status425,
     /// The file store is switched off, or the manager has not been set up yet.
     Status503(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl ShamanFileStoreResponse {
