@@ -129,10 +129,16 @@ mod tests {
         for (request, expected) in [
             (json!({}), ""),
             (json!({ "status": "cancel-requested", "reason": "" }), "status: cancel-requested"),
-            (json!({ "reason": "wrong\n camera", "status": "failed" }), "status: failed, reason: wrong camera"),
+            (
+                json!({ "reason": "wrong\n camera", "status": "failed" }),
+                "status: failed, reason: wrong camera",
+            ),
             (json!({ "priority": 90 }), "priority: 90"),
             (json!({ "enabled": false, "reason": "dust" }), "enabled: false, reason: dust"),
-            (json!({ "token": "secret", "password": "x", "secret": "y", "access": { "admin_token": "z" } }), ""),
+            (
+                json!({ "token": "secret", "password": "x", "secret": "y", "access": { "admin_token": "z" } }),
+                "",
+            ),
             (json!({ "name": { "secret": 1 }, "status": ["x"], "frames": null }), ""),
             (json!({ "frames": "1-10", "name": "Tag" }), "frames: 1-10, name: Tag"),
             (json!({ "name": long }), &format!("name: {}…", "a".repeat(200))),

@@ -57,7 +57,8 @@ pub async fn prune(store: &Store, before: DateTime<Utc>) -> Result<u64, Error> {
     loop {
         let slice = store.write_low(move |tx| {
             Box::pin(async move {
-                let sql = "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < $1 ORDER BY at LIMIT $2)";
+                let sql =
+                    "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < $1 ORDER BY at LIMIT $2)";
                 execute(tx, sql, vec![micros(before), AT_ONCE.into()]).await
             })
         });

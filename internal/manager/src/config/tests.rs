@@ -1,4 +1,5 @@
 use super::*;
+use flamenco_domain::role::Role;
 use flamenco_domain::variables::{Audience, DefinedValue, Definition};
 use proptest::prelude::*;
 use serde_json::json;

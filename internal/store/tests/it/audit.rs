@@ -95,7 +95,8 @@ async fn old_entries_are_forgotten() {
         }
         assert_eq!(audit::prune(&store, now() + TimeDelta::minutes(3)).await.unwrap(), 3);
         let left = list::audit(store.read(), &AuditFilter::default(), None, 500).await.unwrap();
-        let minutes: Vec<_> = left.entries.iter().map(|numbered| (numbered.entry.at - now()).num_minutes()).collect();
+        let minutes: Vec<_> =
+            left.entries.iter().map(|numbered| (numbered.entry.at - now()).num_minutes()).collect();
         assert_eq!(minutes, [4, 3]);
         assert_eq!(audit::prune(&store, now()).await.unwrap(), 0);
         // Numbers are never given again, so that `before` keeps its meaning.
