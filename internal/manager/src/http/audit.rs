@@ -267,6 +267,7 @@ mod tests {
             found,
             [
                 ("checkout", "shamanCheckout"),
+                ("configuration", "restartManager"),
                 ("configuration", "saveSetupAssistantConfig"),
                 ("configuration", "updateConfigurationFile"),
                 ("job", "deleteJob"),

@@ -141,6 +141,8 @@ mod tests {
         "saveSetupAssistantConfig",
         "getConfigurationFile",
         "updateConfigurationFile",
+        "getConfigurationState",
+        "restartManager",
         "fetchAudit",
         "deleteWorker",
         "requestWorkerStatusChange",
