@@ -13,7 +13,7 @@ export interface Target {
   /** The frame that was found. */
   readonly frame?: number;
   readonly status?: string;
-  /** The filters of a view. */
+  /** The filters of a view, or what a page is asked for. */
   readonly query?: Readonly<Record<string, string>>;
 }
 
@@ -27,6 +27,7 @@ interface Named {
 
 const FIXED: readonly Target[] = [
   { kind: 'page', id: 'home', label: 'Home' },
+  { kind: 'page', id: 'home', label: 'Wall view', query: { wall: '1' } },
   { kind: 'page', id: 'jobs', label: 'Jobs' },
   { kind: 'page', id: 'shots', label: 'Shots' },
   { kind: 'page', id: 'workers', label: 'Workers' },
