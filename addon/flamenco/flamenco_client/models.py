@@ -34,20 +34,96 @@ class SecurityError(Model):
 
 @dataclasses.dataclass(kw_only=True)
 class Session(Model):
-    """Whether this manager wants a token, and whether the caller has shown it."""
+    """Whether this manager wants a token, and what the caller may do."""
 
-    #: Whether an admin token is set.
+    #: Whether an admin token is set, so that there is something to sign in to.
     token_required: bool
-    #: Whether the caller may do everything, because it showed the token or none is set.
+    #: Whether the caller may see the farm, that is, whether it has a role.
     signed_in: bool
+    role: Role
+    #: The name that was given when signing in, or the user name of Basic credentials.
+    name: str | None = None
+    #: Whether the caller showed a token of this manager or the cookie of a session, and so can sign out.
+    token_shown: bool
+    without_token: Role
+
+
+class Role(wire.OpenEnum):
+    """What somebody may do. Each role may also do what those before it may:
+
+    * `none`: nothing but asking for the version and signing in.
+    * `viewer`: read everything but the settings and the audit trail.
+    * `artist`: submit jobs, and direct jobs and tasks.
+    * `admin`: everything. Without an admin token in the configuration, everybody is one.
+    """
+
+    NONE = "none"
+    VIEWER = "viewer"
+    ARTIST = "artist"
+    ADMIN = "admin"
 
 
 @dataclasses.dataclass(kw_only=True)
 class SessionRequest(Model):
     """A request to sign in."""
 
-    #: The admin token, as it stands in the configuration of the manager.
+    #: The token of a role, as it stands in the configuration of the manager.
     token: str
+    #: Who signs in, for the audit trail; space around it does not count. Nothing proves it: whoever has the
+    #: token can give any name.
+    name: str | None = None
+
+
+@dataclasses.dataclass(kw_only=True)
+class AuditTrail(Model):
+    """What people have changed, the newest first."""
+
+    #: The changes.
+    entries: list[AuditEntry]
+    #: Where to go on, as the parameter `before`. Left out when there is nothing older.
+    next_before: int | None = None
+
+
+@dataclasses.dataclass(kw_only=True)
+class AuditEntry(Model):
+    """One change that somebody made."""
+
+    #: Number of the entry. Later ones are larger.
+    id: int
+    #: When it was made.
+    at: datetime
+    #: The operation, by its `operationId` in this document.
+    operation: str
+    object_kind: AuditObjectKind
+    #: What was changed. Left out where it is not one thing, or has no id.
+    object_id: str | None = None
+    #: Its name at that time.
+    object_name: str | None = None
+    #: What was asked for, in few words; may be empty. Never has secrets.
+    summary: str
+    role: Role
+    #: The name that was given when signing in.
+    name: str | None = None
+    #: The network address that the request came from.
+    address: str
+
+
+class AuditObjectKind(wire.OpenEnum):
+    """What was changed:
+
+    * `job`, `task`, `worker`, `tag`: these.
+    * `checkout`: files of a job, laid out by the file store.
+    * `configuration`: settings of the manager.
+    * `session`: somebody signed in.
+    """
+
+    JOB = "job"
+    TASK = "task"
+    WORKER = "worker"
+    TAG = "tag"
+    CHECKOUT = "checkout"
+    CONFIGURATION = "configuration"
+    SESSION = "session"
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -2377,8 +2453,28 @@ SecurityError.WIRE = (
 Session.WIRE = (
     Field("token_required", "token_required", wire.BOOLEAN, required=True),
     Field("signed_in", "signed_in", wire.BOOLEAN, required=True),
+    Field("role", "role", Choice(Role), required=True),
+    Field("name", "name", wire.TEXT),
+    Field("token_shown", "token_shown", wire.BOOLEAN, required=True),
+    Field("without_token", "without_token", Choice(Role), required=True),
 )
-SessionRequest.WIRE = (Field("token", "token", wire.TEXT, required=True),)
+SessionRequest.WIRE = (Field("token", "token", wire.TEXT, required=True), Field("name", "name", wire.TEXT))
+AuditTrail.WIRE = (
+    Field("entries", "entries", ListOf(Of(AuditEntry)), required=True),
+    Field("next_before", "next_before", wire.INTEGER),
+)
+AuditEntry.WIRE = (
+    Field("id", "id", wire.INTEGER, required=True),
+    Field("at", "at", wire.TIME, required=True),
+    Field("operation", "operation", wire.TEXT, required=True),
+    Field("object_kind", "object_kind", Choice(AuditObjectKind), required=True),
+    Field("object_id", "object_id", wire.TEXT),
+    Field("object_name", "object_name", wire.TEXT),
+    Field("summary", "summary", wire.TEXT, required=True),
+    Field("role", "role", Choice(Role), required=True),
+    Field("name", "name", wire.TEXT),
+    Field("address", "address", wire.TEXT, required=True),
+)
 FlamencoVersion.WIRE = (
     Field("version", "version", wire.TEXT, required=True),
     Field("shortversion", "shortversion", wire.TEXT, required=True),

@@ -10,6 +10,7 @@ from . import wire
 from .models import (
     AssignedTask,
     Attention,
+    AuditTrail,
     AvailableJobType,
     AvailableJobTypes,
     BlenderPathCheckResult,
@@ -118,9 +119,10 @@ class Operations(Transport):
         return answer
 
     def get_session(self, *, timeout: float | None = None) -> Session:
-        """Tell whether a token is needed, and whether the caller has shown it.
+        """Tell whether a token is needed, and what the caller may do.
 
-        *Own addition.* For the login page of the web app. Needs no token.
+        *Own addition.* For the web app and other programs that show people only what they may do. Needs no
+        token.
 
         `GET /api/v3/session`
 
@@ -131,7 +133,7 @@ class Operations(Transport):
         return answer
 
     def create_session(self, body: SessionRequest, *, timeout: float | None = None) -> None:
-        """Sign in with the admin token.
+        """Sign in with the token of a role.
 
         *Own addition.* The answer sets a cookie that stands for the token until it is changed, so that the
         images and downloads of a web page work. Programs need no session: they send the token with each
@@ -142,7 +144,7 @@ class Operations(Transport):
         * 204: Signed in. Without an admin token in the configuration there is nothing to sign in to, and
         no cookie.
         * 400: Something about the request is wrong. The message says what and what was expected.
-        * 401: This is not the token.
+        * 401: This is not a token of the manager.
         * 413: The body is larger than this operation accepts.
         * 415: The body has a `Content-Type` that this operation does not accept.
         """
@@ -376,6 +378,36 @@ class Operations(Transport):
         """
         call = Call("GET", "/api/v3/status/attention")
         answer: Attention = self._send(call, {200: Of(Attention)}, timeout)
+        return answer
+
+    def fetch_audit(
+        self,
+        *,
+        before: int | None = None,
+        limit: int | None = None,
+        object: str | None = None,
+        name: str | None = None,
+        operation: str | None = None,
+        timeout: float | None = None,
+    ) -> AuditTrail:
+        """List what people have changed.
+
+        Own addition. The audit trail: every operation that changed something and was not one of a worker,
+        the newest first. Uploads of single files are not in it, their checkouts are. Entries are kept for
+        as long as `audit_max_age` in the configuration says.
+
+        `GET /api/v3/audit`
+
+        * 200: The entries.
+        * 400: Something about the request is wrong. The message says what and what was expected.
+        """
+        call = Call("GET", "/api/v3/audit")
+        call.query("before", before, wire.INTEGER)
+        call.query("limit", limit, wire.INTEGER)
+        call.query("object", object, wire.TEXT)
+        call.query("name", name, wire.TEXT)
+        call.query("operation", operation, wire.TEXT)
+        answer: AuditTrail = self._send(call, {200: Of(AuditTrail)}, timeout)
         return answer
 
     def register_worker(self, body: WorkerRegistration, *, timeout: float | None = None) -> RegisteredWorker:

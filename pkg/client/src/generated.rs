@@ -26,9 +26,9 @@ impl Client {
     }
     /// `GET /api/v3/session`
     ///
-    /// Tell whether a token is needed, and whether the caller has shown it.
+    /// Tell whether a token is needed, and what the caller may do.
     ///
-    /// *Own addition.* For the login page of the web app. Needs no token.
+    /// *Own addition.* For the web app and other programs that show people only what they may do. Needs no token.
     pub async fn get_session(&self) -> Result<operations::GetSessionResponse, Error> {
         let call = Call::new(&operations::GET_SESSION);
         let reply = self.send(call).await?;
@@ -45,7 +45,7 @@ impl Client {
     }
     /// `POST /api/v3/session`
     ///
-    /// Sign in with the admin token.
+    /// Sign in with the token of a role.
     ///
     /// *Own addition.* The answer sets a cookie that stands for the token until it is changed, so that the images and downloads of a web page work. Programs need no session: they send the token with each request.
     pub async fn create_session(
@@ -490,6 +490,44 @@ impl Client {
             }
             400.. => {
                 Ok(operations::FetchAttentionResponse::Default {
+                    status: reply.status(),
+                    body: reply.error().await?,
+                })
+            }
+            _ => Err(reply.unexpected().await),
+        }
+    }
+    /// `GET /api/v3/audit`
+    ///
+    /// List what people have changed.
+    ///
+    /// Own addition. The audit trail: every operation that changed something and was not one of a worker, the newest first. Uploads of single files are not in it, their checkouts are. Entries are kept for as long as `audit_max_age` in the configuration says.
+    pub async fn fetch_audit(
+        &self,
+        query: &operations::FetchAuditQuery,
+    ) -> Result<operations::FetchAuditResponse, Error> {
+        let mut call = Call::new(&operations::FETCH_AUDIT);
+        if let Some(value) = &query.before {
+            call.query("before", &value.to_string());
+        }
+        if let Some(value) = &query.limit {
+            call.query("limit", &value.to_string());
+        }
+        if let Some(value) = &query.object {
+            call.query("object", &value.to_string());
+        }
+        if let Some(value) = &query.name {
+            call.query("name", &value.to_string());
+        }
+        if let Some(value) = &query.operation {
+            call.query("operation", &value.to_string());
+        }
+        let reply = self.send(call).await?;
+        match reply.status().as_u16() {
+            200u16 => Ok(operations::FetchAuditResponse::Status200(reply.json().await?)),
+            400u16 => Ok(operations::FetchAuditResponse::Status400(reply.error().await?)),
+            400.. => {
+                Ok(operations::FetchAuditResponse::Default {
                     status: reply.status(),
                     body: reply.error().await?,
                 })

@@ -45,7 +45,15 @@ impl MetaApi for Api {
 
     async fn get_session(&self, caller: Caller) -> Result<GetSessionResponse, Problem> {
         let token_required = !access::is_open(&self.farm.live().config.settings.access.admin_token);
-        Ok(GetSessionResponse::Status200(types::Session { token_required, signed_in: caller.signed_in }))
+        let role = |may: bool| if may { types::Role::Admin } else { types::Role::None };
+        Ok(GetSessionResponse::Status200(types::Session {
+            token_required,
+            signed_in: caller.signed_in,
+            role: role(caller.signed_in),
+            name: None,
+            token_shown: token_required && caller.signed_in,
+            without_token: role(!token_required),
+        }))
     }
 
     async fn create_session(

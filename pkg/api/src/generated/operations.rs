@@ -21,6 +21,7 @@ pub static OPERATIONS: &[Operation] = &[
     GET_SHARED_STORAGE,
     GET_FARM_STATUS,
     FETCH_ATTENTION,
+    FETCH_AUDIT,
     REGISTER_WORKER,
     SIGN_ON,
     SIGN_OFF,
@@ -208,6 +209,14 @@ pub const FETCH_ATTENTION: Operation = Operation {
     tag: "meta",
     method: "GET",
     path: "/api/v3/status/attention",
+    worker_auth: false,
+};
+/// `GET /api/v3/audit`
+pub const FETCH_AUDIT: Operation = Operation {
+    id: "fetchAudit",
+    tag: "meta",
+    method: "GET",
+    path: "/api/v3/audit",
     worker_auth: false,
 };
 /// `POST /api/v3/worker/register-worker`
@@ -759,7 +768,7 @@ pub const SHAMAN_FILE_STORE: Operation = Operation {
 pub enum GetVersionResponse {
     /// Name and version of the manager.
     Status200(types::FlamencoVersion),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl GetVersionResponse {
@@ -785,7 +794,7 @@ impl GetVersionResponse {
 pub enum GetSessionResponse {
     /// What the caller may do.
     Status200(types::Session),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl GetSessionResponse {
@@ -816,13 +825,13 @@ pub enum CreateSessionResponse {
     },
     /// Something about the request is wrong. The message says what and what was expected.
     Status400(types::Error),
-    /// This is not the token.
+    /// This is not a token of the manager.
     Status401(types::Error),
     /// The body is larger than this operation accepts.
     Status413(types::Error),
     /// The body has a `Content-Type` that this operation does not accept.
     Status415(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl CreateSessionResponse {
@@ -867,7 +876,7 @@ pub enum DeleteSessionResponse {
         /// The cookie of the session, expired.
         set_cookie: String,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl DeleteSessionResponse {
@@ -893,7 +902,7 @@ impl DeleteSessionResponse {
 pub enum GetConfigurationResponse {
     /// The settings.
     Status200(types::ManagerConfiguration),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl GetConfigurationResponse {
@@ -925,7 +934,7 @@ pub enum CheckSharedStoragePathResponse {
     Status413(types::Error),
     /// The body has a `Content-Type` that this operation does not accept.
     Status415(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl CheckSharedStoragePathResponse {
@@ -963,7 +972,7 @@ impl CheckSharedStoragePathResponse {
 pub enum FindBlenderExePathResponse {
     /// Every Blender that was found.
     Status200(types::BlenderPathFindResult),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FindBlenderExePathResponse {
@@ -995,7 +1004,7 @@ pub enum CheckBlenderExePathResponse {
     Status413(types::Error),
     /// The body has a `Content-Type` that this operation does not accept.
     Status415(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl CheckBlenderExePathResponse {
@@ -1039,7 +1048,7 @@ pub enum SaveSetupAssistantConfigResponse {
     Status413(types::Error),
     /// The body has a `Content-Type` that this operation does not accept.
     Status415(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl SaveSetupAssistantConfigResponse {
@@ -1084,7 +1093,7 @@ pub struct GetConfigurationFileHeaders {
 pub enum GetConfigurationFileResponse {
     /// The configuration.
     Status200(GetConfigurationFileStatus200Content),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl GetConfigurationFileResponse {
@@ -1124,7 +1133,7 @@ pub enum UpdateConfigurationFileResponse {
     Status413(types::Error),
     /// The body has a `Content-Type` that this operation does not accept.
     Status415(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl UpdateConfigurationFileResponse {
@@ -1164,7 +1173,7 @@ pub enum GetVariablesResponse {
     Status200(types::ManagerVariables),
     /// Something about the request is wrong. The message says what and what was expected.
     Status400(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl GetVariablesResponse {
@@ -1196,7 +1205,7 @@ pub enum GetSharedStorageResponse {
     Status200(types::SharedStorageLocation),
     /// Something about the request is wrong. The message says what and what was expected.
     Status400(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl GetSharedStorageResponse {
@@ -1226,7 +1235,7 @@ impl GetSharedStorageResponse {
 pub enum GetFarmStatusResponse {
     /// The state of the farm.
     Status200(types::FarmStatusReport),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl GetFarmStatusResponse {
@@ -1252,7 +1261,7 @@ impl GetFarmStatusResponse {
 pub enum FetchAttentionResponse {
     /// What waits.
     Status200(types::Attention),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchAttentionResponse {
@@ -1266,6 +1275,57 @@ impl FetchAttentionResponse {
     /// What went wrong, if the status is 400 or above.
     pub fn problem(&self) -> Option<crate::Problem> {
         match self {
+            Self::Default { body, .. } => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            _ => None,
+        }
+    }
+}
+/// Query parameters of `fetchAudit`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+pub struct FetchAuditQuery {
+    /// Only entries with a smaller number than this one; `next_before` of the answer before.
+    #[serde(rename = "before", default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<i64>,
+    /// How many entries at most; 100 if left out.
+    #[serde(rename = "limit", default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+    /// Only changes of this job, task, worker or tag.
+    #[serde(rename = "object", default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<::uuid::Uuid>,
+    /// Only of people whose name has this text in it, without regard to case.
+    #[serde(rename = "name", default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Only this operation, by its `operationId`.
+    #[serde(rename = "operation", default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
+}
+/// The answers of `fetchAudit`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FetchAuditResponse {
+    /// The entries.
+    Status200(types::AuditTrail),
+    /// Something about the request is wrong. The message says what and what was expected.
+    Status400(types::Error),
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
+    Default { status: ::http::StatusCode, body: types::Error },
+}
+impl FetchAuditResponse {
+    /// The status code of this answer.
+    pub fn status(&self) -> ::http::StatusCode {
+        match self {
+            Self::Status200(..) => ::http::StatusCode::OK,
+            Self::Status400(..) => ::http::StatusCode::BAD_REQUEST,
+            Self::Default { status, .. } => *status,
+        }
+    }
+    /// What went wrong, if the status is 400 or above.
+    pub fn problem(&self) -> Option<crate::Problem> {
+        match self {
+            Self::Status400(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
             Self::Default { body, .. } => {
                 Some(crate::Problem::received(self.status(), Some(&body.message), None))
             }
@@ -1290,7 +1350,7 @@ pub enum RegisterWorkerResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl RegisterWorkerResponse {
@@ -1352,7 +1412,7 @@ pub enum SignOnResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl SignOnResponse {
@@ -1412,7 +1472,7 @@ pub enum SignOffResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl SignOffResponse {
@@ -1462,7 +1522,7 @@ pub enum WorkerStateResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl WorkerStateResponse {
@@ -1517,7 +1577,7 @@ pub enum WorkerStateChangedResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl WorkerStateChangedResponse {
@@ -1592,7 +1652,7 @@ pub enum ScheduleTaskResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl ScheduleTaskResponse {
@@ -1663,7 +1723,7 @@ pub enum TaskUpdateResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl TaskUpdateResponse {
@@ -1733,7 +1793,7 @@ pub enum MayWorkerRunResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl MayWorkerRunResponse {
@@ -1810,7 +1870,7 @@ pub enum TaskOutputProducedResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl TaskOutputProducedResponse {
@@ -1890,7 +1950,7 @@ pub enum ReportFramesResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl ReportFramesResponse {
@@ -1964,7 +2024,7 @@ pub enum ReportFrameProgressResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl ReportFrameProgressResponse {
@@ -2038,7 +2098,7 @@ pub enum ReportMachineResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl ReportMachineResponse {
@@ -2104,7 +2164,7 @@ pub enum ReportWorkerLogResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl ReportWorkerLogResponse {
@@ -2192,7 +2252,7 @@ pub enum FetchWorkersResponse {
     Status200(types::WorkerList),
     /// Something about the request is wrong. The message says what and what was expected.
     Status400(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchWorkersResponse {
@@ -2226,7 +2286,7 @@ pub enum FetchWorkerResponse {
     Status400(types::Error),
     /// What the path names does not exist.
     Status404(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchWorkerResponse {
@@ -2270,7 +2330,7 @@ pub enum DeleteWorkerResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl DeleteWorkerResponse {
@@ -2330,7 +2390,7 @@ pub enum RequestWorkerStatusChangeResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl RequestWorkerStatusChangeResponse {
@@ -2400,7 +2460,7 @@ pub enum SetWorkerEnabledResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl SetWorkerEnabledResponse {
@@ -2468,7 +2528,7 @@ pub enum SetWorkerTagsResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl SetWorkerTagsResponse {
@@ -2528,7 +2588,7 @@ pub enum FetchWorkerSleepScheduleResponse {
     Status204,
     /// Something about the request is wrong. The message says what and what was expected.
     Status400(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchWorkerSleepScheduleResponse {
@@ -2573,7 +2633,7 @@ pub enum SetWorkerSleepScheduleResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl SetWorkerSleepScheduleResponse {
@@ -2625,7 +2685,7 @@ impl SetWorkerSleepScheduleResponse {
 pub enum FetchMachinesResponse {
     /// The last reports.
     Status200(types::WorkerMachines),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchMachinesResponse {
@@ -2651,7 +2711,7 @@ impl FetchMachinesResponse {
 pub enum FetchFarmMachinesResponse {
     /// The farm.
     Status200(types::FarmMachines),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchFarmMachinesResponse {
@@ -2688,7 +2748,7 @@ pub enum FetchWorkerMachineResponse {
     Status400(types::Error),
     /// What the path names does not exist.
     Status404(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchWorkerMachineResponse {
@@ -2726,7 +2786,7 @@ pub enum FetchWorkerLogResponse {
     Status400(types::Error),
     /// What the path names does not exist.
     Status404(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchWorkerLogResponse {
@@ -2764,7 +2824,7 @@ pub enum FetchWorkerPaceResponse {
     Status400(types::Error),
     /// What the path names does not exist.
     Status404(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchWorkerPaceResponse {
@@ -2798,7 +2858,7 @@ impl FetchWorkerPaceResponse {
 pub enum FetchWorkerTagsResponse {
     /// The tags.
     Status200(types::WorkerTagList),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchWorkerTagsResponse {
@@ -2838,7 +2898,7 @@ pub enum CreateWorkerTagResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl CreateWorkerTagResponse {
@@ -2894,7 +2954,7 @@ pub enum FetchWorkerTagResponse {
     Status400(types::Error),
     /// What the path names does not exist.
     Status404(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchWorkerTagResponse {
@@ -2944,7 +3004,7 @@ pub enum UpdateWorkerTagResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl UpdateWorkerTagResponse {
@@ -3012,7 +3072,7 @@ pub enum DeleteWorkerTagResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl DeleteWorkerTagResponse {
@@ -3060,7 +3120,7 @@ impl DeleteWorkerTagResponse {
 pub enum GetJobTypesResponse {
     /// The job types.
     Status200(types::AvailableJobTypes),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl GetJobTypesResponse {
@@ -3086,7 +3146,7 @@ impl GetJobTypesResponse {
 pub enum GetBrokenJobTypesResponse {
     /// The job types that cannot be used.
     Status200(types::BrokenJobTypes),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl GetBrokenJobTypesResponse {
@@ -3114,7 +3174,7 @@ pub enum GetJobTypeResponse {
     Status200(types::AvailableJobType),
     /// What the path names does not exist.
     Status404(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl GetJobTypeResponse {
@@ -3189,7 +3249,7 @@ pub enum FetchJobsResponse {
     Status200(types::JobsQueryResult),
     /// Something about the request is wrong. The message says what and what was expected.
     Status400(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchJobsResponse {
@@ -3233,7 +3293,7 @@ pub enum SubmitJobResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl SubmitJobResponse {
@@ -3299,7 +3359,7 @@ pub enum DeleteJobMassResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl DeleteJobMassResponse {
@@ -3359,7 +3419,7 @@ pub enum SubmitJobCheckResponse {
     Status413(types::Error),
     /// The body has a `Content-Type` that this operation does not accept.
     Status415(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl SubmitJobCheckResponse {
@@ -3413,7 +3473,7 @@ pub enum SearchJobsResponse {
     Status200(types::JobsFound),
     /// Something about the request is wrong. The message says what and what was expected.
     Status400(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl SearchJobsResponse {
@@ -3445,7 +3505,7 @@ pub enum FetchGlobalLastRenderedInfoResponse {
     Status200(types::JobLastRenderedImageInfo),
     /// There is no image yet.
     Status204,
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchGlobalLastRenderedInfoResponse {
@@ -3476,7 +3536,7 @@ pub enum FetchJobResponse {
     Status400(types::Error),
     /// What the path names does not exist.
     Status404(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchJobResponse {
@@ -3520,7 +3580,7 @@ pub enum DeleteJobResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl DeleteJobResponse {
@@ -3568,7 +3628,7 @@ pub enum DeleteJobWhatWouldItDoResponse {
     Status400(types::Error),
     /// What the path names does not exist.
     Status404(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl DeleteJobWhatWouldItDoResponse {
@@ -3606,7 +3666,7 @@ pub enum FetchJobLastRenderedInfoResponse {
     Status204,
     /// Something about the request is wrong. The message says what and what was expected.
     Status400(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchJobLastRenderedInfoResponse {
@@ -3653,7 +3713,7 @@ pub enum SetJobStatusResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl SetJobStatusResponse {
@@ -3725,7 +3785,7 @@ pub enum SetJobPriorityResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl SetJobPriorityResponse {
@@ -3797,7 +3857,7 @@ pub enum SetJobTagResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl SetJobTagResponse {
@@ -3889,7 +3949,7 @@ pub enum FetchJobTasksResponse {
     Status200(types::JobTasksSummary),
     /// Something about the request is wrong. The message says what and what was expected.
     Status400(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchJobTasksResponse {
@@ -3955,7 +4015,7 @@ pub enum FetchJobFramesResponse {
     Status200(types::JobFrames),
     /// Something about the request is wrong. The message says what and what was expected.
     Status400(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchJobFramesResponse {
@@ -4003,7 +4063,7 @@ pub enum FetchJobFrameGridResponse {
     Status200(types::JobFrameGrid),
     /// Something about the request is wrong. The message says what and what was expected.
     Status400(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchJobFrameGridResponse {
@@ -4035,7 +4095,7 @@ pub enum FetchJobFrameSummaryResponse {
     Status200(types::JobFrameSummary),
     /// What the path names does not exist.
     Status404(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchJobFrameSummaryResponse {
@@ -4081,7 +4141,7 @@ pub enum RequeueJobFramesResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl RequeueJobFramesResponse {
@@ -4148,7 +4208,7 @@ pub enum FetchJobFrameResponse {
     Status400(types::Error),
     /// What the path names does not exist.
     Status404(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchJobFrameResponse {
@@ -4202,7 +4262,7 @@ pub enum FetchJobPreviewResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchJobPreviewResponse {
@@ -4262,7 +4322,7 @@ pub enum SetJobPosterResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl SetJobPosterResponse {
@@ -4337,7 +4397,7 @@ pub enum FetchLatestFramesResponse {
     Status200(types::LatestFrames),
     /// Something about the request is wrong. The message says what and what was expected.
     Status400(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchLatestFramesResponse {
@@ -4379,7 +4439,7 @@ pub enum FetchFrameStatisticsResponse {
     Status200(types::FrameStatistics),
     /// Something about the request is wrong. The message says what and what was expected.
     Status400(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchFrameStatisticsResponse {
@@ -4411,7 +4471,7 @@ pub enum FetchJobBlocklistResponse {
     Status200(types::JobBlocklist),
     /// Something about the request is wrong. The message says what and what was expected.
     Status400(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchJobBlocklistResponse {
@@ -4453,7 +4513,7 @@ pub enum RemoveJobBlocklistResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl RemoveJobBlocklistResponse {
@@ -4534,7 +4594,7 @@ pub enum FetchTasksResponse {
     Status200(types::FarmTasks),
     /// Something about the request is wrong. The message says what and what was expected.
     Status400(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchTasksResponse {
@@ -4568,7 +4628,7 @@ pub enum FetchTaskResponse {
     Status400(types::Error),
     /// What the path names does not exist.
     Status404(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchTaskResponse {
@@ -4608,7 +4668,7 @@ pub enum FetchTaskLogTailResponse {
     Status400(types::Error),
     /// What the path names does not exist.
     Status404(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchTaskLogTailResponse {
@@ -4649,7 +4709,7 @@ pub enum FetchTaskLogInfoResponse {
     Status400(types::Error),
     /// What the path names does not exist.
     Status404(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchTaskLogInfoResponse {
@@ -4700,7 +4760,7 @@ pub enum SetTaskStatusResponse {
         /// After how many seconds to try again.
         retry_after: Option<i64>,
     },
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl SetTaskStatusResponse {
@@ -4764,7 +4824,7 @@ pub enum ShamanCheckoutRequirementsResponse {
     Status415(types::Error),
     /// The file store is switched off, or the manager has not been set up yet.
     Status503(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl ShamanCheckoutRequirementsResponse {
@@ -4818,7 +4878,7 @@ pub enum ShamanCheckoutResponse {
     Status424(types::Error),
     /// The file store is switched off, or the manager has not been set up yet.
     Status503(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl ShamanCheckoutResponse {
@@ -4872,7 +4932,7 @@ pub enum ShamanFileStoreCheckResponse {
     Status400(types::Error),
     /// The file store is switched off, or the manager has not been set up yet.
     Status503(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl ShamanFileStoreCheckResponse {
@@ -4934,7 +4994,7 @@ pub enum ShamanFileStoreResponse {
     Status425,
     /// The file store is switched off, or the manager has not been set up yet.
     Status503(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl ShamanFileStoreResponse {

@@ -26,9 +26,9 @@ pub trait MetaApi: Backend {
     }
     /// `GET /api/v3/session`
     ///
-    /// Tell whether a token is needed, and whether the caller has shown it.
+    /// Tell whether a token is needed, and what the caller may do.
     ///
-    /// *Own addition.* For the login page of the web app. Needs no token.
+    /// *Own addition.* For the web app and other programs that show people only what they may do. Needs no token.
     fn get_session(
         &self,
         caller: Self::Caller,
@@ -38,7 +38,7 @@ pub trait MetaApi: Backend {
     }
     /// `POST /api/v3/session`
     ///
-    /// Sign in with the admin token.
+    /// Sign in with the token of a role.
     ///
     /// *Own addition.* The answer sets a cookie that stands for the token until it is changed, so that the images and downloads of a web page work. Programs need no session: they send the token with each request.
     fn create_session(
@@ -225,6 +225,19 @@ pub trait MetaApi: Backend {
     > + Send {
         let _ = (caller,);
         ready(Err(Problem::not_implemented(&operations::FETCH_ATTENTION)))
+    }
+    /// `GET /api/v3/audit`
+    ///
+    /// List what people have changed.
+    ///
+    /// Own addition. The audit trail: every operation that changed something and was not one of a worker, the newest first. Uploads of single files are not in it, their checkouts are. Entries are kept for as long as `audit_max_age` in the configuration says.
+    fn fetch_audit(
+        &self,
+        caller: Self::Caller,
+        query: operations::FetchAuditQuery,
+    ) -> impl Future<Output = Result<operations::FetchAuditResponse, Problem>> + Send {
+        let _ = (caller, query);
+        ready(Err(Problem::not_implemented(&operations::FETCH_AUDIT)))
     }
 }
 /// The operations of the tag `worker`. One that is not implemented answers 501.
@@ -1244,6 +1257,7 @@ pub fn router<B: MetaApi + WorkerApi + WorkerMgtApi + JobsApi + ShamanApi>(
     backend: B,
 ) -> Router {
     Router::new()
+        .route("/api/v3/audit", methods("GET").get(fetch_audit::<B>))
         .route("/api/v3/configuration", methods("GET").get(get_configuration::<B>))
         .route(
             "/api/v3/configuration/check/blender",
@@ -1514,6 +1528,10 @@ async fn create_session<B: MetaApi>(
                     types::SessionRequest,
                 >(backend.json_body_limit(&operations::CREATE_SESSION))
                 .await?;
+            crate::validate::run(|check| {
+                let body = &body;
+                check.value(&body);
+            })?;
             backend.create_session(caller, body).await
         })
         .await
@@ -1720,6 +1738,30 @@ async fn fetch_attention<B: MetaApi>(
                 )
                 .await?;
             backend.fetch_attention(caller).await
+        })
+        .await
+}
+async fn fetch_audit<B: MetaApi>(
+    State(backend): State<B>,
+    request: Request,
+) -> Response {
+    answer(async {
+            let (call, caller) = Call::begin(&backend, &operations::FETCH_AUDIT, request)
+                .await?;
+            let query = operations::FetchAuditQuery {
+                before: call
+                    .query("before", |text| parse::integer(text, Some(1i64), None))?,
+                limit: call
+                    .query(
+                        "limit",
+                        |text| parse::integer(text, Some(1i64), Some(500i64)),
+                    )?,
+                object: call.query("object", parse::uuid)?,
+                name: call.query("name", |text| parse::text(text, None, Some(100u64)))?,
+                operation: call
+                    .query("operation", |text| parse::text(text, None, Some(100u64)))?,
+            };
+            backend.fetch_audit(caller, query).await
         })
         .await
 }
@@ -3345,6 +3387,15 @@ impl IntoResponse for operations::FetchAttentionResponse {
     fn into_response(self) -> Response {
         match self {
             Self::Status200(body) => reply::json(::http::StatusCode::OK, &body),
+            Self::Default { status, body } => reply::json(status, &body),
+        }
+    }
+}
+impl IntoResponse for operations::FetchAuditResponse {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Status200(body) => reply::json(::http::StatusCode::OK, &body),
+            Self::Status400(body) => reply::json(::http::StatusCode::BAD_REQUEST, &body),
             Self::Default { status, body } => reply::json(status, &body),
         }
     }

@@ -45,6 +45,122 @@ pub struct Attention {
     #[serde(deserialize_with = "crate::null::as_empty")]
     pub stuck: ::std::vec::Vec<StuckJob>,
 }
+///One change that somebody made.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct AuditEntry {
+    ///The network address that the request came from.
+    pub address: ::std::string::String,
+    ///When it was made.
+    pub at: ::chrono::DateTime<::chrono::offset::Utc>,
+    ///Number of the entry. Later ones are larger.
+    pub id: i64,
+    ///The name that was given when signing in.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub name: ::std::option::Option<::std::string::String>,
+    ///What was changed. Left out where it is not one thing, or has no id.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub object_id: ::std::option::Option<::uuid::Uuid>,
+    pub object_kind: AuditObjectKind,
+    ///Its name at that time.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub object_name: ::std::option::Option<::std::string::String>,
+    ///The operation, by its `operationId` in this document.
+    pub operation: ::std::string::String,
+    pub role: Role,
+    ///What was asked for, in few words; may be empty. Never has secrets.
+    pub summary: ::std::string::String,
+}
+/**What was changed:
+
+* `job`, `task`, `worker`, `tag`: these.
+* `checkout`: files of a job, laid out by the file store.
+* `configuration`: settings of the manager.
+* `session`: somebody signed in.
+*/
+#[derive(
+    ::serde::Deserialize,
+    ::serde::Serialize,
+    Clone,
+    Copy,
+    Debug,
+    Eq,
+    Hash,
+    Ord,
+    PartialEq,
+    PartialOrd
+)]
+pub enum AuditObjectKind {
+    #[serde(rename = "job")]
+    Job,
+    #[serde(rename = "task")]
+    Task,
+    #[serde(rename = "worker")]
+    Worker,
+    #[serde(rename = "tag")]
+    Tag,
+    #[serde(rename = "checkout")]
+    Checkout,
+    #[serde(rename = "configuration")]
+    Configuration,
+    #[serde(rename = "session")]
+    Session,
+}
+impl ::std::fmt::Display for AuditObjectKind {
+    fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+        match *self {
+            Self::Job => f.write_str("job"),
+            Self::Task => f.write_str("task"),
+            Self::Worker => f.write_str("worker"),
+            Self::Tag => f.write_str("tag"),
+            Self::Checkout => f.write_str("checkout"),
+            Self::Configuration => f.write_str("configuration"),
+            Self::Session => f.write_str("session"),
+        }
+    }
+}
+impl ::std::str::FromStr for AuditObjectKind {
+    type Err = self::error::ConversionError;
+    fn from_str(
+        value: &str,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        match value {
+            "job" => Ok(Self::Job),
+            "task" => Ok(Self::Task),
+            "worker" => Ok(Self::Worker),
+            "tag" => Ok(Self::Tag),
+            "checkout" => Ok(Self::Checkout),
+            "configuration" => Ok(Self::Configuration),
+            "session" => Ok(Self::Session),
+            _ => Err("invalid value".into()),
+        }
+    }
+}
+impl ::std::convert::TryFrom<&str> for AuditObjectKind {
+    type Error = self::error::ConversionError;
+    fn try_from(
+        value: &str,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        value.parse()
+    }
+}
+impl ::std::convert::TryFrom<::std::string::String> for AuditObjectKind {
+    type Error = self::error::ConversionError;
+    fn try_from(
+        value: ::std::string::String,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        value.parse()
+    }
+}
+///What people have changed, the newest first.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct AuditTrail {
+    ///The changes.
+    #[serde(deserialize_with = "crate::null::as_empty")]
+    pub entries: ::std::vec::Vec<AuditEntry>,
+    ///Where to go on, as the parameter `before`. Left out when there is nothing older.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub next_before: ::std::option::Option<i64>,
+}
 ///A setting of a job type. What the script leaves out is absent here as well, and differs from an empty or false value.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct AvailableJobSetting {
@@ -2628,6 +2744,75 @@ pub struct RenderTimes {
     ///All of them together, in milliseconds.
     pub total_ms: i64,
 }
+/**What somebody may do. Each role may also do what those before it may:
+
+* `none`: nothing but asking for the version and signing in.
+* `viewer`: read everything but the settings and the audit trail.
+* `artist`: submit jobs, and direct jobs and tasks.
+* `admin`: everything. Without an admin token in the configuration, everybody is one.
+*/
+#[derive(
+    ::serde::Deserialize,
+    ::serde::Serialize,
+    Clone,
+    Copy,
+    Debug,
+    Eq,
+    Hash,
+    Ord,
+    PartialEq,
+    PartialOrd
+)]
+pub enum Role {
+    #[serde(rename = "none")]
+    None,
+    #[serde(rename = "viewer")]
+    Viewer,
+    #[serde(rename = "artist")]
+    Artist,
+    #[serde(rename = "admin")]
+    Admin,
+}
+impl ::std::fmt::Display for Role {
+    fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+        match *self {
+            Self::None => f.write_str("none"),
+            Self::Viewer => f.write_str("viewer"),
+            Self::Artist => f.write_str("artist"),
+            Self::Admin => f.write_str("admin"),
+        }
+    }
+}
+impl ::std::str::FromStr for Role {
+    type Err = self::error::ConversionError;
+    fn from_str(
+        value: &str,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        match value {
+            "none" => Ok(Self::None),
+            "viewer" => Ok(Self::Viewer),
+            "artist" => Ok(Self::Artist),
+            "admin" => Ok(Self::Admin),
+            _ => Err("invalid value".into()),
+        }
+    }
+}
+impl ::std::convert::TryFrom<&str> for Role {
+    type Error = self::error::ConversionError;
+    fn try_from(
+        value: &str,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        value.parse()
+    }
+}
+impl ::std::convert::TryFrom<::std::string::String> for Role {
+    type Error = self::error::ConversionError;
+    fn try_from(
+        value: ::std::string::String,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        value.parse()
+    }
+}
 ///Access was denied.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct SecurityError {
@@ -2637,18 +2822,28 @@ pub struct SecurityError {
     ///Why access was denied, for people.
     pub message: ::std::string::String,
 }
-///Whether this manager wants a token, and whether the caller has shown it.
+///Whether this manager wants a token, and what the caller may do.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct Session {
-    ///Whether the caller may do everything, because it showed the token or none is set.
+    ///The name that was given when signing in, or the user name of Basic credentials.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub name: ::std::option::Option<::std::string::String>,
+    pub role: Role,
+    ///Whether the caller may see the farm, that is, whether it has a role.
     pub signed_in: bool,
-    ///Whether an admin token is set.
+    ///Whether an admin token is set, so that there is something to sign in to.
     pub token_required: bool,
+    ///Whether the caller showed a token of this manager or the cookie of a session, and so can sign out.
+    pub token_shown: bool,
+    pub without_token: Role,
 }
 ///A request to sign in.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct SessionRequest {
-    ///The admin token, as it stands in the configuration of the manager.
+    ///Who signs in, for the audit trail; space around it does not count. Nothing proves it: whoever has the token can give any name.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub name: ::std::option::Option<::std::string::String>,
+    ///The token of a role, as it stands in the configuration of the manager.
     pub token: ::std::string::String,
 }
 ///What the setup assistant gathered.
@@ -4027,6 +4222,19 @@ pub mod error {
     impl From<String> for ConversionError {
         fn from(value: String) -> Self {
             Self(value.into())
+        }
+    }
+}
+impl crate::validate::Validate for SessionRequest {
+    fn validate(&self, check: &mut crate::validate::Check) {
+        if let Some(item) = &self.name {
+            check
+                .field(
+                    "name",
+                    |check| {
+                        check.text(&item, None, Some(100u64));
+                    },
+                );
         }
     }
 }

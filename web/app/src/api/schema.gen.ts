@@ -32,13 +32,13 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Tell whether a token is needed, and whether the caller has shown it.
-         * @description *Own addition.* For the login page of the web app. Needs no token.
+         * Tell whether a token is needed, and what the caller may do.
+         * @description *Own addition.* For the web app and other programs that show people only what they may do. Needs no token.
          */
         get: operations["getSession"];
         put?: never;
         /**
-         * Sign in with the admin token.
+         * Sign in with the token of a role.
          * @description *Own addition.* The answer sets a cookie that stands for the token until it is changed, so that the images and downloads of a web page work. Programs need no session: they send the token with each request.
          */
         post: operations["createSession"];
@@ -248,6 +248,26 @@ export interface paths {
          * @description Own addition. Workers that are on the blocklists of unfinished jobs, and unfinished jobs with tasks to do that no worker may be given as the farm is now. At most 100 of each, the jobs of the highest priority first.
          */
         get: operations["fetchAttention"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v3/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what people have changed.
+         * @description Own addition. The audit trail: every operation that changed something and was not one of a worker, the newest first. Uploads of single files are not in it, their checkouts are. Entries are kept for as long as `audit_max_age` in the configuration says.
+         */
+        get: operations["fetchAudit"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1724,27 +1744,123 @@ export interface components {
              */
             message: string;
         };
-        /** @description Whether this manager wants a token, and whether the caller has shown it. */
+        /** @description Whether this manager wants a token, and what the caller may do. */
         Session: {
             /**
-             * @description Whether an admin token is set.
+             * @description Whether an admin token is set, so that there is something to sign in to.
              * @example true
              */
             token_required: boolean;
             /**
-             * @description Whether the caller may do everything, because it showed the token or none is set.
-             * @example false
+             * @description Whether the caller may see the farm, that is, whether it has a role.
+             * @example true
              */
             signed_in: boolean;
+            role: components["schemas"]["Role"];
+            /**
+             * @description The name that was given when signing in, or the user name of Basic credentials.
+             * @example Ada
+             */
+            name?: string;
+            /**
+             * @description Whether the caller showed a token of this manager or the cookie of a session, and so can sign out.
+             * @example true
+             */
+            token_shown: boolean;
+            without_token: components["schemas"]["Role"];
         };
+        /**
+         * @description What somebody may do. Each role may also do what those before it may:
+         *
+         *     * `none`: nothing but asking for the version and signing in.
+         *     * `viewer`: read everything but the settings and the audit trail.
+         *     * `artist`: submit jobs, and direct jobs and tasks.
+         *     * `admin`: everything. Without an admin token in the configuration, everybody is one.
+         * @example artist
+         * @enum {string}
+         */
+        Role: "none" | "viewer" | "artist" | "admin";
         /** @description A request to sign in. */
         SessionRequest: {
             /**
-             * @description The admin token, as it stands in the configuration of the manager.
+             * @description The token of a role, as it stands in the configuration of the manager.
              * @example 5a0e63e1c5f24a2b9d0f7e41
              */
             token: string;
+            /**
+             * @description Who signs in, for the audit trail; space around it does not count. Nothing proves it: whoever has the token can give any name.
+             * @example Ada
+             */
+            name?: string;
         };
+        /** @description What people have changed, the newest first. */
+        AuditTrail: {
+            /** @description The changes. */
+            entries: components["schemas"]["AuditEntry"][];
+            /**
+             * @description Where to go on, as the parameter `before`. Left out when there is nothing older.
+             * @example 4711
+             */
+            next_before?: number;
+        };
+        /** @description One change that somebody made. */
+        AuditEntry: {
+            /**
+             * @description Number of the entry. Later ones are larger.
+             * @example 4712
+             */
+            id: number;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             * @example 2026-02-03T14:05:31Z
+             */
+            at: string;
+            /**
+             * @description The operation, by its `operationId` in this document.
+             * @example setJobStatus
+             */
+            operation: string;
+            object_kind: components["schemas"]["AuditObjectKind"];
+            /**
+             * Format: uuid
+             * @description What was changed. Left out where it is not one thing, or has no id.
+             * @example 2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11
+             */
+            object_id?: string;
+            /**
+             * @description Its name at that time.
+             * @example lighting v3
+             */
+            object_name?: string;
+            /**
+             * @description What was asked for, in few words; may be empty. Never has secrets.
+             * @example status: cancel-requested
+             */
+            summary: string;
+            role: components["schemas"]["Role"];
+            /**
+             * @description The name that was given when signing in.
+             * @example Ada
+             */
+            name?: string;
+            /**
+             * @description The network address that the request came from.
+             * @example 192.168.1.20
+             */
+            address: string;
+        };
+        /**
+         * @description What was changed:
+         *
+         *     * `job`, `task`, `worker`, `tag`: these.
+         *     * `checkout`: files of a job, laid out by the file store.
+         *     * `configuration`: settings of the manager.
+         *     * `session`: somebody signed in.
+         * @example job
+         * @enum {string}
+         */
+        AuditObjectKind: "job" | "task" | "worker" | "tag" | "checkout" | "configuration" | "session";
         /** @description Name and version of the manager. */
         FlamencoVersion: {
             /**
@@ -5027,7 +5143,7 @@ export interface components {
         };
     };
     responses: {
-        /** @description Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet. */
+        /** @description Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet. */
         Failure: {
             headers: {
                 [name: string]: unknown;
@@ -5346,7 +5462,11 @@ export interface operations {
                     /**
                      * @example {
                      *       "token_required": true,
-                     *       "signed_in": false
+                     *       "signed_in": true,
+                     *       "role": "artist",
+                     *       "name": "Ada",
+                     *       "token_shown": true,
+                     *       "without_token": "viewer"
                      *     }
                      */
                     "application/json": components["schemas"]["Session"];
@@ -5362,12 +5482,13 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        /** @description The token. */
+        /** @description The token, and who it is that signs in. */
         requestBody: {
             content: {
                 /**
                  * @example {
-                 *       "token": "5a0e63e1c5f24a2b9d0f7e41"
+                 *       "token": "5a0e63e1c5f24a2b9d0f7e41",
+                 *       "name": "Ada"
                  *     }
                  */
                 "application/json": components["schemas"]["SessionRequest"];
@@ -5387,7 +5508,7 @@ export interface operations {
                 content?: never;
             };
             400: components["responses"]["BadRequest"];
-            /** @description This is not the token. */
+            /** @description This is not a token of the manager. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5396,7 +5517,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "code": 401,
-                     *       "message": "this is not the admin token of this manager"
+                     *       "message": "this is not a token of this manager"
                      *     }
                      */
                     "application/json": components["schemas"]["Error"];
@@ -5853,6 +5974,73 @@ export interface operations {
                     "application/json": components["schemas"]["Attention"];
                 };
             };
+            default: components["responses"]["Failure"];
+        };
+    };
+    fetchAudit: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only entries with a smaller number than this one; `next_before` of the answer before.
+                 * @example 4711
+                 */
+                before?: number;
+                /**
+                 * @description How many entries at most; 100 if left out.
+                 * @example 50
+                 */
+                limit?: number;
+                /**
+                 * @description Only changes of this job, task, worker or tag.
+                 * @example 2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11
+                 */
+                object?: string;
+                /**
+                 * @description Only of people whose name has this text in it, without regard to case.
+                 * @example ada
+                 */
+                name?: string;
+                /**
+                 * @description Only this operation, by its `operationId`.
+                 * @example setJobStatus
+                 */
+                operation?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The entries. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "entries": [
+                     *         {
+                     *           "id": 4712,
+                     *           "at": "2026-02-03T14:05:31Z",
+                     *           "operation": "setJobStatus",
+                     *           "object_kind": "job",
+                     *           "object_id": "2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11",
+                     *           "object_name": "lighting v3",
+                     *           "summary": "status: cancel-requested",
+                     *           "role": "artist",
+                     *           "name": "Ada",
+                     *           "address": "192.168.1.20"
+                     *         }
+                     *       ],
+                     *       "next_before": 4712
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AuditTrail"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
             default: components["responses"]["Failure"];
         };
     };
