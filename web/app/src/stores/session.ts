@@ -1,7 +1,7 @@
 // Who uses this browser, and what they may do. Without a token in the manager's configuration, everybody is an admin.
 import { defineStore } from 'pinia';
 import { shallowRef } from 'vue';
-import { api, onRefused, RequestError, take, takeBody } from '@/api/client';
+import { api, onRefused, RequestError, take, takeBody, toRequestError } from '@/api/client';
 import { remembered } from '@/lib/remembered';
 import { mayRole, readRole, whyNot, type Deed, type Role } from '@/lib/roles';
 import { useNotifications } from './notifications';
@@ -76,8 +76,17 @@ export const useSession = defineStore('session', () => {
     await check();
   }
 
+  /** Signs out at a person's wish, and tells when that failed. */
+  async function leave(): Promise<void> {
+    try {
+      await signOut();
+    } catch (cause) {
+      useNotifications().show({ level: 'error', text: `Not signed out: ${toRequestError(cause).message}` });
+    }
+  }
+
   return {
-    state, tokenRequired, role, name, signedIn, withoutToken, usualName, check, refresh, signIn, signOut,
+    state, tokenRequired, role, name, signedIn, withoutToken, usualName, check, refresh, signIn, signOut, leave,
     may: (deed: Deed): boolean => mayRole(role.value, deed),
     /** Why something is not offered, for a title; empty if it is. */
     whyNot: (deed: Deed): string => whyNot(role.value, deed, signedIn.value),
