@@ -29,6 +29,8 @@ let browser;
 let page;
 /** @type {string[]} */
 let problems;
+/** @type {string} */
+let token;
 
 /** @returns {Promise<number>} */
 function freePort() {
@@ -152,6 +154,8 @@ test('the Blender of this machine is found, and another one is tried out', async
   await page.getByLabel('Path of Blender').fill(folder);
   // A single Enter: the check, and then on.
   await page.keyboard.press('Enter');
+  await heading('Who may use this farm?').waitFor();
+  await next().click();
   await heading('Review').waitFor();
   await page.getByText(own).waitFor();
   await page.getByRole('button', { name: 'Change Blender' }).click();
@@ -161,9 +165,25 @@ test('the Blender of this machine is found, and another one is tried out', async
 test('Blender can be skipped', async () => {
   await page.getByRole('radio', { name: 'Skip this' }).check();
   await next().click();
+  await heading('Who may use this farm?').waitFor();
+});
+
+test('everybody may use it, unless somebody wants tokens, which are made up', async () => {
+  assert.ok(await page.getByRole('radio', { name: /^Everybody on this network/ }).isChecked());
+  await page.getByRole('radio', { name: 'People with a token' }).check();
+  token = (await page.getByLabel('Admin token', { exact: true }).innerText()).trim();
+  assert.ok(token.length > 16, token);
+  await page.getByRole('checkbox', { name: /^One for artists/ }).check();
+  await page.getByLabel('Without a token, people may').selectOption('viewer');
+  await picture(page, artifacts, 'setup-6-access');
+  // What may have been copied already does not change.
+  await page.reload();
+  await page.getByText(token).waitFor();
+  await next().click();
   await heading('Review').waitFor();
   await page.getByText('Whatever Blender each worker finds').waitFor();
-  await picture(page, artifacts, 'setup-6-review');
+  await page.getByText('People with the admin token or the artist token').waitFor();
+  await picture(page, artifacts, 'setup-7-review');
 });
 
 test('a manager that cannot write its configuration says so, and nothing is lost', async () => {
@@ -182,7 +202,8 @@ test('a manager that cannot write its configuration says so, and nothing is lost
 test('after confirming, the manager starts again and the farm appears', async () => {
   await page.getByRole('button', { name: 'Confirm' }).click();
   await heading('Your farm is ready').waitFor();
-  await picture(page, artifacts, 'setup-7-done');
+  await page.getByText(token).waitFor();
+  await picture(page, artifacts, 'setup-8-done');
   const written = readFileSync(configuration, 'utf8');
   assert.ok(written.includes(storage), written);
   assert.equal(await isFirstRun(), false);
@@ -193,6 +214,15 @@ test('after confirming, the manager starts again and the farm appears', async ()
   await page.goto(`${origin}/app/setup/storage`);
   await page.waitForURL(/\/app\/jobs$/);
   assert.equal(manager.exitCode, null, 'it is the same process');
+});
+
+test('whoever set the tokens is signed in, and others may only look', async () => {
+  await page.getByRole('button', { name: 'Sign out' }).waitFor();
+  await page.getByRole('link', { name: 'Settings' }).waitFor();
+  const settings = new URL('/api/v3/configuration/file', origin);
+  assert.equal((await fetch(settings)).status, 401);
+  assert.equal((await fetch(settings, { headers: { authorization: `Bearer ${token}` } })).status, 200);
+  assert.equal((await fetch(new URL('/api/v3/jobs', origin))).status, 200);
 });
 
 test('all along: no error, nothing refused by the policy, nothing from outside', () => {

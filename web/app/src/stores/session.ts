@@ -22,7 +22,11 @@ export const useSession = defineStore('session', () => {
   /** The name that was given last in this browser. */
   const usualName = remembered('sign-in-name', '');
 
+  /** While the token of this very session is being changed, what is refused says nothing. */
+  let changing = false;
+
   onRefused((status) => {
+    if (changing) return;
     // The token was changed, or the cookie has expired.
     if (status === 401 && withoutToken.value === 'none') {
       tokenRequired.value = true;
@@ -67,6 +71,17 @@ export const useSession = defineStore('session', () => {
     usualName.value = given;
   }
 
+  /** Makes a change after which admins need this token, and signs in with it, under the name as before. */
+  async function keepSignedIn(token: string, change: () => Promise<unknown>, as = name.value || usualName.value): Promise<void> {
+    changing = true;
+    try {
+      await change();
+      await signIn(token, as);
+    } finally {
+      changing = false;
+    }
+  }
+
   /** Signs out, which leaves what can be done without a token. */
   async function signOut(): Promise<void> {
     await take(api.DELETE('/api/v3/session'));
@@ -86,7 +101,7 @@ export const useSession = defineStore('session', () => {
   }
 
   return {
-    state, tokenRequired, role, name, signedIn, withoutToken, usualName, check, refresh, signIn, signOut, leave,
+    state, tokenRequired, role, name, signedIn, withoutToken, usualName, check, refresh, signIn, signOut, leave, keepSignedIn,
     may: (deed: Deed): boolean => mayRole(role.value, deed),
     /** Why something is not offered, for a title; empty if it is. */
     whyNot: (deed: Deed): string => whyNot(role.value, deed, signedIn.value),

@@ -2,8 +2,9 @@
 import { defineStore } from 'pinia';
 import { computed, shallowRef } from 'vue';
 import { api, take, takeBody, toRequestError } from '@/api/client';
-import { changedKeys, fieldErrors, labelOf, needsRestart, problemsOf, rebase, withValue, type Tree } from '@/lib/settings';
+import { changedKeys, fieldErrors, labelOf, needsRestart, problemsOf, rebase, valueAt, withValue, type Tree } from '@/lib/settings';
 import { useReading } from './reading';
+import { useSession } from './session';
 
 export const useSettings = defineStore('settings', () => {
   /** As it was read. */
@@ -75,7 +76,7 @@ export const useSettings = defineStore('settings', () => {
     try {
       if (adopt(await fetchTree()).length > 0) return;
       const asked = changed.value;
-      await take(api.PUT('/api/v3/configuration/file', { body: draft.value }));
+      await put(asked);
       waiting.value = [...new Set([...waiting.value, ...asked.filter(needsRestart).map(labelOf)])];
       refused.value = new Map();
       conflicts.value = [];
@@ -91,6 +92,17 @@ export const useSettings = defineStore('settings', () => {
     } finally {
       saving.value = false;
     }
+  }
+
+  /** Saves, and stays signed in when that changes the admin token or what can be done without one. */
+  async function put(asked: readonly string[]): Promise<void> {
+    const session = useSession();
+    const body = draft.value;
+    const change = (): Promise<unknown> => take(api.PUT('/api/v3/configuration/file', { body }));
+    const token = String(valueAt(body, 'access.admin_token') ?? '');
+    if (asked.includes('access.admin_token') && token !== '') return session.keepSignedIn(token, change);
+    await change();
+    if (asked.some((key) => key.startsWith('access.'))) await session.check();
   }
 
   return {
