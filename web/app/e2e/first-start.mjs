@@ -6,12 +6,11 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createWriteStream, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
 import { launch, openPage, picture } from './browser.mjs';
-import { until } from './manager.mjs';
+import { freePort, until } from './manager.mjs';
 
 const programs = resolve(process.env.FLAMENCO_PROGRAMS ?? '../../target/debug');
 const artifacts = resolve(process.env.FLAMENCO_ARTIFACTS ?? 'test-artifacts');
@@ -31,17 +30,6 @@ let page;
 let problems;
 /** @type {string} */
 let token;
-
-/** @returns {Promise<number>} */
-function freePort() {
-  return new Promise((found, failed) => {
-    const server = createServer().once('error', failed);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => found(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
-}
 
 async function isFirstRun() {
   const answer = await fetch(new URL('/api/v3/configuration', origin));

@@ -97,7 +97,7 @@ export const SECTIONS: readonly Section[] = [
       { key: 'access.artist_token', label: 'Artist token', kind: 'secret', generate, usual: '', help: 'Whoever has it may look at everything, submit jobs, and pause, cancel, requeue and delete them, but not change workers and settings. At least 16 characters.' },
       { key: 'access.viewer_token', label: 'Viewer token', kind: 'secret', generate, usual: '', help: 'Whoever has it may look at everything but these settings and the audit trail, and change nothing. At least 16 characters.' },
       { key: 'access.without_token', label: 'Without a token', kind: 'choice', usual: 'nothing', needs: 'access.admin_token', choices: ['nothing', 'viewer', 'artist'], help: 'What can be done without a token, once there is one for admins. viewer: looking. artist: submitting and changing jobs as well, so that add-ons and scripts without a token go on working.' },
-      { key: 'audit_max_age', label: 'Keep the audit trail for', kind: 'duration', usual: '8760h0m0s', required, help: 'Who has changed what, and when. What is older is removed.' },
+      { key: 'audit_max_age', label: 'Keep the audit trail for', kind: 'duration', usual: '8760h0m0s', required, help: 'Who has changed what, and when. What is older is removed. 0s: keep it for ever.' },
       { key: 'access.registration_token', label: 'Registration token', kind: 'secret', generate, usual: '', help: 'A worker that is new must send it to be accepted. At least 16 characters.' },
       { key: 'access.allowed_origins', label: 'Other web pages', kind: 'list', usual: '', help: 'One a line, as https://host. They may receive live updates; needed behind a reverse proxy that hides its own address.' },
     ],
