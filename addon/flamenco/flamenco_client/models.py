@@ -204,6 +204,63 @@ class SetupAssistantConfig(Model):
     #: Directory of the shared storage, as the manager sees it. Must not be empty.
     storage_location: str
     blender_executable: BlenderPathCheckResult
+    #: Own addition. Whether submitted files go through the Shaman file store. Absent, that setting stays as
+    #: it is.
+    shaman_enabled: bool | None = None
+    #: Own addition. What the other platforms of a mixed farm call the shared storage and Blender. The paths
+    #: of the storage become the two-way variable `shared_storage`, those of Blender values of the variable
+    #: `blender`. Absent or empty, nothing is said about other platforms.
+    other_platforms: list[PlatformPaths] | None = None
+
+
+@dataclasses.dataclass(kw_only=True)
+class PlatformPaths(Model):
+    """Own addition. What a platform other than the manager's calls the places of the farm."""
+
+    #: The platform; `darwin` is macOS. Not the one that the manager runs on.
+    platform: str
+    #: The shared storage, as an absolute path of that platform. Absent or empty when workers there cannot
+    #: reach it.
+    storage: str | None = None
+    #: Path or name of Blender there. Absent or empty, that variable keeps its value for this platform.
+    blender: str | None = None
+
+
+@dataclasses.dataclass(kw_only=True)
+class ConfigurationState(Model):
+    """Own addition. The settings as the running manager uses them."""
+
+    #: When the manager last started, be it within the same process.
+    started_at: datetime
+    #: The platform that the manager runs on, as in variables.
+    platform: str
+    #: Every setting but the variables, in the order of the configuration file.
+    settings: list[SettingState]
+    #: Why the configuration file, as it is now, cannot be used: somebody has edited it, and the manager could
+    #: not start with it. Absent when it can be used.
+    file_problem: str | None = None
+
+
+@dataclasses.dataclass(kw_only=True)
+class SettingState(Model):
+    """Own addition. A setting. Values are texts as they would be written to the file, those of a list one a
+    line; paths and the file of the database are absolute.
+    """
+
+    #: Its key, with those around it.
+    key: str
+    #: The value in force.
+    value: str
+    #: What holds when nothing is written.
+    default: str
+    #: Where the value in force comes from.
+    source: str
+    #: The environment variable that overrules the file, if one does.
+    variable: str | None = None
+    #: Whether a change takes effect only when the manager starts again.
+    at_restart: bool
+    #: Whether the file has another value by now, which the next start puts in force.
+    waiting: bool
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -370,6 +427,9 @@ class WorkerStateChange(Model):
     """The status that a worker is asked to go to."""
 
     status_requested: WorkerStatus
+    #: Own addition, only in the answer to a sign-on. Where the shared storage is, as the worker's platform
+    #: calls it, so that the worker can tell how full that is.
+    shared_storage: str | None = None
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -860,8 +920,8 @@ class JobFrameCounts(Model):
     #: When its newest frame was rendered.
     last_rendered_at: datetime | None = None
     thumbnail: FrameThumbnail | None = None
-    #: When the job will be done if it goes on as it does. Only there while workers are on it and at least 3
-    #: frames are done.
+    #: When the job will be done if it goes on as it does, the `end` of the estimate in the summary of its
+    #: frames. Only there while workers are on it and at least 3 frames are done.
     estimated_end: datetime | None = None
 
 
@@ -1616,7 +1676,8 @@ class RenderTimes(Model):
 class EndEstimate(Model):
     """When a job will be done if it goes on as it does, from the last 20 frames and the workers that are on
     it now. Absent when no worker is on the job, when fewer than 3 frames are done, when it is not known
-    how many are left, or when none are.
+    how many are left, or when none are. Computed anew every 5 seconds at most, so that it does not
+    flicker.
     """
 
     #: The most likely end.
@@ -1921,7 +1982,7 @@ class DiskPurpose(wire.OpenEnum):
 
     * `root`: the system.
     * `temp`: temporary files.
-    * `output`: where the last picture was saved.
+    * `output`: where the last picture was saved; before there is one, the shared storage.
     """
 
     ROOT = "root"
@@ -2494,6 +2555,28 @@ ManagerConfiguration.WIRE = (
 SetupAssistantConfig.WIRE = (
     Field("storage_location", "storageLocation", wire.TEXT, required=True),
     Field("blender_executable", "blenderExecutable", Of(BlenderPathCheckResult), required=True),
+    Field("shaman_enabled", "shamanEnabled", wire.BOOLEAN),
+    Field("other_platforms", "otherPlatforms", ListOf(Of(PlatformPaths))),
+)
+PlatformPaths.WIRE = (
+    Field("platform", "platform", wire.TEXT, required=True),
+    Field("storage", "storage", wire.TEXT),
+    Field("blender", "blender", wire.TEXT),
+)
+ConfigurationState.WIRE = (
+    Field("started_at", "started_at", wire.TIME, required=True),
+    Field("platform", "platform", wire.TEXT, required=True),
+    Field("settings", "settings", ListOf(Of(SettingState)), required=True),
+    Field("file_problem", "file_problem", wire.TEXT),
+)
+SettingState.WIRE = (
+    Field("key", "key", wire.TEXT, required=True),
+    Field("value", "value", wire.TEXT, required=True),
+    Field("default", "default", wire.TEXT, required=True),
+    Field("source", "source", wire.TEXT, required=True),
+    Field("variable", "variable", wire.TEXT),
+    Field("at_restart", "at_restart", wire.BOOLEAN, required=True),
+    Field("waiting", "waiting", wire.BOOLEAN, required=True),
 )
 ManagerVariable.WIRE = (
     Field("value", "value", wire.TEXT, required=True),
@@ -2539,7 +2622,10 @@ WorkerSignOn.WIRE = (
     Field("software_version", "software_version", wire.TEXT, required=True),
     Field("can_restart", "can_restart", wire.BOOLEAN),
 )
-WorkerStateChange.WIRE = (Field("status_requested", "status_requested", Choice(WorkerStatus), required=True),)
+WorkerStateChange.WIRE = (
+    Field("status_requested", "status_requested", Choice(WorkerStatus), required=True),
+    Field("shared_storage", "shared_storage", wire.TEXT),
+)
 WorkerStateChanged.WIRE = (Field("status", "status", Choice(WorkerStatus), required=True),)
 AssignedTask.WIRE = (
     Field("uuid", "uuid", wire.TEXT, required=True),

@@ -16,6 +16,7 @@ from .models import (
     BlenderPathCheckResult,
     BlenderPathFindResult,
     BrokenJobTypes,
+    ConfigurationState,
     FarmMachines,
     FarmStatusReport,
     FarmTasks,
@@ -250,8 +251,9 @@ class Operations(Transport):
         """Store what the setup assistant gathered and restart.
 
         Writes the shared storage path and the `blender` and `blenderArgs` variables to the configuration
-        file, then restarts the manager within the same process. The storage location must not be empty and
-        the Blender check result must be usable; otherwise the answer is 400 and nothing is written.
+        file, and what else was chosen, then restarts the manager within the same process. The storage
+        location must not be empty, the Blender check result must be usable, and paths of other platforms
+        must be paths there; otherwise the answer is 400 and nothing is written.
 
         `POST /api/v3/configuration/setup-assistant`
 
@@ -302,6 +304,40 @@ class Operations(Transport):
         """
         call = Call("PUT", "/api/v3/configuration/file")
         call.json(body, wire.OBJECT)
+        self._send(call, {204: None}, timeout)
+
+    def get_configuration_state(self, *, timeout: float | None = None) -> ConfigurationState:
+        """Tell which settings are in force, and where each comes from.
+
+        Own addition. Every setting but the variables, with the value that the running manager uses, its
+        default, whether it was taken from the configuration file, from the environment or is the default,
+        and whether the file says something else by now, which a restart would put in force. Passwords and
+        tokens are masked.
+
+        `GET /api/v3/configuration/state`
+
+        * 200: The settings.
+        """
+        call = Call("GET", "/api/v3/configuration/state")
+        answer: ConfigurationState = self._send(call, {200: Of(ConfigurationState)}, timeout)
+        return answer
+
+    def restart_manager(self, *, timeout: float | None = None) -> None:
+        """Start the manager again with what its configuration file says.
+
+        Own addition. The manager answers, finishes the requests that it has begun, and starts again within
+        the same process. Tasks go on: workers send what they have to tell when the manager is back, a
+        moment later. Before that it makes sure that it can start: it reads the configuration file, tries
+        the address, makes the folders of the storages, and opens a database that is another one than
+        before. When one of these fails, the answer is 409 with the reason, and the manager goes on as it
+        is.
+
+        `POST /api/v3/configuration/restart`
+
+        * 204: The manager is about to start again. `started_at` of its state tells when it has.
+        * 409: The request contradicts what is stored. The message says what is in the way.
+        """
+        call = Call("POST", "/api/v3/configuration/restart")
         self._send(call, {204: None}, timeout)
 
     def get_variables(

@@ -301,8 +301,6 @@ pub struct FrameCounts {
     pub timed: i64,
     /// These times together, in milliseconds.
     pub render_ms: i64,
-    /// A mean of the latest render times, in milliseconds.
-    pub recent_ms: Option<i64>,
     /// When the newest was rendered.
     pub last_rendered: Option<DateTime<Utc>>,
     /// What shows the newest.

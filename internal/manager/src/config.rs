@@ -30,6 +30,7 @@ mod save;
 mod secret;
 mod section;
 mod settings;
+mod state;
 mod yaml;
 
 pub use broker::{Broker, BrokerTransport};
@@ -37,6 +38,7 @@ pub use listen::ListenAddress;
 pub use problem::{ConfigError, Problem};
 pub use secret::{DatabaseAddress, MASK, Secret};
 pub use settings::{AccessSettings, MqttSettings, Secrets, Settings, ShamanSettings};
+pub use state::{Origin, SettingState};
 
 use node::Node;
 use problem::Report;
@@ -148,6 +150,34 @@ impl Config {
         let report = RefCell::default();
         let settings = Settings::read(&node, true, &report);
         Self::check(settings, &node, file, environment, report.into_inner())
+    }
+
+    /// The configuration that a restart of the manager puts in force: what the file says now, or this one as long as
+    /// there is no file. Blocks while the disk works.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn reload(&self) -> Result<Loaded, ConfigError> {
+        match self.file.try_exists() {
+            Ok(false) => {
+                let config = Self { first_run: !self.has_shared_storage(), ..self.clone() };
+                Ok(Loaded { config, warnings: Vec::new() })
+            }
+            _ => Self::load(&self.file, &self.environment),
+        }
+    }
+
+    /// How every setting stands in a manager that started with this configuration and has `live` in force as far as
+    /// that goes without a restart; and what is wrong with the file, if anything is. Blocks while the disk works.
+    #[must_use]
+    pub fn states(&self, live: &Self) -> (Vec<SettingState>, Option<ConfigError>) {
+        // What cannot be read has nothing written in it; why it cannot is told by the reload.
+        let written = std::fs::read_to_string(&self.file).ok().and_then(|text| Node::from_yaml(&text).ok());
+        let written = written.unwrap_or_else(|| Node::from_json(&serde_json::Value::Null));
+        match live.reload() {
+            Ok(loaded) => (state::states(self, live, &loaded.config, &written), None),
+            Err(error) => (state::states(self, live, live, &written), Some(error)),
+        }
     }
 
     /// This configuration with other settings, from JSON of the shape of [`Config::to_json`]. What is absent has its

@@ -73,6 +73,9 @@ pub enum Error {
     /// The script of a job type does not load; whoever wrote it has to hear why.
     #[error("{0}")]
     BrokenScript(String),
+    /// The manager would not come back from a restart.
+    #[error("the manager cannot start again, and goes on as it is: {0}")]
+    CannotRestart(String),
     /// There is no file store to do this with.
     #[error(
         "the Shaman file store is not active; switch it on with shaman.enabled in the manager's configuration, choose a shared storage, and restart the manager"

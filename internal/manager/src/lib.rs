@@ -13,8 +13,8 @@
 //!
 //! [`run`] is given the listener and the token that ends it. It opens the farm, which repairs what a crash left half
 //! done, starts the loops, and serves until it is cancelled: then it stops to accept, finishes what it has, and closes
-//! the database. When the setup assistant has written its choices, the same happens, and then all of it once more with
-//! the new configuration. The listening socket stays open in between: whoever connects waits a moment for the answer.
+//! the database. When the setup assistant has written its choices, or somebody wants a restart, the same happens, and
+//! then all of it once more with the configuration as it is in the file. The listening socket stays open in between: whoever connects waits a moment for the answer.
 
 pub mod blender;
 pub mod config;
@@ -105,8 +105,8 @@ enum Ended {
     Restart,
 }
 
-/// Runs a manager on `listener` until `cancel`. When the setup assistant has changed the configuration, it starts again
-/// with what is in the file, on the same listener.
+/// Runs a manager on `listener` until `cancel`. When the setup assistant has changed the configuration, or somebody asks
+/// for it, it starts again with what is in the file, on the same listener.
 ///
 /// # Errors
 /// When it cannot start, or the listener fails.
@@ -119,8 +119,9 @@ pub async fn run(
     let mut listener = listener.into_std().map_err(Error::io("looking at the listening socket"))?;
     config.first_run |= parts.setup_assistant;
     loop {
-        config.scripts_paths.splice(0..0, parts.scripts.iter().cloned());
-        match one_life(&config, listener, &parts, &cancel).await? {
+        let mut starting = config.clone();
+        starting.scripts_paths.splice(0..0, parts.scripts.iter().cloned());
+        match one_life(&starting, listener, &parts, &cancel).await? {
             Some(kept) => (config, listener) = reload(&config, kept).await?,
             None => return Ok(()),
         }
@@ -154,8 +155,8 @@ async fn reload(
     current: &Config,
     listener: std::net::TcpListener,
 ) -> Result<(Config, std::net::TcpListener)> {
-    let loaded = Config::load(&current.file, &current.environment)
-        .map_err(|error| Error::Internal(format!("cannot start again: {error}")))?;
+    let mut loaded =
+        current.reload().map_err(|error| Error::Internal(format!("cannot start again: {error}")))?;
     for warning in &loaded.warnings {
         tracing::warn!("{}: {warning}", loaded.config.file.display());
     }
@@ -166,6 +167,8 @@ async fn reload(
         Ok(new) => new,
         Err(error) => {
             tracing::error!(%error, "still listening where it was");
+            // So that it is seen, and tried again at the next start.
+            loaded.config.listen = current.listen.clone();
             listener
         }
     };
@@ -280,7 +283,7 @@ async fn serve_until(
     }
 }
 
-fn location(config: &Config) -> Location {
+pub(crate) fn location(config: &Config) -> Location {
     match &config.database {
         Database::Sqlite(path) => Location::Sqlite(path.clone()),
         Database::Postgres(address) => Location::Postgres { url: address.expose().to_owned(), schema: None },

@@ -1,6 +1,7 @@
 //! The manager as the worker sees it: few questions, plain answers, and errors sorted by what can be done about
 //! them. The only file that knows the generated client.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -83,6 +84,8 @@ pub struct Manager {
     features: AtomicU8,
     /// What the manager calls itself, once it has said so.
     name: Mutex<Option<String>>,
+    /// Where the manager says that the shared storage is here.
+    shared_storage: Mutex<Option<PathBuf>>,
     /// There is a worker that this program is, to the manager that it registered with.
     registered: AtomicBool,
 }
@@ -97,6 +100,7 @@ impl Manager {
             denied: Notify::new(),
             features: AtomicU8::new(0),
             name: Mutex::default(),
+            shared_storage: Mutex::default(),
             registered: AtomicBool::new(false),
         })
     }
@@ -290,9 +294,18 @@ impl Manager {
             can_restart: Some(who.can_restart),
         };
         match self.client().sign_on(&body).await? {
-            operations::SignOnResponse::Status200(change) => Ok(change.status_requested),
+            operations::SignOnResponse::Status200(change) => {
+                let place = change.shared_storage.filter(|path| !path.is_empty()).map(PathBuf::from);
+                *self.shared_storage.lock().unwrap_or_else(PoisonError::into_inner) = place;
+                Ok(change.status_requested)
+            }
             other => Err(CallError::of_answer(other.problem())),
         }
+    }
+
+    /// The shared storage as the manager called it at the last sign-on; a stock manager does not.
+    pub fn shared_storage(&self) -> Option<PathBuf> {
+        self.shared_storage.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub async fn sign_off(&self) -> Result<(), CallError> {

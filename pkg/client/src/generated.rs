@@ -265,7 +265,7 @@ impl Client {
     ///
     /// Store what the setup assistant gathered and restart.
     ///
-    /// Writes the shared storage path and the `blender` and `blenderArgs` variables to the configuration file, then restarts the manager within the same process. The storage location must not be empty and the Blender check result must be usable; otherwise the answer is 400 and nothing is written.
+    /// Writes the shared storage path and the `blender` and `blenderArgs` variables to the configuration file, and what else was chosen, then restarts the manager within the same process. The storage location must not be empty, the Blender check result must be usable, and paths of other platforms must be paths there; otherwise the answer is 400 and nothing is written.
     pub async fn save_setup_assistant_config(
         &self,
         body: &types::SetupAssistantConfig,
@@ -384,6 +384,57 @@ impl Client {
             }
             400.. => {
                 Ok(operations::UpdateConfigurationFileResponse::Default {
+                    status: reply.status(),
+                    body: reply.error().await?,
+                })
+            }
+            _ => Err(reply.unexpected().await),
+        }
+    }
+    /// `GET /api/v3/configuration/state`
+    ///
+    /// Tell which settings are in force, and where each comes from.
+    ///
+    /// Own addition. Every setting but the variables, with the value that the running manager uses, its default, whether it was taken from the configuration file, from the environment or is the default, and whether the file says something else by now, which a restart would put in force. Passwords and tokens are masked.
+    pub async fn get_configuration_state(
+        &self,
+    ) -> Result<operations::GetConfigurationStateResponse, Error> {
+        let call = Call::new(&operations::GET_CONFIGURATION_STATE);
+        let reply = self.send(call).await?;
+        match reply.status().as_u16() {
+            200u16 => {
+                Ok(
+                    operations::GetConfigurationStateResponse::Status200(
+                        reply.json().await?,
+                    ),
+                )
+            }
+            400.. => {
+                Ok(operations::GetConfigurationStateResponse::Default {
+                    status: reply.status(),
+                    body: reply.error().await?,
+                })
+            }
+            _ => Err(reply.unexpected().await),
+        }
+    }
+    /// `POST /api/v3/configuration/restart`
+    ///
+    /// Start the manager again with what its configuration file says.
+    ///
+    /// Own addition. The manager answers, finishes the requests that it has begun, and starts again within the same process. Tasks go on: workers send what they have to tell when the manager is back, a moment later. Before that it makes sure that it can start: it reads the configuration file, tries the address, makes the folders of the storages, and opens a database that is another one than before. When one of these fails, the answer is 409 with the reason, and the manager goes on as it is.
+    pub async fn restart_manager(
+        &self,
+    ) -> Result<operations::RestartManagerResponse, Error> {
+        let call = Call::new(&operations::RESTART_MANAGER);
+        let reply = self.send(call).await?;
+        match reply.status().as_u16() {
+            204u16 => Ok(operations::RestartManagerResponse::Status204),
+            409u16 => {
+                Ok(operations::RestartManagerResponse::Status409(reply.error().await?))
+            }
+            400.. => {
+                Ok(operations::RestartManagerResponse::Default {
                     status: reply.status(),
                     body: reply.error().await?,
                 })

@@ -142,6 +142,8 @@ test('the Blender of this machine is found, and another one is tried out', async
   await page.getByLabel('Path of Blender').fill(folder);
   // A single Enter: the check, and then on.
   await page.keyboard.press('Enter');
+  await heading('Files and platforms').waitFor();
+  await next().click();
   await heading('Who may use this farm?').waitFor();
   await next().click();
   await heading('Review').waitFor();
@@ -152,6 +154,8 @@ test('the Blender of this machine is found, and another one is tried out', async
 
 test('Blender can be skipped', async () => {
   await page.getByRole('radio', { name: 'Skip this' }).check();
+  await next().click();
+  await heading('Files and platforms').waitFor();
   await next().click();
   await heading('Who may use this farm?').waitFor();
 });

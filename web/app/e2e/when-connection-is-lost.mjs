@@ -93,3 +93,41 @@ test('another version says so, and takes nothing away', async () => {
   assert.equal(await page.getByLabel('Task timeout').inputValue(), '23m');
   await picture(page, artifacts, 'new-version');
 });
+
+test('a page that nobody looks after takes the new version by itself, but never from under somebody who writes', async () => {
+  // Five minutes of nobody are four seconds here.
+  await page.addInitScript(() => {
+    const real = window.setTimeout;
+    Object.assign(window, {
+      setTimeout: (/** @type {TimerHandler} */ action, /** @type {number | undefined} */ delay, /** @type {unknown[]} */ ...rest) =>
+        real(action, delay === 5 * 60_000 ? 4000 : delay, ...rest),
+    });
+  });
+  await page.unroute('**/api/v3/version');
+  sockets.clear();
+  await page.goto(`${origin}/app/tags`);
+  await page.locator('[data-feed=connected]').waitFor({ state: 'attached' });
+  await until('there is a socket', async () => sockets.size > 0, 10_000);
+  await page.evaluate(() => Object.assign(window, { watched: true }));
+  const isSame = () => page.evaluate(() => 'watched' in window);
+  await page.waitForTimeout(6000);
+  assert.ok(await isSame(), 'without another version there is no reason to reload');
+
+  await page.getByLabel('Name of a new tag').fill('half a na');
+  await page.route('**/api/v3/version', async (route) => {
+    const answer = await route.fetch();
+    await route.fulfill({ response: answer, json: { ...(await answer.json()), version: '99.0' } });
+  });
+  await lose();
+  await comeBack();
+  await page.getByText('Another version of the manager is running now.').waitFor();
+  await page.waitForTimeout(6000);
+  assert.ok(await isSame(), 'the page was reloaded while somebody was writing');
+  assert.equal(await page.getByLabel('Name of a new tag').inputValue(), 'half a na');
+
+  await page.getByLabel('Name of a new tag').fill('');
+  await until('the page is reloaded', async () => !(await isSame().catch(() => true)), 15_000);
+  await page.locator('[data-feed=connected]').waitFor({ state: 'attached' });
+  assert.equal(await page.getByRole('button', { name: 'Reload the page' }).count(), 0, 'this is the new version');
+  assert.match(page.url(), /\/app\/tags$/);
+});

@@ -4,9 +4,10 @@
 //   - the longest frame while 500 task updates a second arrive (a made-up feed: the real events, sent to the real page by
 //     the browser's own socket handler, because no manager runs 500 tasks a second on a small machine),
 //   - the longest frame while the log of a task with 100 MB is opened and searched,
+//   - what part of a processor the browser takes while the workers page shows 100 workers that report every 5 seconds,
 //   - how many pictures of 1920 × 1080 a second the manager makes thumbnails of, and how much they take.
 //
-// Usage: npm run measure            after `npm run build`
+// Usage: npm run measure            after `npm run build`; for some of them, `npm run measure -- jobs tasks log workers pictures`
 //   FLAMENCO_PROGRAMS  folder of flamenco-manager, ../../target/debug if not given
 //   FLAMENCO_WEB       where the built app is served, if not by the manager itself (`vite preview`)
 import { spawn } from 'node:child_process';
@@ -18,6 +19,7 @@ import { fileURLToPath } from 'node:url';
 import { preview } from 'vite';
 import { launch } from '../e2e/browser.mjs';
 import { sleepJob, submit, until } from '../e2e/manager.mjs';
+import { costOf, reportingWorkers } from './workers-load.mjs';
 
 const app = fileURLToPath(new URL('..', import.meta.url));
 const programs = resolve(process.env.FLAMENCO_PROGRAMS ?? join(app, '../../target/debug'));
@@ -26,6 +28,10 @@ const TASKS = Number(process.env.MEASURE_TASKS ?? 100_000);
 const UPDATES = 500;
 const LOG_MB = 100;
 const PICTURES = 300;
+const WORKERS = 100;
+/** What this is asked to measure; nothing means all. */
+const wanted = new Set(process.argv.slice(2));
+const isWanted = (/** @type {string[]} */ ...parts) => wanted.size === 0 || parts.some((part) => wanted.has(part));
 const folder = mkdtempSync(join(tmpdir(), 'flamenco-measure.'));
 
 /** @returns {Promise<number>} */
@@ -111,14 +117,18 @@ try {
   server = await preview({ root: app, preview: { port: await freePort(), host: '127.0.0.1' }, logLevel: 'silent' });
   const origin = (server.resolvedUrls?.local[0] ?? '').replace(/\/app\/$/, '');
 
-  await fill();
-  const big = await submit(direct, { ...sleepJob('A job of very many tasks', TASKS), priority: 1 });
   browser = await launch();
-  await jobsPage(origin);
-  await scrollTasks(origin, big.id);
-  await feedTasks(origin, big.id);
-  await bigLog(origin, big.id);
-  await thumbnails();
+  // First, while the manager has nothing else to do.
+  if (isWanted('workers')) await workersPage(origin);
+  if (isWanted('jobs')) await fill();
+  const big = isWanted('tasks', 'log') ? await submit(direct, { ...sleepJob('A job of very many tasks', TASKS), priority: 1 }) : { id: '' };
+  if (isWanted('jobs')) await jobsPage(origin);
+  if (isWanted('tasks')) {
+    await scrollTasks(origin, big.id);
+    await feedTasks(origin, big.id);
+  }
+  if (isWanted('log')) await bigLog(origin, big.id);
+  if (isWanted('pictures')) await thumbnails();
 } finally {
   await browser?.close();
   await server?.close();
@@ -211,6 +221,22 @@ async function scrollTasks(/** @type {string} */ origin, /** @type {string} */ j
   });
   await frames(page, `scrolling ${TASKS.toLocaleString('en')} tasks`);
   await page.context().close();
+}
+
+/** Nobody touches the page: what it takes is for keeping up with the reports. */
+async function workersPage(/** @type {string} */ origin) {
+  const workers = await reportingWorkers(direct, WORKERS);
+  const page = await freshPage();
+  await page.goto(`${origin}/app/workers`);
+  await page.waitForFunction((count) => Number(document.querySelector('[role=grid]')?.getAttribute('aria-rowcount')) > count, WORKERS);
+  // Until each worker has reported and the first lines are drawn.
+  await page.waitForTimeout(12_000);
+  const shown = await page.locator('[role=row] .spark').count();
+  if (shown < 20) throw new Error(`only ${shown} lines of machines are shown`);
+  const { mainThread, browser: all } = await costOf(/** @type {import('playwright-core').Browser} */ (browser), page, 30);
+  note(`workers page while ${WORKERS} workers report every 5 s`, `${mainThread.toFixed(1)} % of a processor by the page (TaskDuration), ${all.toFixed(1)} % by all processes of the browser`);
+  await page.context().close();
+  workers.stop();
 }
 
 /** Events as the manager sends them, put into the page's own socket as if they had come over the network. */

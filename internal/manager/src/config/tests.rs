@@ -567,3 +567,33 @@ proptest! {
         prop_assert_eq!(again.unwrap().config.settings, settings, "{}", text);
     }
 }
+
+#[test]
+fn what_the_environment_overrules_is_told_without_its_passwords() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join(FILE_NAME);
+    let text = "_meta: {version: 3}\nlisten: ':80'\ndatabase: x.sqlite\nmqtt: {client: {broker: ''}}\n";
+    std::fs::write(&file, text).unwrap();
+    let environment = Environment {
+        listen: Some(":9090".to_owned()),
+        database: Some(DatabaseAddress::new("postgres://u:s3cret@h/d")),
+        shared_storage: None,
+    };
+    let config = Config::load(&file, &environment).unwrap().config;
+    let (states, problem) = config.states(&config);
+    assert!(problem.is_none(), "{problem:?}");
+    let of = |key: &str| states.iter().find(|state| state.key == key).unwrap();
+    for (key, value, origin) in [
+        ("listen", ":9090", Origin::Environment("FLAMENCO_LISTEN")),
+        ("database", "postgres://u:********@h/d", Origin::Environment("FLAMENCO_DATABASE")),
+        ("mqtt.client.broker", "", Origin::File),
+        ("mqtt.client.clientID", "flamenco", Origin::Default),
+    ] {
+        assert_eq!((of(key).value.as_str(), of(key).origin), (value, origin), "{key}");
+    }
+    assert!(states.iter().all(|state| !state.waiting));
+    assert!(!format!("{states:?}").contains("s3cret"));
+    // What the environment says is not in the file, so changing the file there changes nothing.
+    std::fs::write(&file, text.replace(":80", ":81")).unwrap();
+    assert!(config.states(&config).0.iter().all(|state| !state.waiting));
+}

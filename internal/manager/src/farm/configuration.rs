@@ -7,12 +7,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flamenco_domain::failure::FailurePolicy;
+use flamenco_store::Store;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{Farm, Live, Options};
-use crate::config::{Config, ConfigError, ListenAddress, Loaded, Secrets, Settings};
+use crate::config::{Config, ConfigError, ListenAddress, Loaded, Secrets, SettingState, Settings};
 use crate::error::{Error, Result};
+
+/// How long a database that the manager is to change to may take to open.
+const DATABASE_PATIENCE: Duration = Duration::from_secs(8);
 
 impl Live {
     /// Where jobs are follows the file store that runs, since switching it on or off takes a restart.
@@ -88,6 +92,61 @@ impl Farm {
         Ok(())
     }
 
+    /// How every setting stands, and what is wrong with the file, if anything is.
+    ///
+    /// # Errors
+    /// When the file cannot be looked at in a thread of its own.
+    pub async fn configuration_state(&self) -> Result<(Vec<SettingState>, Option<String>)> {
+        let (farm, live) = (self.clone(), self.live());
+        let states = move || farm.started.states(&live.config);
+        let (states, problem) = tokio::task::spawn_blocking(states).await.map_err(reading)?;
+        Ok((states, problem.map(|error| error.to_string())))
+    }
+
+    /// Has the manager start again with what its file says.
+    ///
+    /// # Errors
+    /// [`Error::CannotRestart`] when it could not start with that; nothing happens then.
+    pub async fn restart(&self) -> Result<()> {
+        // Not while somebody writes the file.
+        let _turn = self.configuring.lock().await;
+        let live = self.live();
+        let next = tokio::task::spawn_blocking(move || live.config.reload()).await.map_err(reading)?;
+        let next = next.map_err(|error| Error::CannotRestart(error.to_string()))?.config;
+        self.try_to_start(&next).await?;
+        tracing::info!("somebody wants the manager to start again");
+        self.restart.cancel();
+        Ok(())
+    }
+
+    /// Tries what a start with another configuration needs and this one did not.
+    async fn try_to_start(&self, next: &Config) -> Result<()> {
+        let refuse = |what: String| Err(Error::CannotRestart(what));
+        if let Err(error) = check_listen(&self.started.listen, &next.listen).await {
+            return refuse(error.to_string());
+        }
+        for folder in [&next.local_storage, &next.shared_storage] {
+            if let Err(error) = tokio::fs::create_dir_all(folder).await {
+                return refuse(format!("cannot make the folder {}: {error}", folder.display()));
+            }
+        }
+        if next.database == self.started.database {
+            return Ok(());
+        }
+        let location = crate::location(next);
+        let opening = Store::open(&location, Arc::new(|_| {}));
+        match tokio::time::timeout(DATABASE_PATIENCE, opening).await {
+            Ok(Ok(store)) => {
+                store.close().await;
+                Ok(())
+            }
+            Ok(Err(error)) => refuse(format!("database: {error}")),
+            Err(_) => {
+                refuse(format!("database: it does not answer within {} s", DATABASE_PATIENCE.as_secs()))
+            }
+        }
+    }
+
     /// Cancelled when somebody wants the manager to start again in this process, with what its file says then.
     pub(crate) fn restart_token(&self) -> &CancellationToken {
         &self.restart
@@ -107,6 +166,10 @@ impl Farm {
         tracing::info!("the configuration was changed");
         Ok(())
     }
+}
+
+fn reading(error: tokio::task::JoinError) -> Error {
+    Error::Internal(format!("reading the configuration: {error}"))
 }
 
 /// Whether the manager could listen there at its next start. Found out by trying, since otherwise whoever changes it

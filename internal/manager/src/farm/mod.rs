@@ -97,6 +97,9 @@ pub struct Inner {
     /// The file store, when there is one.
     shaman: Option<flamenco_shaman::Store>,
     live: watch::Sender<Arc<Live>>,
+    /// What the manager started with, and when.
+    started: Config,
+    pub(crate) started_at: DateTime<Utc>,
     /// Held while the configuration is changed.
     configuring: tokio::sync::Mutex<()>,
     script_readers: job_types::Readers,
@@ -111,6 +114,7 @@ pub struct Inner {
     pub(crate) frame_changes: frames::changes::Changes,
     frame_logs: frames::log::FrameLogs,
     frame_progress: frames::progress::Progress,
+    estimates: frames::estimates::Estimates,
     machines: machines::Machines,
     worker_logs: worker_logs::WorkerLogs,
     room: room::Gauge,
@@ -196,9 +200,11 @@ impl Farm {
             store,
             logs,
             events,
-            clock,
             scripts,
+            started: config.clone(),
+            started_at: clock.now(),
             live: watch::Sender::new(Arc::new(Live::new(config, shaman.as_ref()))),
+            clock,
             shaman,
             configuring: tokio::sync::Mutex::default(),
             script_readers: job_types::Readers::default(),
@@ -211,6 +217,7 @@ impl Farm {
             frame_changes: frames::changes::Changes::default(),
             frame_logs: frames::log::FrameLogs::default(),
             frame_progress: frames::progress::Progress::default(),
+            estimates: frames::estimates::Estimates::default(),
             machines: machines::Machines::default(),
             worker_logs: worker_logs::WorkerLogs::default(),
             room: room::Gauge::default(),

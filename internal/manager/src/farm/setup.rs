@@ -8,6 +8,10 @@ use std::time::Duration;
 use flamenco_crosspath::{Platform, is_unc};
 use flamenco_domain::variables::{ALL_PLATFORMS, DefinedValue, Definition};
 
+mod mixed;
+
+pub use mixed::OtherPlatform;
+
 use super::Farm;
 use crate::blender::{self, Candidate, Source};
 use crate::config::Settings;
@@ -21,6 +25,19 @@ const TRIAL_TEXT: &str = "Flamenco was here: über alle Bytes, 测试, ✓\n";
 const PLATFORMS: [&str; 3] = ["linux", "windows", "darwin"];
 /// What the variable `blenderArgs` becomes.
 const BLENDER_ARGUMENTS: &str = "-b -y";
+
+/// What somebody chose in the assistant.
+#[derive(Debug)]
+pub struct Choices {
+    /// Path of the shared storage, as typed.
+    pub storage: String,
+    /// The Blender of the manager's platform.
+    pub blender: Candidate,
+    /// Whether submitted files go through the file store; `None` leaves that as it is.
+    pub shaman: Option<bool>,
+    /// What other platforms call these places.
+    pub platforms: Vec<OtherPlatform>,
+}
 
 impl Farm {
     /// Whether a directory can be the shared storage: it is there, and files can be made in it. Leaves nothing behind.
@@ -74,9 +91,10 @@ impl Farm {
     /// Writes the choices to the configuration file, and has the manager start again.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when something is missing, or when the file cannot be written. Nothing is changed then.
-    pub async fn finish_setup(&self, storage: &str, blender: &Candidate) -> Result<()> {
-        let storage = storage.trim().to_owned();
+    /// [`Error::Invalid`] when something is missing or wrong, or when the file cannot be written. Nothing is changed
+    /// then.
+    pub async fn finish_setup(&self, choices: Choices) -> Result<()> {
+        let storage = choices.storage.trim().to_owned();
         if storage.is_empty() {
             return Err(Error::Invalid(
                 "storageLocation is empty; give the path of the shared storage".to_owned(),
@@ -90,10 +108,15 @@ impl Farm {
                  overrules what is chosen here; start the manager without it, or choose the same path"
             )));
         }
-        let here = blender_value(blender)?.to_owned();
+        let here = blender_value(&choices.blender)?.to_owned();
+        let others = mixed::checked(choices.platforms, &Platform::current())?;
         self.set_up(move |settings| {
-            settings.shared_storage_path = storage;
+            settings.shared_storage_path.clone_from(&storage);
+            if let Some(enabled) = choices.shaman {
+                settings.shaman.enabled = enabled;
+            }
             set_variables(settings, &here, &Platform::current());
+            mixed::set_variables(settings, &storage, &others, &Platform::current());
         })
         .await?;
         tracing::info!("the setup assistant has finished; starting again with its choices");

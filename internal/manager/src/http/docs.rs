@@ -17,7 +17,8 @@ static JSON: LazyLock<String> = LazyLock::new(|| {
 });
 
 pub(super) fn router() -> Router {
-    let config = utoipa_swagger_ui::Config::new(["/api/v3/openapi3.json"]).try_it_out_enabled(true);
+    let config =
+        utoipa_swagger_ui::Config::new(["/api/v3/openapi3.json"]).try_it_out_enabled(true).deep_linking(true);
     let ui: Router = utoipa_swagger_ui::SwaggerUi::new("/api/v3/swagger-ui").config(config).into();
     // Swagger UI draws its icons and styles itself inline.
     let policy = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'";

@@ -7,14 +7,14 @@ use flamenco_domain::frame::{
     Frame, FrameAttempt, FrameCounts, FrameFacts, FrameFilter, FrameProgress, FrameReport, FrameState,
     JobFrameState, Thumbnail,
 };
-use flamenco_domain::frame_statistics::RenderTimes;
+use flamenco_domain::frame_statistics::{Estimate, RenderTimes};
 use flamenco_domain::ids::{JobId, TaskId, WorkerId};
 use flamenco_store::frames::PictureOf;
 
 use super::convert::same_names;
 use crate::error::Error;
 use crate::farm::frames::preview::{Preview, PreviewSize};
-use crate::farm::frames::statistics::{FarmStatistics, OfWorker, Span, Summary, quick_estimate};
+use crate::farm::frames::statistics::{FarmStatistics, OfWorker, Span, Summary};
 use crate::farm::frames::{FrameDetails, FramePlace, Requeued, thumbnail_urls};
 
 const fn from_state(state: types::FrameState) -> FrameState {
@@ -272,12 +272,11 @@ fn of_worker(of: OfWorker) -> types::WorkerFrames {
     }
 }
 
-/// How far the frames of a job are, for a list of jobs; `active` of its tasks are running.
+/// How far the frames of a job are, for a list of jobs, with when it will be done.
 pub(super) fn counts(
     job: JobId,
     counts: &FrameCounts,
-    active: i64,
-    now: DateTime<Utc>,
+    estimate: Option<&(DateTime<Utc>, Estimate)>,
 ) -> types::JobFrameCounts {
     types::JobFrameCounts {
         total: counts.total,
@@ -287,7 +286,8 @@ pub(super) fn counts(
         total_ms: (counts.timed > 0).then_some(counts.render_ms),
         last_rendered_at: counts.last_rendered,
         thumbnail: counts.thumbnail.as_ref().map(|shown| thumbnail(job, shown)),
-        estimated_end: quick_estimate(counts, active, now),
+        estimated_end: estimate
+            .and_then(|(at, estimate)| at.checked_add_signed(TimeDelta::try_milliseconds(estimate.left)?)),
     }
 }
 

@@ -80,10 +80,13 @@ impl Api {
     async fn with_frames(&self, jobs: &mut [types::Job]) -> Result<(), Problem> {
         let ids: Vec<JobId> = jobs.iter().map(|job| job.id.into()).collect();
         let counts = self.farm.frame_counts(&ids).await?;
+        let active = jobs
+            .iter()
+            .map(|job| (job.id.into(), job.task_counts.as_ref().map_or(0, |counts| counts.active)));
+        let estimates = self.farm.estimates(&active.collect::<Vec<_>>()).await?;
         for job in jobs {
-            let active = job.task_counts.as_ref().map_or(0, |counts| counts.active);
             let id = job.id.into();
-            job.frames = counts.get(&id).map(|counts| frames::counts(id, counts, active, self.farm.now()));
+            job.frames = counts.get(&id).map(|counts| frames::counts(id, counts, estimates.get(&id)));
         }
         Ok(())
     }

@@ -7,8 +7,9 @@ use flamenco_api::operations::{
     CheckBlenderExePathResponse, CheckSharedStoragePathResponse, CreateSessionResponse,
     DeleteSessionResponse, FetchAttentionResponse, FindBlenderExePathResponse, GetConfigurationFileHeaders,
     GetConfigurationFileResponse, GetConfigurationFileStatus200Content, GetConfigurationResponse,
-    GetFarmStatusResponse, GetSessionResponse, GetSharedStorageResponse, GetVariablesResponse,
-    GetVersionResponse, SaveSetupAssistantConfigResponse, UpdateConfigurationFileResponse,
+    GetConfigurationStateResponse, GetFarmStatusResponse, GetSessionResponse, GetSharedStorageResponse,
+    GetVariablesResponse, GetVersionResponse, RestartManagerResponse, SaveSetupAssistantConfigResponse,
+    UpdateConfigurationFileResponse,
 };
 use flamenco_api::server::MetaApi;
 use flamenco_api::{Problem, types};
@@ -189,7 +190,22 @@ impl MetaApi for Api {
         _: Caller,
         body: types::SetupAssistantConfig,
     ) -> Result<SaveSetupAssistantConfigResponse, Problem> {
-        self.farm.finish_setup(&body.storage_location, &body.blender_executable.into()).await?;
+        self.farm.finish_setup(body.into()).await?;
         Ok(SaveSetupAssistantConfigResponse::Status204)
+    }
+
+    async fn get_configuration_state(&self, _: Caller) -> Result<GetConfigurationStateResponse, Problem> {
+        let (settings, file_problem) = self.farm.configuration_state().await?;
+        Ok(GetConfigurationStateResponse::Status200(types::ConfigurationState {
+            started_at: self.farm.started_at,
+            platform: self.farm.live().config.platform.as_str().to_owned(),
+            settings: settings.into_iter().map(Into::into).collect(),
+            file_problem,
+        }))
+    }
+
+    async fn restart_manager(&self, _: Caller) -> Result<RestartManagerResponse, Problem> {
+        self.farm.restart().await?;
+        Ok(RestartManagerResponse::Status204)
     }
 }

@@ -30,7 +30,10 @@ impl From<Error> for Problem {
                 StatusCode::PRECONDITION_FAILED
             }
             Error::WorkerRequest(_) | Error::TaskReport(ReportDenied::SoftFailed) => StatusCode::BAD_REQUEST,
-            Error::TaskReport(_) | Error::NotAwake { .. } | Error::TagInUse { .. } => StatusCode::CONFLICT,
+            Error::TaskReport(_)
+            | Error::NotAwake { .. }
+            | Error::TagInUse { .. }
+            | Error::CannotRestart(_) => StatusCode::CONFLICT,
             Error::Store(flamenco_store::Error::Duplicate(_)) => {
                 return Self::new(
                     StatusCode::CONFLICT,
@@ -142,6 +145,7 @@ mod tests {
             (Error::Invalid("frames: nonsense".into()), 400, true),
             (Error::InitialStatus(JobStatus::Active), 400, true),
             (Error::UnknownTag("x".into()), 400, true),
+            (Error::CannotRestart("listen: taken".into()), 409, true),
             (Error::TagInUse { name: "gpu".into(), jobs: 2 }, 409, true),
             (Error::Forbidden("no".into()), 403, true),
             (Error::Outdated("refresh".into()), 412, true),

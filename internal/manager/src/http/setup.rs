@@ -1,8 +1,10 @@
-//! Between the setup assistant on the wire and in the farm.
+//! Between the setup assistant and the settings on the wire and in the farm.
 
 use flamenco_api::types;
 
 use crate::blender::{Candidate, Source};
+use crate::config::{Origin, SettingState};
+use crate::farm::setup::{Choices, OtherPlatform};
 
 impl From<Candidate> for types::BlenderPathCheckResult {
     fn from(candidate: Candidate) -> Self {
@@ -32,6 +34,43 @@ impl From<types::BlenderPathCheckResult> for Candidate {
         };
         let version = if result.is_usable { Ok(result.cause) } else { Err(result.cause) };
         Self { input: result.input, path: result.path, source, version }
+    }
+}
+
+impl From<types::SetupAssistantConfig> for Choices {
+    fn from(config: types::SetupAssistantConfig) -> Self {
+        let platforms = config.other_platforms.unwrap_or_default().into_iter();
+        Self {
+            storage: config.storage_location,
+            blender: config.blender_executable.into(),
+            shaman: config.shaman_enabled,
+            platforms: platforms
+                .map(|other| OtherPlatform {
+                    platform: other.platform.to_string(),
+                    storage: other.storage.unwrap_or_default(),
+                    blender: other.blender.unwrap_or_default(),
+                })
+                .collect(),
+        }
+    }
+}
+
+impl From<SettingState> for types::SettingState {
+    fn from(state: SettingState) -> Self {
+        let (source, variable) = match state.origin {
+            Origin::Default => (types::SettingStateSource::Default, None),
+            Origin::File => (types::SettingStateSource::File, None),
+            Origin::Environment(name) => (types::SettingStateSource::Environment, Some(name.to_owned())),
+        };
+        Self {
+            key: state.key,
+            value: state.value,
+            default: state.default,
+            source,
+            variable,
+            at_restart: state.at_restart,
+            waiting: state.waiting,
+        }
     }
 }
 

@@ -25,7 +25,7 @@ use crate::farm::scheduler::{Answer, Assigned};
 use crate::farm::workers::{Registration, SignOn};
 
 const fn state(status: WorkerStatus) -> types::WorkerStateChange {
-    types::WorkerStateChange { status_requested: convert::worker_status(status) }
+    types::WorkerStateChange { status_requested: convert::worker_status(status), shared_storage: None }
 }
 
 /// Whether a worker runs another version than this manager, which is no error: they may be updated one by one.
@@ -89,7 +89,8 @@ impl WorkerApi for Api {
     }
 
     async fn sign_on(&self, caller: Caller, body: types::WorkerSignOn) -> Result<SignOnResponse, Problem> {
-        let id = caller.worker()?.id;
+        let worker = caller.worker()?;
+        let (id, platform) = (worker.id, Platform::new(&worker.platform));
         let says = SignOn {
             name: body.name,
             task_types: body.supported_task_types,
@@ -103,7 +104,14 @@ impl WorkerApi for Api {
             let manager = &self.versions.short;
             tracing::info!(worker.id = %id, "worker {name} runs version {software:?}, and this manager {manager}");
         }
-        Ok(SignOnResponse::Status200(state(wanted)))
+        let live = self.farm.live();
+        // Not the folder of the checkouts below it, which is made by the first of them.
+        let storage = live.config.shared_storage.display().to_string();
+        let storage = live.variables.expand(&storage, Audience::Workers, &platform);
+        Ok(SignOnResponse::Status200(types::WorkerStateChange {
+            shared_storage: Some(storage),
+            ..state(wanted)
+        }))
     }
 
     async fn sign_off(&self, caller: Caller) -> Result<SignOffResponse, Problem> {

@@ -153,9 +153,20 @@ async fn jobs_say_how_far_their_frames_are(farm: Builder) {
     let counts = of(&job).unwrap();
     let found = ["total", "done", "failures", "mean_ms", "total_ms"].map(|key| counts[key].as_i64());
     assert_eq!(found, [Some(10), Some(4), Some(1), Some(1000), Some(4000)], "{counts}");
-    let end: chrono::DateTime<chrono::Utc> = counts["estimated_end"].as_str().unwrap().parse().unwrap();
-    assert_eq!((end - farm.now()).num_milliseconds(), 6000);
-    assert_eq!(farm.job(&job).await["frames"]["done"], 4);
+    let end = counts["estimated_end"].clone();
+    let summary = async || get(&farm, &format!("/api/v3/jobs/{job}/frames/summary")).await;
+    assert_eq!(summary().await["estimate"]["end"], end, "every page shows the same");
+    let more = (6..=9).map(|number| frame(number, "ok", &at(&farm, 0))).collect();
+    report(&farm, &worker, &id, more).await;
+    assert_eq!(summary().await["estimate"]["end"], end, "it is not computed again at once");
+    farm.clock().advance(chrono::TimeDelta::seconds(5));
+    let later = summary().await["estimate"]["end"].clone();
+    assert_ne!(later, end, "but after 5 s");
+    assert_eq!(farm.job(&job).await["frames"]["estimated_end"], later);
+    worker.report_task(id.parse().unwrap(), "failed").await;
+    assert_eq!(summary().await.get("estimate"), None, "nobody is on it");
+    assert_eq!(farm.job(&job).await["frames"].get("estimated_end"), None);
+    assert_eq!(farm.job(&job).await["frames"]["done"], 8);
     farm.stop().await;
 }
 

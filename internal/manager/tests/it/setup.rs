@@ -20,6 +20,7 @@ on_each_database!(
     it_can_be_asked_for,
     a_browser_is_opened_at_the_first_start_only,
     the_file_store_changes_at_the_next_start,
+    a_mixed_farm_gets_its_variables,
 );
 
 const STORAGE: &str = "/api/v3/configuration/check/shared-storage";
@@ -227,6 +228,12 @@ async fn nothing_acknowledged_is_lost_by_a_restart(farm: Builder) {
         })
         .await;
         farm.post(SAVE, &choices(&format!("/tmp/flamenco-{number}"))).await.no_content();
+        let enough = acknowledged.lock().unwrap().len() + 10;
+        eventually("jobs are accepted again", Duration::from_secs(20), async || {
+            acknowledged.lock().unwrap().len() > enough
+        })
+        .await;
+        farm.post("/api/v3/configuration/restart", &json!({})).await.no_content();
     }
     stop.store(true, std::sync::atomic::Ordering::Relaxed);
     for task in submitting {
@@ -299,5 +306,54 @@ async fn the_file_store_changes_at_the_next_start(farm: Builder) {
     // The assistant's restart is as good as any.
     farm.post(SAVE, &choices(&farm.folder().join("shared").display().to_string())).await.no_content();
     eventually("it is off", Duration::from_secs(10), async || jobs().await.ends_with("/shared")).await;
+    farm.stop().await;
+}
+
+async fn a_mixed_farm_gets_its_variables(farm: Builder) {
+    let farm = first_run(farm).start().await;
+    let storage = farm.folder().join("shared").display().to_string();
+    let mut body = choices(&storage);
+    for (others, word) in [
+        (json!([{ "platform": "linux", "storage": "/mnt/farm" }]), "manager itself"),
+        (json!([{ "platform": "windows", "storage": "/mnt/farm" }]), "drive letter"),
+        (json!([{ "platform": "darwin", "storage": "farm" }]), "absolute"),
+        (json!([{ "platform": "amiga", "storage": "DH0:" }]), "platform"),
+        (
+            json!([{ "platform": "darwin", "blender": "b" }, { "platform": "darwin", "blender": "c" }]),
+            "twice",
+        ),
+    ] {
+        body["otherPlatforms"] = others;
+        let message = farm.post(SAVE, &body).await.problem(400);
+        assert!(message.contains(word), "{message}");
+    }
+    assert!(is_first_run(&farm).await, "nothing was changed");
+    body["shamanEnabled"] = json!(true);
+    body["otherPlatforms"] = json!([
+        { "platform": "windows", "storage": r"F:\farm", "blender": r"C:\Blender\blender.exe" },
+        { "platform": "darwin", "storage": " ", "blender": "" }
+    ]);
+    farm.post(SAVE, &body).await.no_content();
+    let now = farm.get("/api/v3/configuration").await.expect(200).json();
+    assert_eq!((&now["isFirstRun"], &now["shamanEnabled"]), (&json!(false), &json!(true)));
+    let variables = async |platform: &str| {
+        farm.get(&format!("/api/v3/configuration/variables/workers/{platform}")).await.expect(200).json()
+    };
+    let windows = variables("windows").await;
+    assert_eq!(windows["shared_storage"], json!({ "value": r"F:\farm", "is_twoway": true }));
+    assert_eq!(windows["blender"]["value"], r"C:\Blender\blender.exe");
+    assert_eq!(variables("linux").await["shared_storage"]["value"], storage);
+    assert_eq!(variables("darwin").await.get("shared_storage"), None);
+    assert_eq!(variables("darwin").await["blender"]["value"], "blender");
+    // What was stored here is found there.
+    let place = farm.get("/api/v3/configuration/shared-storage/workers/windows").await.expect(200).json();
+    assert_eq!(place["location"], r"F:\farm\jobs");
+
+    body["shamanEnabled"] = json!(false);
+    farm.post(SAVE, &body).await.no_content();
+    eventually("the file store is off", Duration::from_secs(10), async || {
+        farm.get("/api/v3/configuration").await.expect(200).json()["shamanEnabled"] == false
+    })
+    .await;
     farm.stop().await;
 }

@@ -172,7 +172,9 @@ async fn signing_on_tells_who_it_is(farm: Builder) {
     let body = json!({ "name": "n", "software_version": "2", "supported_task_types": [] });
     let reply =
         farm.request(Method::POST, "/api/v3/worker/sign-on").as_worker(&worker).json(&body).send().await;
-    assert_eq!(reply.expect(200).json(), json!({ "status_requested": "awake" }));
+    let storage = farm.folder().join("shared").display().to_string();
+    let wanted = json!({ "status_requested": "awake", "shared_storage": storage });
+    assert_eq!(reply.expect(200).json(), wanted, "and where it can see how full the storage is");
     assert_eq!(fetch(&farm, &worker).await["can_restart"], false, "absent means no");
     farm.stop().await;
 }

@@ -73,13 +73,10 @@ impl Batch {
         }
         let [_, failures, timed, render_ms] = sums;
         let done = done(tx, self.job, self.window).await? - self.done_before;
-        let recent = (timed > 0).then(|| render_ms / timed);
-        let sql = "INSERT INTO job_frames (job_id, done, failures, timed, render_ms, recent_ms, last_frame, \
-                   last_rendered_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (job_id) DO UPDATE SET done = \
-                   job_frames.done + excluded.done, failures = job_frames.failures + excluded.failures, timed = \
-                   job_frames.timed + excluded.timed, render_ms = job_frames.render_ms + excluded.render_ms, recent_ms \
-                   = CASE WHEN excluded.recent_ms IS NULL THEN job_frames.recent_ms WHEN job_frames.recent_ms IS NULL \
-                   THEN excluded.recent_ms ELSE (job_frames.recent_ms * 9 + excluded.recent_ms) / 10 END, last_frame = \
+        let sql = "INSERT INTO job_frames (job_id, done, failures, timed, render_ms, last_frame, last_rendered_at) VALUES \
+                   ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (job_id) DO UPDATE SET done = job_frames.done + \
+                   excluded.done, failures = job_frames.failures + excluded.failures, timed = job_frames.timed + \
+                   excluded.timed, render_ms = job_frames.render_ms + excluded.render_ms, last_frame = \
                    CASE WHEN excluded.last_rendered_at >= COALESCE(job_frames.last_rendered_at, 0) THEN \
                    excluded.last_frame ELSE job_frames.last_frame END, last_rendered_at = CASE WHEN \
                    excluded.last_rendered_at >= COALESCE(job_frames.last_rendered_at, 0) THEN excluded.last_rendered_at \
@@ -90,7 +87,6 @@ impl Batch {
             failures.into(),
             timed.into(),
             render_ms.into(),
-            recent.into(),
             self.newest.map(|(_, key)| key).into(),
             optional_micros(self.newest.map(|(at, _)| at)),
         ];
@@ -119,7 +115,7 @@ pub async fn of_jobs(db: &impl Db, jobs: &[JobId]) -> Result<HashMap<JobId, Fram
     for some in jobs.chunks(AT_ONCE) {
         let places: Vec<String> = (1..=some.len()).map(|place| format!("${place}")).collect();
         let sql = format!(
-            "SELECT j.uuid, c.total, c.done, c.failures, c.timed, c.render_ms, c.recent_ms, c.last_rendered_at, \
+            "SELECT j.uuid, c.total, c.done, c.failures, c.timed, c.render_ms, c.last_rendered_at, \
              f.thumb, f.thumb_ext, f.thumb_large FROM jobs j JOIN job_frames c ON c.job_id = j.id LEFT JOIN frames f ON \
              f.id = (SELECT p.id FROM frames p WHERE p.id <= c.last_frame AND p.id > c.last_frame - {PICTURE_WITHIN} AND \
              p.job_id = c.job_id AND p.thumb IS NOT NULL ORDER BY p.id DESC LIMIT 1) WHERE j.uuid IN ({})",
@@ -140,7 +136,6 @@ fn counts(row: &Row) -> Result<FrameCounts, Error> {
         failures: row.get("failures")?,
         timed: row.get("timed")?,
         render_ms: row.get("render_ms")?,
-        recent_ms: row.get("recent_ms")?,
         last_rendered: row.optional_time("last_rendered_at")?,
         thumbnail: thumbnail(row)?,
     })

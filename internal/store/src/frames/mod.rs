@@ -19,7 +19,7 @@ use flamenco_domain::task::TaskSummary;
 use sea_orm::Value;
 
 pub use counters::{FrameHour, hours, of_jobs, rendered_since};
-pub use pace::{Pace, pace_of_worker};
+pub use pace::{Pace, Recent, pace_of_worker, recent_of_jobs};
 pub use pictures::{
     LargeThumbnail, NotedThumbnail, PictureOf, SeenFile, SetThumbnail, Unchecked, forget_large,
     large_thumbnails, see, set_present, set_thumbnail, thumbnail_bytes, unchecked, without_thumbnail,

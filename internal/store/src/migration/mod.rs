@@ -16,6 +16,7 @@ mod m20261126_slim_dependencies;
 mod m20261127_frame_engines;
 mod m20261127_job_paths;
 mod m20261127_runs;
+mod m20261128_few_runnable;
 
 pub(crate) struct Migrator;
 
@@ -34,6 +35,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_frame_engines::Migration),
             Box::new(m20261127_job_paths::Migration),
             Box::new(m20261127_runs::Migration),
+            Box::new(m20261128_few_runnable::Migration),
         ]
     }
 }

@@ -176,12 +176,14 @@ impl Reporter<'_> {
             self.meters = Meters::start().await;
         }
         let meters = self.meters.as_mut()?;
+        // Where it saves to is what counts; until it has saved anything, where it most likely will.
+        let output = self.watched.output().or_else(|| self.session.manager().shared_storage());
         let measured = meters.load.measure(self.watched.program()).await?;
         let gpus = meters.gpus.measure().await;
         let state = match state_due {
             // Without the disks when one does not answer.
             true => Some(MachineState {
-                disks: meters.disks.measure(self.watched.output()).await,
+                disks: meters.disks.measure(output).await,
                 uptime_s: measured.uptime_s,
                 temperatures: Some(measured.temperatures),
             }),

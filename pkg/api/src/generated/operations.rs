@@ -17,6 +17,8 @@ pub static OPERATIONS: &[Operation] = &[
     SAVE_SETUP_ASSISTANT_CONFIG,
     GET_CONFIGURATION_FILE,
     UPDATE_CONFIGURATION_FILE,
+    GET_CONFIGURATION_STATE,
+    RESTART_MANAGER,
     GET_VARIABLES,
     GET_SHARED_STORAGE,
     GET_FARM_STATUS,
@@ -177,6 +179,22 @@ pub const UPDATE_CONFIGURATION_FILE: Operation = Operation {
     tag: "meta",
     method: "PUT",
     path: "/api/v3/configuration/file",
+    worker_auth: false,
+};
+/// `GET /api/v3/configuration/state`
+pub const GET_CONFIGURATION_STATE: Operation = Operation {
+    id: "getConfigurationState",
+    tag: "meta",
+    method: "GET",
+    path: "/api/v3/configuration/state",
+    worker_auth: false,
+};
+/// `POST /api/v3/configuration/restart`
+pub const RESTART_MANAGER: Operation = Operation {
+    id: "restartManager",
+    tag: "meta",
+    method: "POST",
+    path: "/api/v3/configuration/restart",
     worker_auth: false,
 };
 /// `GET /api/v3/configuration/variables/{audience}/{platform}`
@@ -1157,6 +1175,64 @@ impl UpdateConfigurationFileResponse {
                 Some(crate::Problem::received(self.status(), Some(&body.message), None))
             }
             Self::Status415(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Default { body, .. } => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            _ => None,
+        }
+    }
+}
+/// The answers of `getConfigurationState`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum GetConfigurationStateResponse {
+    /// The settings.
+    Status200(types::ConfigurationState),
+    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    Default { status: ::http::StatusCode, body: types::Error },
+}
+impl GetConfigurationStateResponse {
+    /// The status code of this answer.
+    pub fn status(&self) -> ::http::StatusCode {
+        match self {
+            Self::Status200(..) => ::http::StatusCode::OK,
+            Self::Default { status, .. } => *status,
+        }
+    }
+    /// What went wrong, if the status is 400 or above.
+    pub fn problem(&self) -> Option<crate::Problem> {
+        match self {
+            Self::Default { body, .. } => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            _ => None,
+        }
+    }
+}
+/// The answers of `restartManager`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RestartManagerResponse {
+    /// The manager is about to start again. `started_at` of its state tells when it has.
+    Status204,
+    /// The request contradicts what is stored. The message says what is in the way.
+    Status409(types::Error),
+    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    Default { status: ::http::StatusCode, body: types::Error },
+}
+impl RestartManagerResponse {
+    /// The status code of this answer.
+    pub fn status(&self) -> ::http::StatusCode {
+        match self {
+            Self::Status204 => ::http::StatusCode::NO_CONTENT,
+            Self::Status409(..) => ::http::StatusCode::CONFLICT,
+            Self::Default { status, .. } => *status,
+        }
+    }
+    /// What went wrong, if the status is 400 or above.
+    pub fn problem(&self) -> Option<crate::Problem> {
+        match self {
+            Self::Status409(body) => {
                 Some(crate::Problem::received(self.status(), Some(&body.message), None))
             }
             Self::Default { body, .. } => {

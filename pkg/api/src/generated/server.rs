@@ -127,7 +127,7 @@ pub trait MetaApi: Backend {
     ///
     /// Store what the setup assistant gathered and restart.
     ///
-    /// Writes the shared storage path and the `blender` and `blenderArgs` variables to the configuration file, then restarts the manager within the same process. The storage location must not be empty and the Blender check result must be usable; otherwise the answer is 400 and nothing is written.
+    /// Writes the shared storage path and the `blender` and `blenderArgs` variables to the configuration file, and what else was chosen, then restarts the manager within the same process. The storage location must not be empty, the Blender check result must be usable, and paths of other platforms must be paths there; otherwise the answer is 400 and nothing is written.
     fn save_setup_assistant_config(
         &self,
         caller: Self::Caller,
@@ -167,6 +167,34 @@ pub trait MetaApi: Backend {
     > + Send {
         let _ = (caller, body);
         ready(Err(Problem::not_implemented(&operations::UPDATE_CONFIGURATION_FILE)))
+    }
+    /// `GET /api/v3/configuration/state`
+    ///
+    /// Tell which settings are in force, and where each comes from.
+    ///
+    /// Own addition. Every setting but the variables, with the value that the running manager uses, its default, whether it was taken from the configuration file, from the environment or is the default, and whether the file says something else by now, which a restart would put in force. Passwords and tokens are masked.
+    fn get_configuration_state(
+        &self,
+        caller: Self::Caller,
+    ) -> impl Future<
+        Output = Result<operations::GetConfigurationStateResponse, Problem>,
+    > + Send {
+        let _ = (caller,);
+        ready(Err(Problem::not_implemented(&operations::GET_CONFIGURATION_STATE)))
+    }
+    /// `POST /api/v3/configuration/restart`
+    ///
+    /// Start the manager again with what its configuration file says.
+    ///
+    /// Own addition. The manager answers, finishes the requests that it has begun, and starts again within the same process. Tasks go on: workers send what they have to tell when the manager is back, a moment later. Before that it makes sure that it can start: it reads the configuration file, tries the address, makes the folders of the storages, and opens a database that is another one than before. When one of these fails, the answer is 409 with the reason, and the manager goes on as it is.
+    fn restart_manager(
+        &self,
+        caller: Self::Caller,
+    ) -> impl Future<
+        Output = Result<operations::RestartManagerResponse, Problem>,
+    > + Send {
+        let _ = (caller,);
+        ready(Err(Problem::not_implemented(&operations::RESTART_MANAGER)))
     }
     /// `GET /api/v3/configuration/variables/{audience}/{platform}`
     ///
@@ -1276,12 +1304,20 @@ pub fn router<B: MetaApi + WorkerApi + WorkerMgtApi + JobsApi + ShamanApi>(
                 .put(update_configuration_file::<B>),
         )
         .route(
+            "/api/v3/configuration/restart",
+            methods("POST").post(restart_manager::<B>),
+        )
+        .route(
             "/api/v3/configuration/setup-assistant",
             methods("POST").post(save_setup_assistant_config::<B>),
         )
         .route(
             "/api/v3/configuration/shared-storage/{audience}/{platform}",
             methods("GET").get(get_shared_storage::<B>),
+        )
+        .route(
+            "/api/v3/configuration/state",
+            methods("GET").get(get_configuration_state::<B>),
         )
         .route(
             "/api/v3/configuration/variables/{audience}/{platform}",
@@ -1672,6 +1708,36 @@ async fn update_configuration_file<B: MetaApi>(
                 >(backend.json_body_limit(&operations::UPDATE_CONFIGURATION_FILE))
                 .await?;
             backend.update_configuration_file(caller, body).await
+        })
+        .await
+}
+async fn get_configuration_state<B: MetaApi>(
+    State(backend): State<B>,
+    request: Request,
+) -> Response {
+    answer(async {
+            let (_, caller) = Call::begin(
+                    &backend,
+                    &operations::GET_CONFIGURATION_STATE,
+                    request,
+                )
+                .await?;
+            backend.get_configuration_state(caller).await
+        })
+        .await
+}
+async fn restart_manager<B: MetaApi>(
+    State(backend): State<B>,
+    request: Request,
+) -> Response {
+    answer(async {
+            let (_, caller) = Call::begin(
+                    &backend,
+                    &operations::RESTART_MANAGER,
+                    request,
+                )
+                .await?;
+            backend.restart_manager(caller).await
         })
         .await
 }
@@ -3353,6 +3419,23 @@ impl IntoResponse for operations::UpdateConfigurationFileResponse {
             Self::Status415(body) => {
                 reply::json(::http::StatusCode::UNSUPPORTED_MEDIA_TYPE, &body)
             }
+            Self::Default { status, body } => reply::json(status, &body),
+        }
+    }
+}
+impl IntoResponse for operations::GetConfigurationStateResponse {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Status200(body) => reply::json(::http::StatusCode::OK, &body),
+            Self::Default { status, body } => reply::json(status, &body),
+        }
+    }
+}
+impl IntoResponse for operations::RestartManagerResponse {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Status204 => reply::empty(::http::StatusCode::NO_CONTENT),
+            Self::Status409(body) => reply::json(::http::StatusCode::CONFLICT, &body),
             Self::Default { status, body } => reply::json(status, &body),
         }
     }

@@ -654,11 +654,25 @@ pub struct Command {
     ///How many steps the command reports while it runs. 0 when it reports none.
     pub total_step_count: i64,
 }
+///Own addition. The settings as the running manager uses them.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct ConfigurationState {
+    ///Why the configuration file, as it is now, cannot be used: somebody has edited it, and the manager could not start with it. Absent when it can be used.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub file_problem: ::std::option::Option<::std::string::String>,
+    ///The platform that the manager runs on, as in variables.
+    pub platform: ::std::string::String,
+    ///Every setting but the variables, in the order of the configuration file.
+    #[serde(deserialize_with = "crate::null::as_empty")]
+    pub settings: ::std::vec::Vec<SettingState>,
+    ///When the manager last started, be it within the same process.
+    pub started_at: ::chrono::DateTime<::chrono::offset::Utc>,
+}
 /**What the worker uses a disk for:
 
 * `root`: the system.
 * `temp`: temporary files.
-* `output`: where the last picture was saved.
+* `output`: where the last picture was saved; before there is one, the shared storage.
 */
 #[derive(
     ::serde::Deserialize,
@@ -718,7 +732,7 @@ impl ::std::convert::TryFrom<::std::string::String> for DiskPurpose {
         value.parse()
     }
 }
-///When a job will be done if it goes on as it does, from the last 20 frames and the workers that are on it now. Absent when no worker is on the job, when fewer than 3 frames are done, when it is not known how many are left, or when none are.
+///When a job will be done if it goes on as it does, from the last 20 frames and the workers that are on it now. Absent when no worker is on the job, when fewer than 3 frames are done, when it is not known how many are left, or when none are. Computed anew every 5 seconds at most, so that it does not flicker.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct EndEstimate {
     ///If the frames that are left are on the quick side. About 19 of 20 jobs end after this.
@@ -1605,7 +1619,7 @@ pub struct JobFrame {
 pub struct JobFrameCounts {
     ///How many frames have come out.
     pub done: i64,
-    ///When the job will be done if it goes on as it does. Only there while workers are on it and at least 3 frames are done.
+    ///When the job will be done if it goes on as it does, the `end` of the estimate in the summary of its frames. Only there while workers are on it and at least 3 frames are done.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub estimated_end: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
     ///How often a frame has failed, or has come out broken, empty or not at all.
@@ -2702,6 +2716,77 @@ pub struct PathCheckResult {
     ///The path that was checked, as it was sent.
     pub path: ::std::string::String,
 }
+///Own addition. What a platform other than the manager's calls the places of the farm.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct PlatformPaths {
+    ///Path or name of Blender there. Absent or empty, that variable keeps its value for this platform.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub blender: ::std::option::Option<::std::string::String>,
+    ///The platform; `darwin` is macOS. Not the one that the manager runs on.
+    pub platform: PlatformPathsPlatform,
+    ///The shared storage, as an absolute path of that platform. Absent or empty when workers there cannot reach it.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub storage: ::std::option::Option<::std::string::String>,
+}
+///The platform; `darwin` is macOS. Not the one that the manager runs on.
+#[derive(
+    ::serde::Deserialize,
+    ::serde::Serialize,
+    Clone,
+    Copy,
+    Debug,
+    Eq,
+    Hash,
+    Ord,
+    PartialEq,
+    PartialOrd
+)]
+pub enum PlatformPathsPlatform {
+    #[serde(rename = "linux")]
+    Linux,
+    #[serde(rename = "windows")]
+    Windows,
+    #[serde(rename = "darwin")]
+    Darwin,
+}
+impl ::std::fmt::Display for PlatformPathsPlatform {
+    fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+        match *self {
+            Self::Linux => f.write_str("linux"),
+            Self::Windows => f.write_str("windows"),
+            Self::Darwin => f.write_str("darwin"),
+        }
+    }
+}
+impl ::std::str::FromStr for PlatformPathsPlatform {
+    type Err = self::error::ConversionError;
+    fn from_str(
+        value: &str,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        match value {
+            "linux" => Ok(Self::Linux),
+            "windows" => Ok(Self::Windows),
+            "darwin" => Ok(Self::Darwin),
+            _ => Err("invalid value".into()),
+        }
+    }
+}
+impl ::std::convert::TryFrom<&str> for PlatformPathsPlatform {
+    type Error = self::error::ConversionError;
+    fn try_from(
+        value: &str,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        value.parse()
+    }
+}
+impl ::std::convert::TryFrom<::std::string::String> for PlatformPathsPlatform {
+    type Error = self::error::ConversionError;
+    fn try_from(
+        value: ::std::string::String,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        value.parse()
+    }
+}
 ///A worker as it was registered.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct RegisteredWorker {
@@ -2846,11 +2931,102 @@ pub struct SessionRequest {
     ///The token of a role, as it stands in the configuration of the manager.
     pub token: ::std::string::String,
 }
+///Own addition. A setting. Values are texts as they would be written to the file, those of a list one a line; paths and the file of the database are absolute.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct SettingState {
+    ///Whether a change takes effect only when the manager starts again.
+    pub at_restart: bool,
+    ///What holds when nothing is written.
+    pub default: ::std::string::String,
+    ///Its key, with those around it.
+    pub key: ::std::string::String,
+    ///Where the value in force comes from.
+    pub source: SettingStateSource,
+    ///The value in force.
+    pub value: ::std::string::String,
+    ///The environment variable that overrules the file, if one does.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub variable: ::std::option::Option<::std::string::String>,
+    ///Whether the file has another value by now, which the next start puts in force.
+    pub waiting: bool,
+}
+///Where the value in force comes from.
+#[derive(
+    ::serde::Deserialize,
+    ::serde::Serialize,
+    Clone,
+    Copy,
+    Debug,
+    Eq,
+    Hash,
+    Ord,
+    PartialEq,
+    PartialOrd
+)]
+pub enum SettingStateSource {
+    #[serde(rename = "default")]
+    Default,
+    #[serde(rename = "file")]
+    File,
+    #[serde(rename = "environment")]
+    Environment,
+}
+impl ::std::fmt::Display for SettingStateSource {
+    fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+        match *self {
+            Self::Default => f.write_str("default"),
+            Self::File => f.write_str("file"),
+            Self::Environment => f.write_str("environment"),
+        }
+    }
+}
+impl ::std::str::FromStr for SettingStateSource {
+    type Err = self::error::ConversionError;
+    fn from_str(
+        value: &str,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        match value {
+            "default" => Ok(Self::Default),
+            "file" => Ok(Self::File),
+            "environment" => Ok(Self::Environment),
+            _ => Err("invalid value".into()),
+        }
+    }
+}
+impl ::std::convert::TryFrom<&str> for SettingStateSource {
+    type Error = self::error::ConversionError;
+    fn try_from(
+        value: &str,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        value.parse()
+    }
+}
+impl ::std::convert::TryFrom<::std::string::String> for SettingStateSource {
+    type Error = self::error::ConversionError;
+    fn try_from(
+        value: ::std::string::String,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        value.parse()
+    }
+}
 ///What the setup assistant gathered.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct SetupAssistantConfig {
     #[serde(rename = "blenderExecutable")]
     pub blender_executable: BlenderPathCheckResult,
+    ///Own addition. What the other platforms of a mixed farm call the shared storage and Blender. The paths of the storage become the two-way variable `shared_storage`, those of Blender values of the variable `blender`. Absent or empty, nothing is said about other platforms.
+    #[serde(
+        rename = "otherPlatforms",
+        default,
+        skip_serializing_if = "::std::option::Option::is_none"
+    )]
+    pub other_platforms: ::std::option::Option<::std::vec::Vec<PlatformPaths>>,
+    ///Own addition. Whether submitted files go through the Shaman file store. Absent, that setting stays as it is.
+    #[serde(
+        rename = "shamanEnabled",
+        skip_serializing_if = "::std::option::Option::is_none"
+    )]
+    pub shaman_enabled: ::std::option::Option<bool>,
     ///Directory of the shared storage, as the manager sees it. Must not be empty.
     #[serde(rename = "storageLocation")]
     pub storage_location: ::std::string::String,
@@ -4002,6 +4178,9 @@ impl ::std::convert::TryFrom<::std::string::String> for WorkerSort {
 ///The status that a worker is asked to go to.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct WorkerStateChange {
+    ///Own addition, only in the answer to a sign-on. Where the shared storage is, as the worker's platform calls it, so that the worker can tell how full that is.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub shared_storage: ::std::option::Option<::std::string::String>,
     pub status_requested: WorkerStatus,
 }
 ///The status that a worker has.

@@ -127,7 +127,7 @@ export interface paths {
         put?: never;
         /**
          * Store what the setup assistant gathered and restart.
-         * @description Writes the shared storage path and the `blender` and `blenderArgs` variables to the configuration file, then restarts the manager within the same process. The storage location must not be empty and the Blender check result must be usable; otherwise the answer is 400 and nothing is written.
+         * @description Writes the shared storage path and the `blender` and `blenderArgs` variables to the configuration file, and what else was chosen, then restarts the manager within the same process. The storage location must not be empty, the Blender check result must be usable, and paths of other platforms must be paths there; otherwise the answer is 400 and nothing is written.
          */
         post: operations["saveSetupAssistantConfig"];
         delete?: never;
@@ -154,6 +154,46 @@ export interface paths {
          */
         put: operations["updateConfigurationFile"];
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v3/configuration/state": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tell which settings are in force, and where each comes from.
+         * @description Own addition. Every setting but the variables, with the value that the running manager uses, its default, whether it was taken from the configuration file, from the environment or is the default, and whether the file says something else by now, which a restart would put in force. Passwords and tokens are masked.
+         */
+        get: operations["getConfigurationState"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v3/configuration/restart": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start the manager again with what its configuration file says.
+         * @description Own addition. The manager answers, finishes the requests that it has begun, and starts again within the same process. Tasks go on: workers send what they have to tell when the manager is back, a moment later. Before that it makes sure that it can start: it reads the configuration file, tries the address, makes the folders of the storages, and opens a database that is another one than before. When one of these fails, the answer is 409 with the reason, and the manager goes on as it is.
+         */
+        post: operations["restartManager"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1958,6 +1998,92 @@ export interface components {
              */
             storageLocation: string;
             blenderExecutable: components["schemas"]["BlenderPathCheckResult"];
+            /**
+             * @description Own addition. Whether submitted files go through the Shaman file store. Absent, that setting stays as it is.
+             * @example true
+             */
+            shamanEnabled?: boolean;
+            /** @description Own addition. What the other platforms of a mixed farm call the shared storage and Blender. The paths of the storage become the two-way variable `shared_storage`, those of Blender values of the variable `blender`. Absent or empty, nothing is said about other platforms. */
+            otherPlatforms?: components["schemas"]["PlatformPaths"][];
+        };
+        /** @description Own addition. What a platform other than the manager's calls the places of the farm. */
+        PlatformPaths: {
+            /**
+             * @description The platform; `darwin` is macOS. Not the one that the manager runs on.
+             * @example windows
+             * @enum {string}
+             */
+            platform: "linux" | "windows" | "darwin";
+            /**
+             * @description The shared storage, as an absolute path of that platform. Absent or empty when workers there cannot reach it.
+             * @example F:\farm
+             */
+            storage?: string;
+            /**
+             * @description Path or name of Blender there. Absent or empty, that variable keeps its value for this platform.
+             * @example C:\Program Files\Blender Foundation\Blender 4.5\blender.exe
+             */
+            blender?: string;
+        };
+        /** @description Own addition. The settings as the running manager uses them. */
+        ConfigurationState: {
+            /**
+             * Format: date-time
+             * @description When the manager last started, be it within the same process.
+             * @example 2026-02-03T14:05:31Z
+             */
+            started_at: string;
+            /**
+             * @description The platform that the manager runs on, as in variables.
+             * @example linux
+             */
+            platform: string;
+            /** @description Every setting but the variables, in the order of the configuration file. */
+            settings: components["schemas"]["SettingState"][];
+            /**
+             * @description Why the configuration file, as it is now, cannot be used: somebody has edited it, and the manager could not start with it. Absent when it can be used.
+             * @example line 3: task_timeout: "soon" is no period of time; write for example "10m"
+             */
+            file_problem?: string;
+        };
+        /** @description Own addition. A setting. Values are texts as they would be written to the file, those of a list one a line; paths and the file of the database are absolute. */
+        SettingState: {
+            /**
+             * @description Its key, with those around it.
+             * @example shaman.garbageCollect.period
+             */
+            key: string;
+            /**
+             * @description The value in force.
+             * @example 24h0m0s
+             */
+            value: string;
+            /**
+             * @description What holds when nothing is written.
+             * @example 24h0m0s
+             */
+            default: string;
+            /**
+             * @description Where the value in force comes from.
+             * @example file
+             * @enum {string}
+             */
+            source: "default" | "file" | "environment";
+            /**
+             * @description The environment variable that overrules the file, if one does.
+             * @example FLAMENCO_LISTEN
+             */
+            variable?: string;
+            /**
+             * @description Whether a change takes effect only when the manager starts again.
+             * @example true
+             */
+            at_restart: boolean;
+            /**
+             * @description Whether the file has another value by now, which the next start puts in force.
+             * @example false
+             */
+            waiting: boolean;
         };
         /** @description Variables by name. */
         ManagerVariables: {
@@ -2185,6 +2311,11 @@ export interface components {
         /** @description The status that a worker is asked to go to. */
         WorkerStateChange: {
             status_requested: components["schemas"]["WorkerStatus"];
+            /**
+             * @description Own addition, only in the answer to a sign-on. Where the shared storage is, as the worker's platform calls it, so that the worker can tell how full that is.
+             * @example /mnt/farm
+             */
+            shared_storage?: string;
         };
         /** @description The status that a worker has. */
         WorkerStateChanged: {
@@ -2914,7 +3045,7 @@ export interface components {
             thumbnail?: components["schemas"]["FrameThumbnail"];
             /**
              * Format: date-time
-             * @description When the job will be done if it goes on as it does. Only there while workers are on it and at least 3 frames are done.
+             * @description When the job will be done if it goes on as it does, the `end` of the estimate in the summary of its frames. Only there while workers are on it and at least 3 frames are done.
              * @example 2026-02-03T14:09:31Z
              */
             estimated_end?: string;
@@ -3977,7 +4108,7 @@ export interface components {
              */
             total_ms: number;
         };
-        /** @description When a job will be done if it goes on as it does, from the last 20 frames and the workers that are on it now. Absent when no worker is on the job, when fewer than 3 frames are done, when it is not known how many are left, or when none are. */
+        /** @description When a job will be done if it goes on as it does, from the last 20 frames and the workers that are on it now. Absent when no worker is on the job, when fewer than 3 frames are done, when it is not known how many are left, or when none are. Computed anew every 5 seconds at most, so that it does not flicker. */
         EndEstimate: {
             /**
              * Format: date-time
@@ -4450,7 +4581,7 @@ export interface components {
          *
          *     * `root`: the system.
          *     * `temp`: temporary files.
-         *     * `output`: where the last picture was saved.
+         *     * `output`: where the last picture was saved; before there is one, the shared storage.
          * @example root
          * @enum {string}
          */
@@ -5820,6 +5951,72 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            default: components["responses"]["Failure"];
+        };
+    };
+    getConfigurationState: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The settings. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "started_at": "2026-02-03T14:05:31Z",
+                     *       "platform": "linux",
+                     *       "settings": [
+                     *         {
+                     *           "key": "listen",
+                     *           "value": ":80",
+                     *           "default": ":8080",
+                     *           "source": "environment",
+                     *           "variable": "FLAMENCO_LISTEN",
+                     *           "at_restart": true,
+                     *           "waiting": false
+                     *         },
+                     *         {
+                     *           "key": "task_timeout",
+                     *           "value": "30m0s",
+                     *           "default": "10m0s",
+                     *           "source": "file",
+                     *           "at_restart": false,
+                     *           "waiting": false
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ConfigurationState"];
+                };
+            };
+            default: components["responses"]["Failure"];
+        };
+    };
+    restartManager: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The manager is about to start again. `started_at` of its state tells when it has. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            409: components["responses"]["Conflict"];
             default: components["responses"]["Failure"];
         };
     };

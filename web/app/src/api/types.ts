@@ -19,6 +19,9 @@ export type FarmStatus = Schemas['FarmStatus'];
 export type Version = Schemas['FlamencoVersion'];
 export type ManagerConfiguration = Schemas['ManagerConfiguration'];
 export type PathCheck = Schemas['PathCheckResult'];
+export type ConfigurationState = Schemas['ConfigurationState'];
+export type SettingState = Schemas['SettingState'];
+export type PlatformPaths = Schemas['PlatformPaths'];
 export type BlenderCheck = Schemas['BlenderPathCheckResult'];
 
 export type JobUpdate = Schemas['EventJobUpdate'];

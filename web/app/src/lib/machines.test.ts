@@ -51,6 +51,14 @@ describe('readMachine', () => {
     expect(readMachine(report(), 2, busy)).toMatchObject({ loads: [], taskCpu: undefined });
   });
 
+  it('tells the use of each processor, and keeps it until a report has another one', () => {
+    const load = { cpu_percent: 50, memory_used: 0, memory_total: 0, cores_percent: [90, 10] };
+    const busy = readMachine(report({ load }), 1, null);
+    expect(busy.cores).toEqual([90, 10]);
+    expect(readMachine(report({ load: undefined }), 2, busy).cores).toEqual([90, 10]);
+    expect(readMachine(report(), 3, busy).cores).toEqual([]);
+  });
+
   it('remembers only as much as is drawn', () => {
     let reading: Reading | null = null;
     for (let n = 0; n < TRAIL + 9; n++) reading = readMachine(report(), n, reading);

@@ -27,6 +27,8 @@ export interface Reading {
   /** Shares from 0 to 100; `undefined` where the worker does not tell. */
   readonly cpu: number | undefined;
   readonly memory: number | undefined;
+  /** Use of each processor, 0 to 100; empty where the worker does not tell. */
+  readonly cores: readonly number[];
   /** The fullest of the disks that matter to the worker. */
   readonly disk: number | undefined;
   readonly gpu: number | undefined;
@@ -60,6 +62,7 @@ export function readMachine(report: WorkerMachine, heardAt: number, before: Read
     heardAt,
     cpu: load?.cpu_percent ?? before?.cpu,
     memory,
+    cores: load ? (load.cores_percent ?? []) : (before?.cores ?? []),
     disk: fullest(disks),
     gpu: gpus.length > 0 ? Math.max(...gpus) : load ? undefined : before?.gpu,
     load: load ? load.load_1 : before?.load,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { changedKeys, fieldErrors, isMeant, labelOf, needsRestart, otherKeys, problemsOf, rebase, SECTIONS, valueAt, variableNameError, withValue, type Tree } from './settings';
+import { changedKeys, fieldErrors, isMeant, labelOf, otherKeys, problemsOf, rebase, SECTIONS, sourceWords, valueAt, valueWords, variableNameError, withValue, type Field, type Tree } from './settings';
 
 const base: Tree = {
   _meta: { version: 3 },
@@ -143,7 +143,6 @@ describe('the form', () => {
 
   it('knows what to call things, and what needs a restart', () => {
     expect([labelOf('listen'), labelOf('variables.blender'), labelOf('x')]).toEqual(['Address and port', 'variable blender', 'x']);
-    expect(['listen', 'task_timeout', 'variables.blender', 'x'].map(needsRestart)).toEqual([true, false, false, true]);
   });
 
   it.each([
@@ -153,4 +152,23 @@ describe('the form', () => {
     [' blender ', 'There is a variable of this name already.'],
     ['jobs', 'The manager itself sets the variable "jobs".'],
   ])('the name %j: %s', (name, error) => expect(variableNameError(name, ['blender'])).toBe(error));
+});
+
+describe('what is in force', () => {
+  const field = (kind: Field['kind']): Field => ({ key: 'x', label: 'X', kind, help: '', usual: '' });
+  it('is told in words', () => {
+    expect(valueWords(field('switch'), 'true')).toBe('on');
+    expect(valueWords(field('switch'), 'false')).toBe('off');
+    expect(valueWords(field('secret'), '********')).toBe('set');
+    expect(valueWords(field('secret'), '')).toBe('not set');
+    expect(valueWords(field('list'), '/a\n/b')).toBe('/a, /b');
+    expect(valueWords(field('text'), '')).toBe('nothing');
+    expect(valueWords(field('duration'), '10m0s')).toBe('10m0s');
+  });
+  it('says where it comes from', () => {
+    const state = { key: 'x', value: '', default: '', at_restart: false, waiting: false };
+    expect(sourceWords({ ...state, source: 'environment', variable: 'FLAMENCO_LISTEN' })).toBe('from the environment variable FLAMENCO_LISTEN');
+    expect(sourceWords({ ...state, source: 'file' })).toBe('from the file');
+    expect(sourceWords({ ...state, source: 'default' })).toBe('the default');
+  });
 });

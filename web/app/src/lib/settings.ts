@@ -1,6 +1,8 @@
 // The manager's configuration file as a form: its sections and fields, what is wrong with a value, and what somebody else
 // changed meanwhile. Pure. Keys that are not listed here are kept as they are.
 
+import type { SettingState } from '@/api/types';
+
 export type FieldKind = 'text' | 'duration' | 'count' | 'switch' | 'choice' | 'list' | 'secret';
 
 export interface Field {
@@ -9,14 +11,12 @@ export interface Field {
   readonly label: string;
   readonly kind: FieldKind;
   readonly help: string;
-  /** What holds when nothing is written. */
+  /** What holds when nothing is written, as far as the manager has not said it. */
   readonly usual: string;
   readonly required?: boolean;
   readonly choices?: readonly string[];
   /** Can be made up, because nobody has to know it by heart. */
   readonly generate?: boolean;
-  /** Takes effect only when the manager starts again. */
-  readonly restart?: boolean;
   /** Has a meaning only while this switch is on, or this text is there. */
   readonly needs?: string;
 }
@@ -27,7 +27,6 @@ export interface Section {
   readonly fields: readonly Field[];
 }
 
-const restart = true;
 const generate = true;
 const required = true;
 
@@ -37,9 +36,9 @@ export const SECTIONS: readonly Section[] = [
     title: 'Core',
     fields: [
       { key: 'manager_name', label: 'Name', kind: 'text', usual: 'Flamenco', help: 'Shown in the web interface, to tell farms apart.' },
-      { key: 'listen', label: 'Address and port', kind: 'text', usual: ':8080', required, restart, help: 'Host and port of the web interface and the API. Without a host: all network interfaces.' },
-      { key: 'autodiscoverable', label: 'Announce on the network', kind: 'switch', usual: 'on', restart, help: 'Lets workers find this manager by themselves.' },
-      { key: 'database', label: 'Database', kind: 'text', usual: 'flamenco-manager.sqlite', required, restart, help: 'A file, or a PostgreSQL server: postgres://user:password@host/database. A password is shown as stars; leave them to keep it.' },
+      { key: 'listen', label: 'Address and port', kind: 'text', usual: ':8080', required, help: 'Host and port of the web interface and the API. Without a host: all network interfaces.' },
+      { key: 'autodiscoverable', label: 'Announce on the network', kind: 'switch', usual: 'on', help: 'Lets workers find this manager by themselves.' },
+      { key: 'database', label: 'Database', kind: 'text', usual: 'flamenco-manager.sqlite', required, help: 'A file, or a PostgreSQL server: postgres://user:password@host/database. A password is shown as stars; leave them to keep it.' },
       { key: 'database_check_period', label: 'Check the database every', kind: 'duration', usual: '24h0m0s', required, help: 'How often the database is checked for damage. 0s: only at the start.' },
     ],
   },
@@ -47,15 +46,15 @@ export const SECTIONS: readonly Section[] = [
     id: 'storage',
     title: 'Storage',
     fields: [
-      { key: 'shared_storage_path', label: 'Shared storage', kind: 'text', usual: '', required, restart, help: 'Where blend files and renders are kept. Every worker must be able to reach it.' },
-      { key: 'local_manager_storage_path', label: 'Storage of the manager', kind: 'text', usual: './flamenco-manager-storage', required, restart, help: 'Where logs and preview images are kept. Only the manager uses it.' },
+      { key: 'shared_storage_path', label: 'Shared storage', kind: 'text', usual: '', required, help: 'Where blend files and renders are kept. Every worker must be able to reach it.' },
+      { key: 'local_manager_storage_path', label: 'Storage of the manager', kind: 'text', usual: './flamenco-manager-storage', required, help: 'Where logs and preview images are kept. Only the manager uses it.' },
       { key: 'thumbnail_storage_mb', label: 'Thumbnails take at most, in MB', kind: 'count', usual: '20000', required, help: 'Pictures of frames for this page. When there are more, the oldest large ones are removed. 0: no limit.' },
-      { key: 'shaman.enabled', label: 'Shaman file store', kind: 'switch', usual: 'on', restart, help: 'Stores every submitted file only once, however many jobs use it.' },
-      { key: 'shaman.linkType', label: 'Files appear in a job as', kind: 'choice', usual: 'auto', restart, needs: 'shaman.enabled', choices: ['auto', 'symlink', 'hardlink', 'reflink', 'copy'], help: 'auto: what the storage can do.' },
-      { key: 'shaman.flush', label: 'Wait for the disk', kind: 'switch', usual: 'on', restart, needs: 'shaman.enabled', help: 'Before a file counts as stored. Without it uploads are quicker, and a power cut may lose some.' },
-      { key: 'shaman.deferUploads', label: 'Wait for the uploads of others', kind: 'switch', usual: 'off', restart, needs: 'shaman.enabled', help: 'Lets clients that offer it wait while somebody else uploads the same file.' },
-      { key: 'shaman.garbageCollect.period', label: 'Look for unused files every', kind: 'duration', usual: '24h0m0s', required, restart, needs: 'shaman.enabled', help: '0s: never.' },
-      { key: 'shaman.garbageCollect.maxAge', label: 'Remove what was unused for', kind: 'duration', usual: '744h0m0s', required, restart, needs: 'shaman.enabled', help: 'Only files that no job uses are removed.' },
+      { key: 'shaman.enabled', label: 'Shaman file store', kind: 'switch', usual: 'on', help: 'Stores every submitted file only once, however many jobs use it.' },
+      { key: 'shaman.linkType', label: 'Files appear in a job as', kind: 'choice', usual: 'auto', needs: 'shaman.enabled', choices: ['auto', 'symlink', 'hardlink', 'reflink', 'copy'], help: 'auto: what the storage can do.' },
+      { key: 'shaman.flush', label: 'Wait for the disk', kind: 'switch', usual: 'on', needs: 'shaman.enabled', help: 'Before a file counts as stored. Without it uploads are quicker, and a power cut may lose some.' },
+      { key: 'shaman.deferUploads', label: 'Wait for the uploads of others', kind: 'switch', usual: 'off', needs: 'shaman.enabled', help: 'Lets clients that offer it wait while somebody else uploads the same file.' },
+      { key: 'shaman.garbageCollect.period', label: 'Look for unused files every', kind: 'duration', usual: '24h0m0s', required, needs: 'shaman.enabled', help: '0s: never.' },
+      { key: 'shaman.garbageCollect.maxAge', label: 'Remove what was unused for', kind: 'duration', usual: '744h0m0s', required, needs: 'shaman.enabled', help: 'Only files that no job uses are removed.' },
     ],
   },
   {
@@ -73,8 +72,8 @@ export const SECTIONS: readonly Section[] = [
     id: 'jobtypes',
     title: 'Job types',
     fields: [
-      { key: 'scripts_paths', label: 'Folders with job types', kind: 'list', usual: '', restart, help: 'One a line. They overrule built-in job types of the same name.' },
-      { key: 'script_time_limit', label: 'Time limit of a script', kind: 'duration', usual: '5s', required, restart, help: 'How long the script of a job type may run.' },
+      { key: 'scripts_paths', label: 'Folders with job types', kind: 'list', usual: '', help: 'One a line. They overrule built-in job types of the same name.' },
+      { key: 'script_time_limit', label: 'Time limit of a script', kind: 'duration', usual: '5s', required, help: 'How long the script of a job type may run.' },
     ],
   },
   {
@@ -249,9 +248,23 @@ export function labelOf(key: string): string {
   return FIELDS.find((field) => field.key === key)?.label ?? key;
 }
 
-export function needsRestart(key: string): boolean {
-  const field = FIELDS.find((one) => one.key === key);
-  return field ? field.restart === true : !key.startsWith('variables.');
+/** A value of the manager's list of settings, for a person. */
+export function valueWords(field: Field, value: string): string {
+  if (field.kind === 'switch') return value === 'true' ? 'on' : 'off';
+  if (field.kind === 'secret') return value === '' ? 'not set' : 'set';
+  return value === '' ? 'nothing' : value.split('\n').join(', ');
+}
+
+/** Where the value in force comes from. */
+export function sourceWords(state: SettingState): string {
+  switch (state.source) {
+    case 'environment':
+      return `from the environment variable ${state.variable ?? ''}`.trim();
+    case 'file':
+      return 'from the file';
+    case 'default':
+      return 'the default';
+  }
 }
 
 /** Top-level keys that this page has no field for, and keeps. */

@@ -13,6 +13,7 @@ describe('steps', () => {
     ['a usable path', stored, 'blender'],
     ['a Blender that does not run', { ...stored, blender: { ...blender, is_usable: false } }, 'blender'],
     ['both', { ...stored, blender }, 'review'],
+    ['a path that is none on its platform', { ...stored, blender, platforms: { windows: { storage: '/mnt', blender: '' } } }, 'platforms'],
     ['Blender skipped', { ...stored, blender: SKIPPED }, 'review'],
     ['a Blender, but no path', { ...EMPTY_DRAFT, blender }, 'storage'],
   ])('after entering %s', (_, draft, step) => {
@@ -58,11 +59,11 @@ describe('who may use the farm', () => {
 
 describe('a draft from an earlier visit', () => {
   it('comes back', () => {
-    const draft: Draft = { ...stored, blender, ownBlender: '/opt/b', access: 'tokens', adminToken: 'made-up', withoutToken: 'viewer' };
+    const draft: Draft = { ...stored, blender, access: 'tokens', adminToken: 'made-up', withoutToken: 'viewer', ownBlender: '/opt/b', shaman: false, platforms: { darwin: { storage: '/Volumes/farm', blender: '' } } };
     expect(parseDraft(JSON.stringify(draft))).toEqual(draft);
   });
 
-  it.each([null, '', 'null', '3', '{', '{"storage": 3}', '{"blender": "x"}', '{"blender": {"path": 1}}', '{"access": "nobody"}', '{"access": "tokens"}', '{"withoutToken": "admin"}', '{"artistToken": null}', '[]'])('is forgotten when it is %s', (text) => {
+  it.each([null, '', 'null', '3', '{', '{"storage": 3}', '{"blender": "x"}', '{"blender": {"path": 1}}', '{"access": "nobody"}', '{"access": "tokens"}', '{"withoutToken": "admin"}', '{"artistToken": null}', '{"shaman": 1}', '{"platforms": [1]}', '[]'])('is forgotten when it is %s', (text) => {
     expect(parseDraft(text)).toEqual(EMPTY_DRAFT);
   });
 });

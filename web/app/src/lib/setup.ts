@@ -1,13 +1,15 @@
 // The setup assistant's steps, and what may follow what. Pure.
 import type { BlenderCheck } from '@/api/types';
+import { isPaths, PLATFORMS, storageError, type Paths } from './mixedFarm';
 
-export const STEPS = ['welcome', 'storage', 'blender', 'access', 'review'] as const;
+export const STEPS = ['welcome', 'storage', 'blender', 'platforms', 'access', 'review'] as const;
 export type Step = (typeof STEPS)[number];
 
 export const STEP_TITLES: Record<Step, string> = {
   welcome: 'Welcome',
   storage: 'Shared storage',
   blender: 'Blender',
+  platforms: 'Files and platforms',
   access: 'Who may use it',
   review: 'Review',
 };
@@ -22,6 +24,10 @@ export interface Draft {
   blender: BlenderCheck | null;
   /** A path of one's own, as typed. */
   ownBlender: string;
+  /** Whether submitted files go through the Shaman store; null leaves that as it is. */
+  shaman: boolean | null;
+  /** What other platforms call the storage and Blender. */
+  platforms: Paths;
   /** Who may use the farm: everybody, or people with a token. */
   access: 'everybody' | 'tokens';
   /** Made up when it was first wanted, and kept, because it may have been copied since. */
@@ -40,7 +46,18 @@ export const WITHOUT_TOKEN: Readonly<Record<WithoutToken, string>> = {
   artist: 'submit and change jobs, as add-ons without a token do',
 };
 
-export const EMPTY_DRAFT: Draft = { storage: '', usableStorage: '', blender: null, ownBlender: '', access: 'everybody', adminToken: '', artistToken: '', withoutToken: 'nothing' };
+export const EMPTY_DRAFT: Draft = {
+  storage: '',
+  usableStorage: '',
+  blender: null,
+  ownBlender: '',
+  shaman: null,
+  platforms: {},
+  access: 'everybody',
+  adminToken: '',
+  artistToken: '',
+  withoutToken: 'nothing',
+};
 
 /** Workers use whatever Blender they find. */
 export const SKIPPED: BlenderCheck = { input: '', path: '', source: 'default', is_usable: true, cause: '' };
@@ -57,10 +74,15 @@ export function blenderIsSettled(draft: Draft): boolean {
   return draft.blender?.is_usable === true;
 }
 
+export function platformsAreSettled(draft: Draft): boolean {
+  return PLATFORMS.every(({ name }) => storageError(name, draft.platforms[name]?.storage ?? '') === '');
+}
+
 /** The last step that can be shown with what was entered so far. */
 export function furthestStep(draft: Draft): Step {
   if (!storageIsSettled(draft)) return 'storage';
-  return blenderIsSettled(draft) ? 'review' : 'blender';
+  if (!blenderIsSettled(draft)) return 'blender';
+  return platformsAreSettled(draft) ? 'review' : 'platforms';
 }
 
 export function isReachable(step: Step, draft: Draft): boolean {
@@ -118,8 +140,9 @@ export function parseDraft(text: string | null): Draft {
     const texts = [draft.storage, draft.usableStorage, draft.ownBlender, draft.adminToken, draft.artistToken];
     const blender = draft.blender;
     const isCheck = blender === null || (typeof blender === 'object' && typeof blender.path === 'string' && typeof blender.source === 'string');
-    const isAccess = draft.access === 'everybody' || (draft.access === 'tokens' && draft.adminToken !== '');
-    return texts.every((value) => typeof value === 'string') && isCheck && isAccess && draft.withoutToken in WITHOUT_TOKEN ? draft : { ...EMPTY_DRAFT };
+    const isChoice = draft.shaman === null || typeof draft.shaman === 'boolean';
+    const isAccess = (draft.access === 'everybody' || (draft.access === 'tokens' && draft.adminToken !== '')) && draft.withoutToken in WITHOUT_TOKEN;
+    return texts.every((value) => typeof value === 'string') && isCheck && isChoice && isAccess && isPaths(draft.platforms) ? draft : { ...EMPTY_DRAFT };
   } catch {
     return { ...EMPTY_DRAFT };
   }

@@ -4,6 +4,7 @@ const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
+const STEP = 5 * SECOND;
 
 /** From this age on, a date says more than "23 d ago". */
 const DATE_AFTER = 14 * DAY;
@@ -21,7 +22,8 @@ export function relativeTime(then: number, now: number): string {
   const age = now - then;
   // Clocks of browser and manager differ by a little; the future is not worth a word of its own.
   if (age < 5 * SECOND) return 'just now';
-  if (age < MINUTE) return `${Math.floor(age / SECOND)} s ago`;
+  // In steps: a table in which every row changes with every second is restless, and costs.
+  if (age < MINUTE) return `${Math.floor(age / STEP) * (STEP / SECOND)} s ago`;
   if (age < HOUR) return `${Math.floor(age / MINUTE)} min ago`;
   if (age < DAY) return `${Math.floor(age / HOUR)} h ago`;
   if (age < DATE_AFTER) return `${Math.floor(age / DAY)} d ago`;

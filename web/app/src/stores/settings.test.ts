@@ -7,6 +7,7 @@ import { useSession } from './session';
 import { useSettings } from './settings';
 
 const FILE = '/api/v3/configuration/file';
+const STATE = '/api/v3/configuration/state';
 const inForce: Tree = {
   manager_name: 'Farm',
   listen: ':8080',
@@ -30,6 +31,7 @@ let manager: FakeManager;
 beforeEach(() => {
   setActivePinia(createPinia());
   manager = fakeManager();
+  manager.answer(`GET ${STATE}`, { body: { started_at: '2026-01-01T00:00:00Z', platform: 'linux', settings: [] } });
 });
 afterEach(() => vi.unstubAllGlobals());
 
@@ -56,18 +58,19 @@ describe('settings', () => {
     const settings = await load();
     manager.answer(`PUT ${FILE}`, {});
     manager.answer('POST /api/v3/session', { status: 204 });
+    const asked = (): string[] => manager.asked.filter((line) => !line.endsWith('/state'));
     settings.set('access.admin_token', 'a token that is new');
     await settings.save();
     expect(settings.failures).toEqual([]);
     expect(manager.bodies.at(-1)).toEqual({ token: 'a token that is new', name: 'Ada' });
-    expect(manager.asked.slice(-4)).toEqual([`PUT ${FILE}`, 'POST /api/v3/session', 'GET /api/v3/session', `GET ${FILE}`]);
+    expect(asked().slice(-4)).toEqual([`PUT ${FILE}`, 'POST /api/v3/session', 'GET /api/v3/session', `GET ${FILE}`]);
 
     settings.set('access.without_token', 'viewer');
     await settings.save();
-    expect(manager.asked.slice(-3)).toEqual([`PUT ${FILE}`, 'GET /api/v3/session', `GET ${FILE}`]);
+    expect(asked().slice(-3)).toEqual([`PUT ${FILE}`, 'GET /api/v3/session', `GET ${FILE}`]);
     settings.set('access.admin_token', '');
     await settings.save();
-    expect(manager.asked.slice(-3)).toEqual([`PUT ${FILE}`, 'GET /api/v3/session', `GET ${FILE}`]);
+    expect(asked().slice(-3)).toEqual([`PUT ${FILE}`, 'GET /api/v3/session', `GET ${FILE}`]);
   });
 
   it('is not locked out by what is refused between a new admin token and signing in with it', async () => {
@@ -96,16 +99,20 @@ describe('settings', () => {
     settings.set('manager_name', 'Farm');
     expect(settings.dirty).toBe(false);
     await settings.save();
-    expect(manager.asked).toEqual([`GET ${FILE}`]);
+    expect(manager.asked).toEqual([`GET ${FILE}`, `GET ${STATE}`]);
   });
 
-  it('says what waits for a restart', async () => {
+  it('says what waits for a restart, as the manager knows it', async () => {
     const settings = await load();
+    expect(settings.waiting).toEqual([]);
     manager.answer(`PUT ${FILE}`, {});
+    const setting = { value: ':8080', default: ':8080', source: 'file', at_restart: true };
+    const settingsNow = [{ ...setting, key: 'listen', waiting: true }, { ...setting, key: 'database', waiting: false }];
+    manager.answer(`GET ${STATE}`, { body: { started_at: '2026-01-01T00:00:00Z', platform: 'linux', settings: settingsNow } });
     settings.set('listen', ':9090');
-    settings.set('task_timeout', '1h');
     await settings.save();
     expect(settings.waiting).toEqual(['Address and port']);
+    expect(settings.states.get('listen')?.value).toBe(':8080');
   });
 
   it('keeps what somebody else has changed meanwhile', async () => {

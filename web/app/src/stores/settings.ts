@@ -2,7 +2,8 @@
 import { defineStore } from 'pinia';
 import { computed, shallowRef } from 'vue';
 import { api, take, takeBody, toRequestError } from '@/api/client';
-import { changedKeys, fieldErrors, labelOf, needsRestart, problemsOf, rebase, valueAt, withValue, type Tree } from '@/lib/settings';
+import type { ConfigurationState } from '@/api/types';
+import { changedKeys, fieldErrors, labelOf, problemsOf, rebase, valueAt, withValue, type Tree } from '@/lib/settings';
 import { useReading } from './reading';
 import { useSession } from './session';
 
@@ -17,8 +18,11 @@ export const useSettings = defineStore('settings', () => {
   const failures = shallowRef<readonly string[]>([]);
   /** Labels of what somebody else changed while it was being edited here. */
   const conflicts = shallowRef<readonly string[]>([]);
-  /** Labels of what was saved and waits for a restart of the manager. */
-  const waiting = shallowRef<readonly string[]>([]);
+  /** What the manager says of each setting: its value in force, its default, and where it comes from. */
+  const state = shallowRef<ConfigurationState | null>(null);
+  const states = computed(() => new Map(state.value?.settings.map((setting) => [setting.key, setting])));
+  /** Labels of what is in the file and waits for a restart of the manager. */
+  const waiting = computed(() => (state.value?.settings ?? []).filter((setting) => setting.waiting).map(({ key }) => labelOf(key)));
   const savedAt = shallowRef(0);
 
   const changed = computed(() => changedKeys(base.value, draft.value));
@@ -26,8 +30,10 @@ export const useSettings = defineStore('settings', () => {
   const errors = computed(() => new Map([...refused.value, ...fieldErrors(draft.value)]));
 
   const reading = useReading(async (wanted) => {
-    const fresh = await fetchTree();
-    if (wanted()) adopt(fresh);
+    const [fresh, now] = await Promise.all([fetchTree(), fetchState()]);
+    if (!wanted()) return;
+    adopt(fresh);
+    state.value = now;
   });
 
   /** Takes over what is in force now, below what is being edited. */
@@ -75,16 +81,15 @@ export const useSettings = defineStore('settings', () => {
     failures.value = [];
     try {
       if (adopt(await fetchTree()).length > 0) return;
-      const asked = changed.value;
-      await put(asked);
-      waiting.value = [...new Set([...waiting.value, ...asked.filter(needsRestart).map(labelOf)])];
+      await put(changed.value);
       refused.value = new Map();
       conflicts.value = [];
       savedAt.value = Date.now();
       // A secret is masked from now on, and the manager may write values in another way.
-      const fresh = await fetchTree();
+      const [fresh, now] = await Promise.all([fetchTree(), fetchState()]);
       base.value = fresh;
       draft.value = fresh;
+      state.value = now;
     } catch (cause) {
       const { byKey, rest } = problemsOf(toRequestError(cause).message);
       refused.value = byKey;
@@ -106,10 +111,14 @@ export const useSettings = defineStore('settings', () => {
   }
 
   return {
-    base, draft, changed, dirty, errors, refused, failures, conflicts, waiting, saving, savedAt, reading,
+    base, draft, changed, dirty, errors, refused, failures, conflicts, state, states, waiting, saving, savedAt, reading,
     set, setVariables, undo, save,
   };
 });
+
+async function fetchState(): Promise<ConfigurationState> {
+  return takeBody(api.GET('/api/v3/configuration/state'));
+}
 
 async function fetchTree(): Promise<Tree> {
   return (await takeBody(api.GET('/api/v3/configuration/file', { headers: { Accept: 'application/json' } }))) as Tree;

@@ -198,6 +198,24 @@ describe('saving', () => {
     expect([setup.phase, setup.error?.message, setup.draft.adminToken]).toEqual(['editing', 'the disk is full', 'token-of-admins']);
   });
 
+  it('sends what was chosen for files and other platforms', async () => {
+    manager.answer('GET /api/v3/configuration/state', {
+      body: { started_at: '2026-01-01T00:00:00Z', platform: 'linux', settings: [{ key: 'shaman.enabled', value: 'true' }] },
+    });
+    manager.answer(SAVE, { status: 400, body: { code: 400, message: 'no' } });
+    const setup = await ready();
+    await setup.looking.read();
+    expect([setup.platform, setup.shaman]).toEqual(['linux', true]);
+    setup.draft.shaman = false;
+    setup.setPath('windows', 'storage', 'F:\\farm ');
+    setup.setPath('windows', 'blender', 'blender.exe');
+    setup.setPath('linux', 'storage', '/elsewhere');
+    await setup.save();
+    expect(manager.bodies).toEqual([
+      { storageLocation: '/mnt/farm', blenderExecutable: blender, shamanEnabled: false, otherPlatforms: [{ platform: 'windows', storage: 'F:\\farm', blender: 'blender.exe' }] },
+    ]);
+  });
+
   it('shows why it was refused, and can be tried again', async () => {
     const setup = await ready();
     manager.answer(SAVE, { status: 400, body: { code: 400, message: 'storageLocation is wrong' } });

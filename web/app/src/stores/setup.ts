@@ -3,6 +3,7 @@ import { defineStore } from 'pinia';
 import { computed, reactive, shallowRef, watch } from 'vue';
 import { api, take, takeBody, toRequestError, type RequestError } from '@/api/client';
 import type { BlenderCheck, PathCheck } from '@/api/types';
+import { otherPlatforms, type PlatformName } from '@/lib/mixedFarm';
 import { withValue, type Tree } from '@/lib/settings';
 import { accessSettings, EMPTY_DRAFT, parseDraft, SKIPPED } from '@/lib/setup';
 import { useReading } from './reading';
@@ -101,6 +102,24 @@ export const useSetup = defineStore('setup', () => {
     draft.blender = blender;
   }
 
+  /** The platform of the manager; empty as long as it is not known. */
+  const platform = shallowRef('');
+  /** Whether files go through the Shaman store as it is configured now. */
+  const shamanNow = shallowRef(false);
+  const looking = useReading(async (isWanted) => {
+    const state = await takeBody(api.GET('/api/v3/configuration/state'));
+    if (!isWanted()) return;
+    platform.value = state.platform;
+    shamanNow.value = state.settings.find(({ key }) => key === 'shaman.enabled')?.value === 'true';
+  });
+  const shaman = computed(() => draft.shaman ?? shamanNow.value);
+  const others = computed(() => otherPlatforms(draft.platforms, platform.value));
+
+  function setPath(name: PlatformName, kind: 'storage' | 'blender', path: string): void {
+    const before = draft.platforms[name] ?? { storage: '', blender: '' };
+    draft.platforms = { ...draft.platforms, [name]: { ...before, [kind]: path } };
+  }
+
   const phase = shallowRef<'editing' | 'saving' | 'restarting' | 'protecting' | 'done'>('editing');
   const error = shallowRef<RequestError | null>(null);
   const busy = computed(() => phase.value !== 'editing' && phase.value !== 'done');
@@ -113,7 +132,12 @@ export const useSetup = defineStore('setup', () => {
     if (busy.value) return;
     phase.value = 'saving';
     error.value = null;
-    const body = { storageLocation: draft.usableStorage, blenderExecutable: draft.blender ?? SKIPPED };
+    const body = {
+      storageLocation: draft.usableStorage,
+      blenderExecutable: draft.blender ?? SKIPPED,
+      ...(draft.shaman !== null && { shamanEnabled: draft.shaman }),
+      ...(others.value.length > 0 && { otherPlatforms: others.value }),
+    };
     try {
       await take(api.POST('/api/v3/configuration/setup-assistant', { body }));
       phase.value = 'restarting';
@@ -164,6 +188,7 @@ export const useSetup = defineStore('setup', () => {
     wanted, draft, asking, leave,
     storageCheck, checkingStorage, checkStorage, storageChanged,
     found, finding, blenderCheck, checkingBlender, checkBlender, choose,
+    platform, looking, shaman, others, setPath,
     phase, busy, error, tokens, save,
   };
 });

@@ -1,6 +1,7 @@
 //! Frames: what workers report, what their logs and pictures tell, and what all of it says about a job.
 
 pub(crate) mod changes;
+pub(super) mod estimates;
 mod gaps;
 pub(super) mod log;
 pub(crate) mod original;

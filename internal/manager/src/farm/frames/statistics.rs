@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use flamenco_domain::frame::{Frame, FrameFilter, JobFrameState};
-use flamenco_domain::frame_statistics::{
-    Done, Estimate, FrameTask, RenderTimes, estimate, frames_per_hour, places, recent_costs,
-};
+use flamenco_domain::frame_statistics::{Done, Estimate, FrameTask, RenderTimes, frames_per_hour, places};
 use flamenco_domain::ids::{JobId, WorkerId};
 use flamenco_domain::task::TaskStatus;
 use flamenco_store::frames::{self, FrameHour};
@@ -114,7 +112,10 @@ impl Farm {
         let counts = frames::of_jobs(self.store.read(), &[id]).await?.remove(&id);
         let total = counts.as_ref().and_then(|counts| counts.total);
         let failures = counts.map_or(0, |counts| counts.failures);
-        Ok(summary(&all, &files, total, failures, self.now()))
+        let mut summary = summary(&all, &files, total, failures, self.now());
+        let active = [(id, summary.active)];
+        summary.estimate = self.estimates(&active).await?.remove(&id);
+        Ok(summary)
     }
 
     /// What the farm, or one worker, rendered lately.
@@ -162,8 +163,6 @@ fn summary(
         .filter_map(|task| task.worker)
         .collect();
     let whole = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-    let costs = recent_costs(&pace);
-    let ahead = u64::try_from(left.unwrap_or(0)).unwrap_or(0);
     Summary {
         total,
         done: whole(good.len()),
@@ -174,7 +173,7 @@ fn summary(
         times: RenderTimes::of(times(files)),
         per_hour: frames_per_hour(&pace, now),
         active: whole(active.len()),
-        estimate: estimate(&costs, ahead, active.len() as u64).map(|estimate| (now, estimate)),
+        estimate: None,
         workers: of_workers(files),
     }
 }
@@ -262,21 +261,6 @@ fn by_worker(hours: &[FrameHour], failed: HashMap<(WorkerId, String), i64>) -> V
     sorted
 }
 
-/// When a job of a list will be done, from its counters alone.
-#[must_use]
-pub fn quick_estimate(
-    counts: &flamenco_domain::frame::FrameCounts,
-    active: i64,
-    now: DateTime<Utc>,
-) -> Option<DateTime<Utc>> {
-    let left = counts.total? - counts.done;
-    if left <= 0 || active <= 0 || counts.done < 3 {
-        return None;
-    }
-    let millis = counts.recent_ms?.checked_mul(left)? / active.min(left);
-    now.checked_add_signed(TimeDelta::try_milliseconds(millis)?)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -313,35 +297,6 @@ mod tests {
         let periods = by_period(&period_starts(Span::Month, now), &hours);
         let counts: Vec<i64> = periods.iter().rev().take(3).map(|(_, sums)| sums.frames).collect();
         assert_eq!(counts, [4, 0, 3]);
-    }
-
-    #[test]
-    fn the_quick_estimate_of_a_list() {
-        let now: DateTime<Utc> = "2026-02-03T14:00:00Z".parse().unwrap();
-        for (total, done, recent, active, want) in [
-            (Some(10), 5, Some(1000), 1, Some(5)),
-            (Some(10), 5, Some(1000), 5, Some(1)),
-            (Some(10), 5, Some(1000), 50, Some(1)),
-            (Some(10), 2, Some(1000), 1, None),
-            (Some(10), 10, Some(1000), 1, None),
-            (Some(10), 5, Some(1000), 0, None),
-            (Some(10), 5, None, 1, None),
-            (None, 5, Some(1000), 1, None),
-            (Some(i64::MAX), 5, Some(i64::MAX), 1, None),
-        ] {
-            let counts = flamenco_domain::frame::FrameCounts {
-                total,
-                done,
-                failures: 0,
-                timed: done,
-                render_ms: 0,
-                recent_ms: recent,
-                last_rendered: None,
-                thumbnail: None,
-            };
-            let found = quick_estimate(&counts, active, now).map(|end| (end - now).num_seconds());
-            assert_eq!(found, want, "{total:?} {done} {recent:?} {active}");
-        }
     }
 
     #[test]

@@ -26,7 +26,7 @@ export const FRAME_COLUMNS: readonly GridColumn<FrameRow>[] = [
     width: 'fill',
     order: { fields: ['nameKey'], compare: (a, b) => compareKeys(a.nameKey, b.nameKey) },
   },
-  { key: 'path', label: 'Path', width: 206, hideBelow: 1100, order: { fields: ['path'], compare: (a, b) => compareKeys(a.path, b.path) } },
+  { key: 'path', label: 'Path', width: 206, grows: true, hideBelow: 1100, order: { fields: ['path'], compare: (a, b) => compareKeys(a.path, b.path) } },
   {
     key: 'worker',
     label: 'Worker',

@@ -21,6 +21,12 @@ describe('columns', () => {
     expect(columnTemplate(columns, new Map([['status', 3]]))).toBe('48px minmax(120px, 1fr) 150px');
   });
 
+  it('lets a column grow with the screen until a person has chosen its width', () => {
+    const growing: GridColumn<never>[] = [{ key: 'name', label: 'Name', width: 'fill' }, { key: 'task', label: 'Task', width: 200, grows: true }];
+    expect(columnTemplate(growing, new Map())).toBe('minmax(120px, 1fr) minmax(200px, 0.4fr)');
+    expect(columnTemplate(growing, new Map([['task', 300]]))).toBe('minmax(120px, 1fr) 300px');
+  });
+
   it.each([
     ['{"a":120,"b":"x"}', [['a', 120]]],
     ['', []],

@@ -8,6 +8,8 @@ export interface GridColumn<R> {
   readonly name?: string;
   /** Pixels, or `fill` for the one column that takes what is left. */
   readonly width: number | 'fill';
+  /** Takes its share of the width that is left, on a screen that is very wide. */
+  readonly grows?: boolean;
   readonly align?: 'right';
   /** Without an order, the column cannot be sorted by. */
   readonly order?: SortOrder<R>;
@@ -17,8 +19,8 @@ export interface GridColumn<R> {
   readonly hideBelow?: number;
   /** Not shown until a person asks for it. */
   readonly optional?: boolean;
-  /** The line of a two-line row on which the column stands on a small screen; without one it is left out there. */
-  readonly line?: 1 | 2;
+  /** The line of a two-line row on which the column stands on a small screen, or beside both; without one it is left out there. */
+  readonly line?: 1 | 2 | 'beside';
 }
 
 /** Narrower than this, a row has two lines. */
@@ -57,7 +59,9 @@ export function columnTemplate<R>(columns: readonly GridColumn<R>[], widths: Rea
   return columns
     .map((column) => {
       if (column.width === 'fill') return `minmax(${LEAST_FILL}px, 1fr)`;
-      return `${Math.max(LEAST, widths.get(column.key) ?? column.width)}px`;
+      const chosen = widths.get(column.key);
+      if (column.grows && chosen === undefined) return `minmax(${column.width}px, 0.4fr)`;
+      return `${Math.max(LEAST, chosen ?? column.width)}px`;
     })
     .join(' ');
 }

@@ -23,7 +23,7 @@ export const JOB_COLUMNS: readonly GridColumn<JobRow>[] = [
     line: 1,
     order: { fields: ['status'], compare: (a, b) => statusRank(a.status) - statusRank(b.status) },
   },
-  { key: 'picture', label: 'Picture', width: 62, hideBelow: 560 },
+  { key: 'picture', label: 'Picture', width: 62, line: 'beside', hideBelow: 560 },
   {
     key: 'name',
     label: 'Name',

@@ -8,6 +8,7 @@ export const TASK_COLUMNS: readonly GridColumn<TaskRow>[] = [
   {
     key: 'index',
     label: '#',
+    name: 'Number',
     width: 56,
     align: 'right',
     order: { fields: ['index'], compare: (a, b) => a.index - b.index },
