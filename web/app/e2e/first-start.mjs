@@ -6,12 +6,11 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createWriteStream, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
 import { launch, openPage, picture } from './browser.mjs';
-import { until } from './manager.mjs';
+import { freePort, until } from './manager.mjs';
 
 const programs = resolve(process.env.FLAMENCO_PROGRAMS ?? '../../target/debug');
 const artifacts = resolve(process.env.FLAMENCO_ARTIFACTS ?? 'test-artifacts');
@@ -29,17 +28,8 @@ let browser;
 let page;
 /** @type {string[]} */
 let problems;
-
-/** @returns {Promise<number>} */
-function freePort() {
-  return new Promise((found, failed) => {
-    const server = createServer().once('error', failed);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => found(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
-}
+/** @type {string} */
+let token;
 
 async function isFirstRun() {
   const answer = await fetch(new URL('/api/v3/configuration', origin));
@@ -154,6 +144,8 @@ test('the Blender of this machine is found, and another one is tried out', async
   await page.keyboard.press('Enter');
   await heading('Files and platforms').waitFor();
   await next().click();
+  await heading('Who may use this farm?').waitFor();
+  await next().click();
   await heading('Review').waitFor();
   await page.getByText(own).waitFor();
   await page.getByRole('button', { name: 'Change Blender' }).click();
@@ -179,11 +171,27 @@ test('paths of other platforms must be such, and nothing has to be entered', asy
   await page.getByRole('checkbox', { name: 'Send files through the Shaman store' }).uncheck();
   await picture(page, artifacts, 'setup-5-platforms');
   await next().click();
+  await heading('Who may use this farm?').waitFor();
+});
+
+test('everybody may use it, unless somebody wants tokens, which are made up', async () => {
+  assert.ok(await page.getByRole('radio', { name: /^Everybody on this network/ }).isChecked());
+  await page.getByRole('radio', { name: 'People with a token' }).check();
+  token = (await page.getByLabel('Admin token', { exact: true }).innerText()).trim();
+  assert.ok(token.length > 16, token);
+  await page.getByRole('checkbox', { name: /^One for artists/ }).check();
+  await page.getByLabel('Without a token, people may').selectOption('viewer');
+  await picture(page, artifacts, 'setup-6-access');
+  // What may have been copied already does not change.
+  await page.reload();
+  await page.getByText(token).waitFor();
+  await next().click();
   await heading('Review').waitFor();
   await page.getByText('Whatever Blender each worker finds').waitFor();
+  await page.getByText('People with the admin token or the artist token').waitFor();
   await page.getByText('without the Shaman store').waitFor();
   await page.getByText('F:\\farm').waitFor();
-  await picture(page, artifacts, 'setup-6-review');
+  await picture(page, artifacts, 'setup-7-review');
 });
 
 test('a manager that cannot write its configuration says so, and nothing is lost', async () => {
@@ -202,7 +210,8 @@ test('a manager that cannot write its configuration says so, and nothing is lost
 test('after confirming, the manager starts again and the farm appears', async () => {
   await page.getByRole('button', { name: 'Confirm' }).click();
   await heading('Your farm is ready').waitFor();
-  await picture(page, artifacts, 'setup-7-done');
+  await page.getByText(token).waitFor();
+  await picture(page, artifacts, 'setup-8-done');
   const written = readFileSync(configuration, 'utf8');
   assert.ok(written.includes(storage), written);
   assert.equal(await isFirstRun(), false);
@@ -247,6 +256,15 @@ test('a file that somebody has broken is told of, and not started with', async (
   problems.splice(expected);
   // What the environment overrules says so at its field.
   await page.locator('[data-key="listen"]').getByText('from the environment variable FLAMENCO_LISTEN').waitFor();
+});
+
+test('whoever set the tokens is signed in, and others may only look', async () => {
+  await page.getByRole('button', { name: 'Sign out' }).waitFor();
+  await page.getByRole('link', { name: 'Settings' }).waitFor();
+  const settings = new URL('/api/v3/configuration/file', origin);
+  assert.equal((await fetch(settings)).status, 401);
+  assert.equal((await fetch(settings, { headers: { authorization: `Bearer ${token}` } })).status, 200);
+  assert.equal((await fetch(new URL('/api/v3/jobs', origin))).status, 200);
 });
 
 test('all along: no error, nothing refused by the policy, nothing from outside', () => {

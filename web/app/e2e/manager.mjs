@@ -1,5 +1,6 @@
 // The manager's API, as far as the browser tests need it.
 import { readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 
 /**
  * @param {string} origin
@@ -198,4 +199,18 @@ export function hopelessJob(name, folder) {
       scene: 'Scene',
     },
   };
+}
+
+/**
+ * A port that nobody listens on.
+ * @returns {Promise<number>}
+ */
+export function freePort() {
+  return new Promise((found, failed) => {
+    const server = createServer().once('error', failed);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => found(typeof address === 'object' && address ? address.port : 0));
+    });
+  });
 }

@@ -57,6 +57,8 @@ before(async () => {
     ['worker', `/app/workers/${worker.id}`],
     ['tags', '/app/tags'],
     ['last rendered', '/app/last-rendered'],
+    ['audit trail', '/app/audit'],
+    ['audit trail, none found', '/app/audit?name=nobody+is+called+this'],
     ...['core', 'storage', 'failures', 'jobtypes', 'mqtt', 'access', 'variables'].map(
       (section) => /** @type {[string, string]} */ ([`settings ${section}`, `/app/settings#${section}`]),
     ),

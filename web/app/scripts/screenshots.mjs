@@ -6,14 +6,13 @@
 //   FLAMENCO_IMAGES    where the pictures go, ../manual/src/images if not given
 import { execFile, spawn } from 'node:child_process';
 import { createWriteStream, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { preview } from 'vite';
 import { launch } from '../e2e/browser.mjs';
-import { jobStatus, submit, until, workers } from '../e2e/manager.mjs';
+import { freePort, jobStatus, submit, until, workers } from '../e2e/manager.mjs';
 
 const app = fileURLToPath(new URL('..', import.meta.url));
 const root = resolve(app, '../..');
@@ -25,17 +24,6 @@ const folder = mkdtempSync(join(tmpdir(), 'farm.'));
 
 /** @type {import('node:child_process').ChildProcess[]} */
 const children = [];
-
-/** @returns {Promise<number>} */
-function freePort() {
-  return new Promise((found, failed) => {
-    const server = createServer().once('error', failed);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => found(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
-}
 
 /** @param {string} program @param {string[]} args @param {string} home @param {Record<string, string>} more */
 function start(program, args, home, more) {

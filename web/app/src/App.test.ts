@@ -2,6 +2,7 @@ import { flushPromises, mount, type VueWrapper } from '@vue/test-utils';
 import { createPinia, setActivePinia } from 'pinia';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import App from './App.vue';
+import type { Role } from './lib/roles';
 import { router } from './router';
 import { fakeManager, type FakeManager } from './stores/fakeManager';
 
@@ -15,11 +16,12 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-/** What is shown for that session and configuration. */
-async function shown(signedIn: boolean, isFirstRun: boolean): Promise<string> {
-  manager.answer('GET /api/v3/session', { body: { token_required: !signedIn, signed_in: signedIn } });
+/** What is shown to that role by a manager with or without tokens. */
+async function shown(role: Role, isFirstRun: boolean, tokens = role !== 'admin'): Promise<string> {
+  const session = { token_required: tokens, signed_in: role !== 'none', role, token_shown: false, without_token: role };
+  manager.answer('GET /api/v3/session', { body: session });
   const configuration = { isFirstRun, storageLocation: '', shamanEnabled: false };
-  manager.answer('GET /api/v3/configuration', signedIn ? { body: configuration } : { status: 401, body: { code: 401, message: 'token?' } });
+  manager.answer('GET /api/v3/configuration', role !== 'none' ? { body: configuration } : { status: 401, body: { code: 401, message: 'token?' } });
   const pinia = createPinia();
   setActivePinia(pinia);
   page = mount(App, { global: { plugins: [pinia, router], stubs: { FarmPage: { template: '<h1>the farm</h1>' } } } });
@@ -33,19 +35,32 @@ async function shown(signedIn: boolean, isFirstRun: boolean): Promise<string> {
 // The assistant is a file of its own, which has to be compiled first.
 describe('what the page is', { timeout: 15_000 }, () => {
   it('asks for the token first, and tells nothing about the farm', async () => {
-    expect(await shown(false, true)).toBe('Sign in');
+    expect(await shown('none', true)).toBe('Sign in');
     expect(manager.asked).not.toContain('GET /api/v3/configuration');
   });
 
   it('is the assistant of a new manager', async () => {
-    expect(await shown(true, true)).toBe('Welcome to Flamenco');
+    expect(await shown('admin', true)).toBe('Welcome to Flamenco');
     await vi.waitFor(() => expect(router.currentRoute.value.name).toBe('setup'), 10_000);
   });
 
   it('is the farm otherwise, also at an address of the assistant', async () => {
     await router.replace('/setup/review');
-    expect(await shown(true, false)).toBe('the farm');
+    expect(await shown('admin', false)).toBe('the farm');
     await vi.waitFor(() => expect(router.currentRoute.value.name).toBe('jobs'), 10_000);
+  });
+
+  it('is no assistant for who may not change settings', async () => {
+    expect(await shown('viewer', true)).toBe('Sign in');
+    expect(page?.text()).toContain('This manager is not set up yet');
+  });
+
+  it('asks for a token where somebody wants to sign in, and only if there are tokens', async () => {
+    await router.replace('/sign-in');
+    expect(await shown('viewer', false)).toBe('Sign in');
+    page?.unmount();
+    expect(await shown('admin', false)).toBe('the farm');
+    await vi.waitFor(() => expect(router.currentRoute.value.name).toBe('home'), 10_000);
   });
 
   it('says when the manager is away, and can be told to try again', async () => {

@@ -1,5 +1,15 @@
 import { createRouter, createWebHistory, type RouteLocationNormalized } from 'vue-router';
+import type { Deed } from './lib/roles';
 import JobsView from './views/JobsView.vue';
+
+declare module 'vue-router' {
+  interface RouteMeta {
+    /** What a page is for, where not everybody may do that. */
+    needs?: Deed;
+    /** Of routes that are one page. */
+    page?: string;
+  }
+}
 
 function parameter(route: Pick<RouteLocationNormalized, 'params'>, name: string): string {
   const value = route.params[name];
@@ -33,7 +43,10 @@ export const router = createRouter({
     },
     { path: '/tags', name: 'tags', component: () => import('./views/TagsView.vue') },
     { path: '/last-rendered', name: 'last-rendered', component: () => import('./views/LastRenderedView.vue') },
-    { path: '/settings', name: 'settings', component: () => import('./views/SettingsView.vue') },
+    { path: '/settings', name: 'settings', meta: { needs: 'change settings' }, component: () => import('./views/SettingsView.vue') },
+    { path: '/audit', name: 'audit', meta: { needs: 'read the audit trail' }, component: () => import('./views/AuditView.vue') },
+    // Shown in place of the farm, as it is wherever a token is wanted.
+    { path: '/sign-in', name: 'sign-in', component: { render: () => null } },
     // Shown by the setup assistant itself, and only while the manager wants one.
     { path: '/setup/:step?', name: 'setup', component: { render: () => null } },
     { path: '/:rest(.*)*', name: 'not-found', component: () => import('./views/NotFoundView.vue') },

@@ -37,10 +37,10 @@ export const api = createClient<paths>({
   fetch: counted,
 });
 
-const refused = new Set<() => void>();
+const refused = new Set<(status: 401 | 403) => void>();
 
-/** Calls `handler` whenever the manager answers that it wants to be shown a token first. */
-export function onRefused(handler: () => void): void {
+/** Calls `handler` whenever the manager wants to be shown a token first (401), or one of another role (403). */
+export function onRefused(handler: (status: 401 | 403) => void): void {
   refused.add(handler);
 }
 
@@ -61,9 +61,10 @@ export async function take<T>(call: Promise<Answer<T>>): Promise<T | undefined> 
   } catch (cause) {
     throw toRequestError(cause);
   }
-  if (answer.response.status === 401) for (const handler of refused) handler();
+  const { status } = answer.response;
+  if (status === 401 || status === 403) for (const handler of refused) handler(status);
   if (!answer.response.ok) {
-    throw new RequestError(errorMessage(answer.response.status, answer.error), answer.response.status);
+    throw new RequestError(errorMessage(status, answer.error), status);
   }
   return answer.data;
 }

@@ -1,10 +1,11 @@
 // What the command palette finds.
 import type { JobFound } from '@/api/types';
+import type { Deed } from './roles';
 import type { SavedView } from './savedViews';
 import { matchesText } from './tableQuery';
 
 export interface Target {
-  readonly kind: 'page' | 'view' | 'shot' | 'job' | 'worker' | 'path' | 'theme';
+  readonly kind: 'page' | 'view' | 'shot' | 'job' | 'worker' | 'path' | 'theme' | 'session';
   /** Name of the route for a page, what identifies the object otherwise. */
   readonly id: string;
   readonly label: string;
@@ -25,7 +26,8 @@ interface Named {
   readonly updated: number;
 }
 
-const FIXED: readonly Target[] = [
+/** What is always there, for those who may do what it is for. */
+const FIXED: readonly (Target & { readonly needs?: Deed })[] = [
   { kind: 'page', id: 'home', label: 'Home' },
   { kind: 'page', id: 'home', label: 'Wall view', query: { wall: '1' } },
   { kind: 'page', id: 'jobs', label: 'Jobs' },
@@ -33,7 +35,8 @@ const FIXED: readonly Target[] = [
   { kind: 'page', id: 'workers', label: 'Workers' },
   { kind: 'page', id: 'tags', label: 'Tags' },
   { kind: 'page', id: 'last-rendered', label: 'Last rendered' },
-  { kind: 'page', id: 'settings', label: 'Settings' },
+  { kind: 'page', id: 'audit', label: 'Audit trail', needs: 'read the audit trail' },
+  { kind: 'page', id: 'settings', label: 'Settings', needs: 'change settings' },
   { kind: 'theme', id: 'toggle', label: 'Switch between the dark and the light theme' },
 ];
 
@@ -43,9 +46,18 @@ interface NamedJob extends Named {
   readonly shot: string;
 }
 
+/** Who looks for something: what they may do, and whether they can sign in or out. */
+export interface Seeker {
+  may(deed: Deed): boolean;
+  readonly session?: 'sign-in' | 'sign-out' | undefined;
+}
+
 /** Pages first, then saved views, shots, jobs and workers, the ones that changed last in front. Frames have views, but no page. */
-export function findTargets(text: string, jobs: Iterable<NamedJob>, workers: Iterable<Named>, views: readonly SavedView[] = []): Target[] {
-  const pages = FIXED.filter((target) => matchesText(target.label.toLowerCase(), text));
+export function findTargets(text: string, jobs: Iterable<NamedJob>, workers: Iterable<Named>, views: readonly SavedView[], seeker: Seeker): Target[] {
+  const { session } = seeker;
+  const signing: Target[] = session ? [{ kind: 'session', id: session, label: session === 'sign-in' ? 'Sign in' : 'Sign out' }] : [];
+  const fixed = [...FIXED.filter(({ needs }) => !needs || seeker.may(needs)), ...signing];
+  const pages = fixed.filter((target) => matchesText(target.label.toLowerCase(), text));
   const saved = views.flatMap(({ page, name, query }): Target[] =>
     page !== 'frames' && matchesText(`${name} ${page}`.toLowerCase(), text) ? [{ kind: 'view', id: page, label: name, query }] : []);
   const all = [...jobs];

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { changedKeys, fieldErrors, labelOf, otherKeys, problemsOf, rebase, SECTIONS, sourceWords, valueAt, valueWords, variableNameError, withValue, type Field, type Tree } from './settings';
+import { changedKeys, fieldErrors, isMeant, labelOf, otherKeys, problemsOf, rebase, SECTIONS, sourceWords, valueAt, valueWords, variableNameError, withValue, type Field, type Tree } from './settings';
 
 const base: Tree = {
   _meta: { version: 3 },
@@ -19,7 +19,8 @@ const base: Tree = {
   scripts_paths: [],
   script_time_limit: '5s',
   mqtt: { client: { enabled: false, broker: '' } },
-  access: { admin_token: '', registration_token: '' },
+  access: { admin_token: '', artist_token: '', viewer_token: '', without_token: 'nothing', registration_token: '' },
+  audit_max_age: '8760h0m0s',
   variables: { blender: { values: [{ platform: 'all', value: 'blender' }] }, 'a.b': { values: [] } },
   of_tomorrow: { deep: true },
 };
@@ -66,6 +67,29 @@ describe('fieldErrors', () => {
     ['access.admin_token', '********', true],
     ['access.admin_token', 'sixteen letters!', true],
   ])('%s: %j is fine: %s', (key, value, fine) => expect(fieldErrors(withValue(base, key, value)).has(key)).toBe(!fine));
+});
+
+describe('the tokens of the roles', () => {
+  const ONE = 'sixteen letters!';
+  it.each<[string, Tree, string[]]>([
+    ['none', {}, []],
+    ['an admin token alone', { admin_token: ONE }, []],
+    ['all three', { admin_token: ONE, artist_token: `${ONE}2`, viewer_token: `${ONE}3` }, []],
+    ['a new one beside one that was saved', { admin_token: '********', artist_token: ONE }, []],
+    ['all saved', { admin_token: '********', artist_token: '********', viewer_token: '********' }, []],
+    ['an artist token alone', { artist_token: ONE }, ['access.artist_token']],
+    ['saved ones without the admin token', { artist_token: '********', viewer_token: '********' }, ['access.artist_token', 'access.viewer_token']],
+    ['the same twice', { admin_token: ONE, viewer_token: ONE }, ['access.viewer_token']],
+    ['artists and viewers with the same', { admin_token: `${ONE}1`, artist_token: ONE, viewer_token: ONE }, ['access.viewer_token']],
+    ['a short one', { admin_token: ONE, artist_token: 'short' }, ['access.artist_token']],
+  ])('%s', (_, tokens, wrong) => {
+    expect([...fieldErrors({ ...base, access: { ...(base.access as Tree), ...tokens } }).keys()]).toEqual(wrong);
+  });
+
+  it('what can be done without one has a meaning only with an admin token', () => {
+    const field = SECTIONS.flatMap(({ fields }) => fields).find(({ key }) => key === 'access.without_token');
+    expect(field && ['', ONE, '********'].map((token) => isMeant(withValue(base, 'access.admin_token', token), field))).toEqual([false, true, true]);
+  });
 });
 
 describe('problemsOf', () => {

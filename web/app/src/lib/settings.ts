@@ -15,7 +15,9 @@ export interface Field {
   readonly usual: string;
   readonly required?: boolean;
   readonly choices?: readonly string[];
-  /** Has a meaning only while this switch is on. */
+  /** Can be made up, because nobody has to know it by heart. */
+  readonly generate?: boolean;
+  /** Has a meaning only while this switch is on, or this text is there. */
   readonly needs?: string;
 }
 
@@ -25,6 +27,7 @@ export interface Section {
   readonly fields: readonly Field[];
 }
 
+const generate = true;
 const required = true;
 
 export const SECTIONS: readonly Section[] = [
@@ -89,8 +92,12 @@ export const SECTIONS: readonly Section[] = [
     id: 'access',
     title: 'Access',
     fields: [
-      { key: 'access.admin_token', label: 'Admin token', kind: 'secret', usual: '', help: 'People enter it before they see or change anything. Empty: everybody who can reach the manager may do everything. At least 16 characters. This browser has to sign in with a new one.' },
-      { key: 'access.registration_token', label: 'Registration token', kind: 'secret', usual: '', help: 'A worker that is new must send it to be accepted. At least 16 characters.' },
+      { key: 'access.admin_token', label: 'Admin token', kind: 'secret', generate, usual: '', help: 'Whoever has it may do everything. Without one, everybody who can reach the manager may. At least 16 characters. Whoever is signed in as admin with another one has to sign in again; this browser does so by itself.' },
+      { key: 'access.artist_token', label: 'Artist token', kind: 'secret', generate, usual: '', help: 'Whoever has it may look at everything, submit jobs, and pause, cancel, requeue and delete them, but not change workers and settings. At least 16 characters.' },
+      { key: 'access.viewer_token', label: 'Viewer token', kind: 'secret', generate, usual: '', help: 'Whoever has it may look at everything but these settings and the audit trail, and change nothing. At least 16 characters.' },
+      { key: 'access.without_token', label: 'Without a token', kind: 'choice', usual: 'nothing', needs: 'access.admin_token', choices: ['nothing', 'viewer', 'artist'], help: 'What can be done without a token, once there is one for admins. viewer: looking. artist: submitting and changing jobs as well, so that add-ons and scripts without a token go on working.' },
+      { key: 'audit_max_age', label: 'Keep the audit trail for', kind: 'duration', usual: '8760h0m0s', required, help: 'Who has changed what, and when. What is older is removed. 0s: keep it for ever.' },
+      { key: 'access.registration_token', label: 'Registration token', kind: 'secret', generate, usual: '', help: 'A worker that is new must send it to be accepted. At least 16 characters.' },
       { key: 'access.allowed_origins', label: 'Other web pages', kind: 'list', usual: '', help: 'One a line, as https://host. They may receive live updates; needed behind a reverse proxy that hides its own address.' },
     ],
   },
@@ -142,6 +149,25 @@ function listenError(text: string): string {
   return match && Number(match[1]) <= 65_535 ? '' : 'Write a port as :8080, or host:port.';
 }
 
+/** Whether a field has a meaning, because what it needs is there. */
+export function isMeant(tree: Tree, field: Field): boolean {
+  if (field.needs === undefined) return true;
+  const needed = valueAt(tree, field.needs);
+  return typeof needed === 'string' ? needed !== '' : needed === true;
+}
+
+const ROLE_TOKENS = ['access.admin_token', 'access.artist_token', 'access.viewer_token'];
+
+/** What is wrong with the token of a role beside those of the others. One that was saved is not known here. */
+function tokenConflict(tree: Tree, key: string): string {
+  const place = ROLE_TOKENS.indexOf(key);
+  const token = String(valueAt(tree, key) ?? '');
+  if (place <= 0 || token === '') return '';
+  if (String(valueAt(tree, 'access.admin_token') ?? '') === '') return 'This needs an admin token: without one, everybody may do everything.';
+  const twin = ROLE_TOKENS.slice(0, place).find((other) => token !== MASK && valueAt(tree, other) === token);
+  return twin ? `This is the ${labelOf(twin).toLowerCase()}. Every role has a token of its own.` : '';
+}
+
 function tokenError(token: string): string {
   return token === '' || token === MASK || token.length >= 16 ? '' : 'At least 16 characters.';
 }
@@ -150,8 +176,8 @@ function tokenError(token: string): string {
 export function fieldErrors(tree: Tree): Map<string, string> {
   const errors = new Map<string, string>();
   for (const field of FIELDS) {
-    if (field.needs !== undefined && valueAt(tree, field.needs) !== true) continue;
-    const error = fieldError(field, valueAt(tree, field.key));
+    if (!isMeant(tree, field)) continue;
+    const error = fieldError(field, valueAt(tree, field.key)) || tokenConflict(tree, field.key);
     if (error !== '') errors.set(field.key, error);
   }
   return errors;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { BlenderCheck } from '@/api/types';
-import { allowedStep, choiceTitle, EMPTY_DRAFT, furthestStep, isReachable, neighbour, parseDraft, SKIPPED, STEPS, type Draft } from './setup';
+import { accessSettings, allowedStep, choiceTitle, EMPTY_DRAFT, furthestStep, isReachable, neighbour, parseDraft, setAccess, setArtistToken, SKIPPED, STEPS, type Draft } from './setup';
 
 const blender: BlenderCheck = { input: 'blender', path: '/usr/bin/blender', source: 'path_envvar', is_usable: true, cause: 'Blender 4.5' };
 const stored: Draft = { ...EMPTY_DRAFT, storage: ' /mnt/farm ', usableStorage: '/mnt/farm' };
@@ -34,13 +34,36 @@ describe('steps', () => {
   });
 });
 
+describe('who may use the farm', () => {
+  const [first, second] = [() => 'first-token', () => 'second-token'];
+
+  it('is everybody, unless somebody says otherwise, and then nothing is set', () => expect(accessSettings(EMPTY_DRAFT)).toBeNull());
+
+  it('a token that may have been copied already stays the same', () => {
+    const chosen = { ...stored, ...setAccess(stored, 'tokens', first) };
+    expect(chosen).toMatchObject({ access: 'tokens', adminToken: 'first-token' });
+    const again = { ...chosen, ...setAccess({ ...chosen, ...setAccess(chosen, 'everybody', second) }, 'tokens', second) };
+    expect(again.adminToken).toBe('first-token');
+    expect(accessSettings({ ...again, access: 'everybody' })).toBeNull();
+    expect(accessSettings(again)).toEqual({ admin_token: 'first-token', artist_token: '', without_token: 'nothing' });
+  });
+
+  it('artists get one of their own, or none', () => {
+    const chosen = { ...stored, ...setAccess(stored, 'tokens', first), withoutToken: 'viewer' as const };
+    const both = { ...chosen, ...setArtistToken(chosen, true, second) };
+    expect(accessSettings(both)).toEqual({ admin_token: 'first-token', artist_token: 'second-token', without_token: 'viewer' });
+    expect(setArtistToken(both, true, first)).toEqual({ artistToken: 'second-token' });
+    expect(setArtistToken(both, false, first)).toEqual({ artistToken: '' });
+  });
+});
+
 describe('a draft from an earlier visit', () => {
   it('comes back', () => {
-    const draft = { ...stored, blender, ownBlender: '/opt/b', shaman: false, platforms: { darwin: { storage: '/Volumes/farm', blender: '' } } };
+    const draft: Draft = { ...stored, blender, access: 'tokens', adminToken: 'made-up', withoutToken: 'viewer', ownBlender: '/opt/b', shaman: false, platforms: { darwin: { storage: '/Volumes/farm', blender: '' } } };
     expect(parseDraft(JSON.stringify(draft))).toEqual(draft);
   });
 
-  it.each([null, '', 'null', '3', '{', '{"storage": 3}', '{"blender": "x"}', '{"blender": {"path": 1}}', '{"shaman": 1}', '{"platforms": [1]}', '[]'])('is forgotten when it is %s', (text) => {
+  it.each([null, '', 'null', '3', '{', '{"storage": 3}', '{"blender": "x"}', '{"blender": {"path": 1}}', '{"access": "nobody"}', '{"access": "tokens"}', '{"withoutToken": "admin"}', '{"artistToken": null}', '{"shaman": 1}', '{"platforms": [1]}', '[]'])('is forgotten when it is %s', (text) => {
     expect(parseDraft(text)).toEqual(EMPTY_DRAFT);
   });
 });

@@ -2,7 +2,7 @@
 import type { BlenderCheck } from '@/api/types';
 import { isPaths, PLATFORMS, storageError, type Paths } from './mixedFarm';
 
-export const STEPS = ['welcome', 'storage', 'blender', 'platforms', 'review'] as const;
+export const STEPS = ['welcome', 'storage', 'blender', 'platforms', 'access', 'review'] as const;
 export type Step = (typeof STEPS)[number];
 
 export const STEP_TITLES: Record<Step, string> = {
@@ -10,6 +10,7 @@ export const STEP_TITLES: Record<Step, string> = {
   storage: 'Shared storage',
   blender: 'Blender',
   platforms: 'Files and platforms',
+  access: 'Who may use it',
   review: 'Review',
 };
 
@@ -27,9 +28,36 @@ export interface Draft {
   shaman: boolean | null;
   /** What other platforms call the storage and Blender. */
   platforms: Paths;
+  /** Who may use the farm: everybody, or people with a token. */
+  access: 'everybody' | 'tokens';
+  /** Made up when it was first wanted, and kept, because it may have been copied since. */
+  adminToken: string;
+  /** Empty when artists get none. */
+  artistToken: string;
+  withoutToken: WithoutToken;
 }
 
-export const EMPTY_DRAFT: Draft = { storage: '', usableStorage: '', blender: null, ownBlender: '', shaman: null, platforms: {} };
+export type WithoutToken = 'nothing' | 'viewer' | 'artist';
+
+/** What can be done without a token, to end a sentence with. */
+export const WITHOUT_TOKEN: Readonly<Record<WithoutToken, string>> = {
+  nothing: 'do nothing',
+  viewer: 'look at everything, and change nothing',
+  artist: 'submit and change jobs, as add-ons without a token do',
+};
+
+export const EMPTY_DRAFT: Draft = {
+  storage: '',
+  usableStorage: '',
+  blender: null,
+  ownBlender: '',
+  shaman: null,
+  platforms: {},
+  access: 'everybody',
+  adminToken: '',
+  artistToken: '',
+  withoutToken: 'nothing',
+};
 
 /** Workers use whatever Blender they find. */
 export const SKIPPED: BlenderCheck = { input: '', path: '', source: 'default', is_usable: true, cause: '' };
@@ -67,6 +95,22 @@ export function allowedStep(name: unknown, draft: Draft): Step {
   return isReachable(name, draft) ? name : furthestStep(draft);
 }
 
+/** The draft with another answer to who may use the farm; `make` makes a token, of which none is needed twice. */
+export function setAccess(draft: Draft, access: Draft['access'], make: () => string): Partial<Draft> {
+  return { access, adminToken: access === 'tokens' && draft.adminToken === '' ? make() : draft.adminToken };
+}
+
+export function setArtistToken(draft: Draft, wanted: boolean, make: () => string): Partial<Draft> {
+  if (!wanted) return { artistToken: '' };
+  return { artistToken: draft.artistToken === '' ? make() : draft.artistToken };
+}
+
+/** What the manager's configuration is to have below `access`; null when it stays as it is. */
+export function accessSettings(draft: Draft): Readonly<Record<string, string>> | null {
+  if (draft.access === 'everybody') return null;
+  return { admin_token: draft.adminToken, artist_token: draft.artistToken, without_token: draft.withoutToken };
+}
+
 export function neighbour(step: Step, distance: 1 | -1): Step | null {
   return STEPS[STEPS.indexOf(step) + distance] ?? null;
 }
@@ -93,11 +137,12 @@ export function parseDraft(text: string | null): Draft {
     const stored: unknown = JSON.parse(text ?? '');
     if (typeof stored !== 'object' || stored === null) return { ...EMPTY_DRAFT };
     const draft = { ...EMPTY_DRAFT, ...stored };
-    const texts = [draft.storage, draft.usableStorage, draft.ownBlender];
+    const texts = [draft.storage, draft.usableStorage, draft.ownBlender, draft.adminToken, draft.artistToken];
     const blender = draft.blender;
     const isCheck = blender === null || (typeof blender === 'object' && typeof blender.path === 'string' && typeof blender.source === 'string');
     const isChoice = draft.shaman === null || typeof draft.shaman === 'boolean';
-    return texts.every((value) => typeof value === 'string') && isCheck && isChoice && isPaths(draft.platforms) ? draft : { ...EMPTY_DRAFT };
+    const isAccess = (draft.access === 'everybody' || (draft.access === 'tokens' && draft.adminToken !== '')) && draft.withoutToken in WITHOUT_TOKEN;
+    return texts.every((value) => typeof value === 'string') && isCheck && isChoice && isAccess && isPaths(draft.platforms) ? draft : { ...EMPTY_DRAFT };
   } catch {
     return { ...EMPTY_DRAFT };
   }

@@ -1,7 +1,9 @@
 import { createPinia, setActivePinia } from 'pinia';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { api, take } from '@/api/client';
 import type { Tree } from '@/lib/settings';
 import { fakeManager, type FakeManager } from './fakeManager';
+import { useSession } from './session';
 import { useSettings } from './settings';
 
 const FILE = '/api/v3/configuration/file';
@@ -20,6 +22,7 @@ const inForce: Tree = {
   blocklist_threshold: 3,
   task_fail_after_softfail_count: 3,
   script_time_limit: '5s',
+  audit_max_age: '8760h0m0s',
   variables: {},
   of_tomorrow: { deep: [1] },
 };
@@ -46,6 +49,48 @@ describe('settings', () => {
     settings.set('manager_name', 'Second floor');
     await settings.save();
     expect(manager.bodies).toEqual([{ ...inForce, manager_name: 'Second floor' }]);
+  });
+
+  it('stays signed in when the admin token is changed, and asks who may do what when other tokens are', async () => {
+    const session = { token_required: true, signed_in: true, role: 'admin', token_shown: true, without_token: 'none', name: 'Ada' };
+    manager.answer('GET /api/v3/session', { body: session });
+    await useSession().check();
+    const settings = await load();
+    manager.answer(`PUT ${FILE}`, {});
+    manager.answer('POST /api/v3/session', { status: 204 });
+    const asked = (): string[] => manager.asked.filter((line) => !line.endsWith('/state'));
+    settings.set('access.admin_token', 'a token that is new');
+    await settings.save();
+    expect(settings.failures).toEqual([]);
+    expect(manager.bodies.at(-1)).toEqual({ token: 'a token that is new', name: 'Ada' });
+    expect(asked().slice(-4)).toEqual([`PUT ${FILE}`, 'POST /api/v3/session', 'GET /api/v3/session', `GET ${FILE}`]);
+
+    settings.set('access.without_token', 'viewer');
+    await settings.save();
+    expect(asked().slice(-3)).toEqual([`PUT ${FILE}`, 'GET /api/v3/session', `GET ${FILE}`]);
+    settings.set('access.admin_token', '');
+    await settings.save();
+    expect(asked().slice(-3)).toEqual([`PUT ${FILE}`, 'GET /api/v3/session', `GET ${FILE}`]);
+  });
+
+  it('is not locked out by what is refused between a new admin token and signing in with it', async () => {
+    const locked = { token_required: true, signed_in: false, role: 'none', token_shown: false, without_token: 'none' };
+    manager.answer('GET /api/v3/session', { body: { ...locked, signed_in: true, role: 'admin', token_shown: true } });
+    await useSession().check();
+    const settings = await load();
+    manager.answer('GET /api/v3/jobs', { status: 401, body: { code: 401, message: 'token?' } });
+    const states: string[] = [];
+    manager.answer(`PUT ${FILE}`, async () => {
+      await take(api.GET('/api/v3/jobs')).catch(() => {});
+      states.push(useSession().state);
+      return {};
+    });
+    manager.answer('POST /api/v3/session', { status: 401, body: { code: 401, message: 'this is not a token of this manager' } });
+    settings.set('access.admin_token', 'a token that is new');
+    await settings.save();
+    expect([states, settings.failures, settings.dirty]).toEqual([['open'], ['this is not a token of this manager'], true]);
+    await take(api.GET('/api/v3/jobs')).catch(() => {});
+    expect(useSession().state).toBe('locked');
   });
 
   it('sends nothing when nothing was changed', async () => {

@@ -3,8 +3,9 @@ import { defineStore } from 'pinia';
 import { computed, shallowRef } from 'vue';
 import { api, take, takeBody, toRequestError } from '@/api/client';
 import type { ConfigurationState } from '@/api/types';
-import { changedKeys, fieldErrors, labelOf, problemsOf, rebase, withValue, type Tree } from '@/lib/settings';
+import { changedKeys, fieldErrors, labelOf, problemsOf, rebase, valueAt, withValue, type Tree } from '@/lib/settings';
 import { useReading } from './reading';
+import { useSession } from './session';
 
 export const useSettings = defineStore('settings', () => {
   /** As it was read. */
@@ -80,7 +81,7 @@ export const useSettings = defineStore('settings', () => {
     failures.value = [];
     try {
       if (adopt(await fetchTree()).length > 0) return;
-      await take(api.PUT('/api/v3/configuration/file', { body: draft.value }));
+      await put(changed.value);
       refused.value = new Map();
       conflicts.value = [];
       savedAt.value = Date.now();
@@ -96,6 +97,17 @@ export const useSettings = defineStore('settings', () => {
     } finally {
       saving.value = false;
     }
+  }
+
+  /** Saves, and stays signed in when that changes the admin token or what can be done without one. */
+  async function put(asked: readonly string[]): Promise<void> {
+    const session = useSession();
+    const body = draft.value;
+    const change = (): Promise<unknown> => take(api.PUT('/api/v3/configuration/file', { body }));
+    const token = String(valueAt(body, 'access.admin_token') ?? '');
+    if (asked.includes('access.admin_token') && token !== '') return session.keepSignedIn(token, change);
+    await change();
+    if (asked.some((key) => key.startsWith('access.'))) await session.check();
   }
 
   return {

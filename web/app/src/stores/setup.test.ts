@@ -3,11 +3,13 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { nextTick } from 'vue';
 import { SKIPPED } from '@/lib/setup';
 import { fakeManager, type FakeManager } from './fakeManager';
+import { useSession } from './session';
 import { useSetup } from './setup';
 
 const STORAGE = 'POST /api/v3/configuration/check/shared-storage';
 const BLENDER = '/api/v3/configuration/check/blender';
 const SAVE = 'POST /api/v3/configuration/setup-assistant';
+const FILE = '/api/v3/configuration/file';
 const CONFIGURATION = 'GET /api/v3/configuration';
 const blender = { input: 'blender', path: '/usr/bin/blender', source: 'path_envvar', is_usable: true, cause: 'Blender 4.5' } as const;
 
@@ -156,6 +158,44 @@ describe('saving', () => {
     expect(setup.draft.storage).toBe('');
     setup.leave();
     expect(setup.wanted).toBe(false);
+  });
+
+  it('sets the tokens once the manager is back, keeps what else is set, and signs in', async () => {
+    const setup = await ready();
+    Object.assign(setup.draft, { access: 'tokens', adminToken: 'token-of-admins', artistToken: 'token-of-artists', withoutToken: 'viewer' });
+    const file = { manager_name: 'Farm', access: { admin_token: '', allowed_origins: ['https://a.example'] } };
+    manager.answer(SAVE, { status: 204 });
+    manager.answer(CONFIGURATION, { body: { isFirstRun: false, storageLocation: '/mnt/farm', shamanEnabled: true } });
+    manager.answer(`GET ${FILE}`, { body: file });
+    manager.answer(`PUT ${FILE}`, { status: 204 });
+    manager.answer('POST /api/v3/session', { status: 204 });
+    manager.answer('GET /api/v3/session', { body: { token_required: true, signed_in: true, role: 'admin', token_shown: true, without_token: 'viewer' } });
+    const saved = setup.save();
+    await vi.advanceTimersByTimeAsync(1_000);
+    await saved;
+    expect([setup.phase, setup.error]).toEqual(['done', null]);
+    expect(manager.bodies.slice(1)).toEqual([
+      { ...file, access: { admin_token: 'token-of-admins', artist_token: 'token-of-artists', without_token: 'viewer', allowed_origins: ['https://a.example'] } },
+      { token: 'token-of-admins' },
+    ]);
+    expect([useSession().role, useSession().signedIn]).toEqual(['admin', true]);
+    expect(setup.tokens).toEqual({ admin: 'token-of-admins', artist: 'token-of-artists', forSubmitting: true });
+    // They are kept nowhere in the browser.
+    await nextTick();
+    expect(sessionStorage.getItem('flamenco.setup')).not.toContain('token-of');
+  });
+
+  it('tells when the tokens could not be set, and can be tried again', async () => {
+    const setup = await ready();
+    Object.assign(setup.draft, { access: 'tokens', adminToken: 'token-of-admins' });
+    manager.answer(SAVE, { status: 204 });
+    manager.answer(CONFIGURATION, { body: { isFirstRun: false, storageLocation: '/mnt/farm', shamanEnabled: true } });
+    manager.answer(`GET ${FILE}`, { body: {} });
+    manager.answer(`PUT ${FILE}`, { status: 500, body: { code: 500, message: 'the disk is full' } });
+    const saved = setup.save();
+    await vi.advanceTimersByTimeAsync(1_000);
+    await saved;
+    expect([setup.phase, setup.error?.message, setup.draft.adminToken]).toEqual(['editing', 'the disk is full', 'token-of-admins']);
   });
 
   it('sends what was chosen for files and other platforms', async () => {

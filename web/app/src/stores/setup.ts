@@ -4,8 +4,10 @@ import { computed, reactive, shallowRef, watch } from 'vue';
 import { api, take, takeBody, toRequestError, type RequestError } from '@/api/client';
 import type { BlenderCheck, PathCheck } from '@/api/types';
 import { otherPlatforms, type PlatformName } from '@/lib/mixedFarm';
-import { EMPTY_DRAFT, parseDraft, SKIPPED } from '@/lib/setup';
+import { withValue, type Tree } from '@/lib/settings';
+import { accessSettings, EMPTY_DRAFT, parseDraft, SKIPPED } from '@/lib/setup';
 import { useReading } from './reading';
+import { useSession } from './session';
 
 const KEY = 'flamenco.setup';
 /** How often to look whether the manager is back, and for how long, in milliseconds. */
@@ -118,11 +120,14 @@ export const useSetup = defineStore('setup', () => {
     draft.platforms = { ...draft.platforms, [name]: { ...before, [kind]: path } };
   }
 
-  const phase = shallowRef<'editing' | 'saving' | 'restarting' | 'done'>('editing');
+  const phase = shallowRef<'editing' | 'saving' | 'restarting' | 'protecting' | 'done'>('editing');
   const error = shallowRef<RequestError | null>(null);
-  const busy = computed(() => phase.value === 'saving' || phase.value === 'restarting');
+  const busy = computed(() => phase.value !== 'editing' && phase.value !== 'done');
 
-  /** Saves the choices, and waits until the manager has started again with them. */
+  /** The tokens that were set, for the last look at them. */
+  const tokens = shallowRef<{ readonly admin: string; readonly artist: string; readonly forSubmitting: boolean } | null>(null);
+
+  /** Saves the choices, and waits until the manager has started again with them. Whoever sets a token is signed in with it. */
   async function save(): Promise<void> {
     if (busy.value) return;
     phase.value = 'saving';
@@ -137,12 +142,26 @@ export const useSetup = defineStore('setup', () => {
       await take(api.POST('/api/v3/configuration/setup-assistant', { body }));
       phase.value = 'restarting';
       await untilSetUp();
+      await protect();
       phase.value = 'done';
       Object.assign(draft, EMPTY_DRAFT);
     } catch (cause) {
       phase.value = 'editing';
       error.value = toRequestError(cause);
     }
+  }
+
+  /** Only now, because the manager starts anew when it is set up, and asks nobody for a token until then. */
+  async function protect(): Promise<void> {
+    const access = accessSettings(draft);
+    if (!access) return;
+    phase.value = 'protecting';
+    await useSession().keepSignedIn(draft.adminToken, async () => {
+      let file = (await takeBody(api.GET('/api/v3/configuration/file', { headers: { Accept: 'application/json' } }))) as Tree;
+      for (const [key, value] of Object.entries(access)) file = withValue(file, `access.${key}`, value);
+      await take(api.PUT('/api/v3/configuration/file', { body: file }));
+    });
+    tokens.value = { admin: draft.adminToken, artist: draft.artistToken, forSubmitting: draft.withoutToken !== 'artist' };
   }
 
   async function untilSetUp(): Promise<void> {
@@ -170,6 +189,6 @@ export const useSetup = defineStore('setup', () => {
     storageCheck, checkingStorage, checkStorage, storageChanged,
     found, finding, blenderCheck, checkingBlender, checkBlender, choose,
     platform, looking, shaman, others, setPath,
-    phase, busy, error, save,
+    phase, busy, error, tokens, save,
   };
 });
