@@ -27,7 +27,12 @@ async fn set_up(client: &Client, storage: &str) {
         is_usable: true,
         cause: String::new(),
     };
-    let choices = SetupAssistantConfig { storage_location: storage.to_owned(), blender_executable: skipped };
+    let choices = SetupAssistantConfig {
+        storage_location: storage.to_owned(),
+        blender_executable: skipped,
+        other_platforms: None,
+        shaman_enabled: None,
+    };
     match client.save_setup_assistant_config(&choices).await.unwrap() {
         SaveSetupAssistantConfigResponse::Status204 => {}
         other => panic!("{:?}", other.problem()),
