@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import time
 from collections.abc import Callable
@@ -61,7 +62,8 @@ def client() -> Client:
         try:
             state.client = Client(
                 url(),
-                token=wanted.token or None,
+                token=wanted.token.strip() or None,
+                name=_user_name() if "user.name" in wanted.metadata else None,
                 user_agent=f"Flamenco/{version_text()} (Blender add-on)",
                 connect_timeout=float(wanted.connect_timeout),
                 read_timeout=float(wanted.read_timeout),
@@ -69,6 +71,14 @@ def client() -> Client:
         except ValueError as error:
             raise Problem(f"{error}; change it in the preferences of the add-on") from error
     return state.client
+
+
+def _user_name() -> str:
+    """The name of the account on this machine; empty if it has none."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return ""
 
 
 def version_text() -> str:

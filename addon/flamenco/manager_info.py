@@ -129,7 +129,7 @@ def explain(error: Exception, url: str, *, is_version: bool = False) -> str:
     host = urlsplit(url).hostname or url
     if isinstance(error, ApiError):
         if error.status in (401, 403):
-            return f"The manager at {url} wants an access token; set it in the preferences of the add-on"
+            return _explain_refusal(error, url)
         if is_version and error.status in (404, 405):
             return f"What answers at {url} is not a Flamenco manager; check the address and the port"
         return f"The manager says: {error.message}"
@@ -142,6 +142,18 @@ def explain(error: Exception, url: str, *, is_version: bool = False) -> str:
     if isinstance(error, ConnectionFailed):
         return _explain_connection(str(error), host, url)
     return f"{url!r} is not an address such as http://manager:8080/ ({error})"
+
+
+def _explain_refusal(error: ApiError, url: str) -> str:
+    if error.status == 403:
+        where = " (the access token is in the preferences of the add-on)" if error.had_credentials else ""
+        return f"The manager does not allow this: {error.message}{where}"
+    if error.had_credentials:
+        return (
+            f"The manager at {url} does not know the access token in the preferences of the add-on; "
+            "ask whoever runs the farm for the right one"
+        )
+    return f"The manager at {url} wants an access token; set it in the preferences of the add-on"
 
 
 def _explain_connection(text: str, host: str, url: str) -> str:

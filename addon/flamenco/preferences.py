@@ -86,7 +86,7 @@ class FlamencoPreferences(bpy.types.AddonPreferences):
     )
     token: StringProperty(
         name="Access Token",
-        description="Only for managers that ask for one",
+        description="Only for managers that ask for one: that of an artist, to submit jobs",
         subtype="PASSWORD",
         options=set(),
         update=_changed_connection,
@@ -143,10 +143,11 @@ class FlamencoPreferences(bpy.types.AddonPreferences):
     )
     metadata: EnumProperty(
         name="Tell about the Submission",
-        description="What the page of the job shows",
+        description="What the page of the job shows. The user also goes with the access token, to the audit trail",
         items=[(key, label, text, 1 << index) for index, (key, label, text) in enumerate(METADATA)],
         default={key for key, _, _ in METADATA},
         options={"ENUM_FLAG"},
+        update=_changed_connection,
     )
     trusted_managers: StringProperty(
         name="Trusted Managers",

@@ -148,6 +148,21 @@ def test_query_credentials_and_user_agent():
     assert recorder.last["headers"]["Authorization"] == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        (None, "Bearer the-token"),
+        (" ", "Bearer the-token"),
+        ("Ada", "Basic " + base64.b64encode(b"Ada:the-token").decode()),
+        ("a:da \u5f71", "Basic " + base64.b64encode("ada \u5f71:the-token".encode()).decode()),
+    ],
+)
+def test_a_token_goes_with_every_request(name, expected):
+    with serving(Answer(204), token="the-token", name=name) as (client, recorder):
+        assert client.schedule_task() is None
+    assert recorder.last["headers"]["Authorization"] == expected
+
+
 def test_a_job_goes_out_and_comes_back():
     job = models.SubmittedJob(
         name="shot ä",

@@ -150,6 +150,23 @@ def test_what_is_wrong_is_said(reply: Reply, message: str) -> None:
         manager_info.fetch(Client(server.url, read_timeout=1), "linux")
 
 
+@pytest.mark.parametrize(
+    ("status", "token", "message"),
+    [
+        (401, None, "wants an access token; set it in the preferences"),
+        (401, "wrong", "does not know the access token in the preferences"),
+        (403, "viewer", "does not allow this: this needs the role artist .*the access token is in the preferences"),
+        (403, None, "does not allow this: this needs the role artist$"),
+    ],
+)
+def test_a_token_that_is_missing_wrong_or_too_little_is_told_apart(
+    status: int, token: str | None, message: str
+) -> None:
+    reply = Reply(status, json={"code": status, "message": "this needs the role artist"})
+    with serving({**answers(), "/api/v3/jobs/types": reply}) as server, pytest.raises(Problem, match=message):
+        manager_info.fetch(Client(server.url, token=token), "linux")
+
+
 def test_a_manager_that_is_too_old_is_named() -> None:
     old = Reply(json={"job_types": [{"name": "t", "label": "T", "settings": []}]})
     with (

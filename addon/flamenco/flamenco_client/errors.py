@@ -42,6 +42,8 @@ class ApiError(ClientError):
     retry_after: int | None
     #: The body, decoded if it is JSON; None if there is none.
     body: Any
+    #: Whether a token or other credentials went with the request.
+    had_credentials: bool = False
 
     def __init__(self, status: int, message: str, retry_after: int | None = None, body: Any = None) -> None:
         super().__init__(f"{message} (HTTP {status})")

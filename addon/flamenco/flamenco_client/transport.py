@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import re
@@ -149,12 +150,13 @@ class Transport:
         username: str | None = None,
         password: str | None = None,
         token: str | None = None,
+        name: str | None = None,
         user_agent: str = "flamenco-client-python",
         connect_timeout: float = 10.0,
         read_timeout: float = 60.0,
     ) -> None:
         """`base_url` is the manager's address; it may have a path, for a manager behind a proxy. `token` is an
-        access token, for a manager that asks for one.
+        access token, for a manager that asks for one, and `name` is who shows it, for the audit trail.
 
         The timeouts are in seconds. `read_timeout` is how long the manager may be silent, or take nothing of
         what is sent, so a large upload may take as long as it needs. Raises `ValueError` if the address is none.
@@ -164,7 +166,7 @@ class Transport:
         if username is not None:
             self._headers.update(urllib3.make_headers(basic_auth=f"{username}:{password or ''}"))
         if token:
-            self._headers["Authorization"] = f"Bearer {token}"
+            self._headers["Authorization"] = _authorization(token, name or "")
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
         self._pool = urllib3.PoolManager(maxsize=8)
@@ -190,7 +192,9 @@ class Transport:
         response = self._request(call, self._read_timeout if timeout is None else timeout)
         try:
             if response.status >= 400:
-                raise _api_error(response)
+                problem = _api_error(response)
+                problem.had_credentials = "Authorization" in self._headers
+                raise problem
             if response.status not in answers:
                 raise BadAnswer(f"{call.method} {call.target}: unexpected answer, HTTP {response.status}")
             try:
@@ -226,6 +230,15 @@ class Transport:
         is_sent = not isinstance(error, (NewConnectionError, ConnectTimeoutError))
         text = f"no connection to the manager at {self.base_url}: {_OBJECT.sub('', str(error))}"
         return kind(text, is_sent=is_sent)
+
+
+def _authorization(token: str, name: str) -> str:
+    """The header that shows a token. With a name, it comes as the password of that user."""
+    user = name.replace(":", "").strip()
+    if not user:
+        return f"Bearer {token}"
+    # urllib3 can only write Latin-1.
+    return "Basic " + base64.b64encode(f"{user}:{token}".encode()).decode("ascii")
 
 
 def _base_url(address: str) -> str:

@@ -5,6 +5,7 @@
 //! [`task`].
 
 pub mod attention;
+pub mod audit;
 pub mod clock;
 pub mod duration;
 pub mod eligibility;
@@ -21,6 +22,7 @@ pub mod job;
 pub mod limits;
 pub mod machine;
 pub mod path_search;
+pub mod role;
 pub mod schedule;
 mod status;
 pub mod task;

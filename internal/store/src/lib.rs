@@ -11,6 +11,7 @@
 //! by [`tasks`] and checked by [`recount`](mod@recount).
 
 pub mod attention;
+pub mod audit;
 mod batch;
 pub mod blocklist;
 pub mod check;

@@ -12,6 +12,7 @@ mod strict;
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use axum::body::BodyDataStream;
@@ -43,6 +44,27 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// How long a body may pause before its request is answered with 408. Who reads an [`UploadBody`] sees to it with
     /// [`UploadBody::next_part`].
     fn idle_limit(&self) -> IdleLimit;
+}
+
+/// For whoever wants to know afterwards what was asked for: a request that has one of these among its extensions leaves
+/// its JSON body in it, unless that is large.
+#[derive(Debug, Clone, Default)]
+pub struct KeptBody(Arc<OnceLock<Bytes>>);
+
+impl KeptBody {
+    /// Longest body that is kept, in bytes.
+    pub const LIMIT: usize = 64 * 1024;
+
+    /// The body, if one was read and it was not too long. It need not be valid JSON.
+    pub fn get(&self) -> Option<&Bytes> {
+        self.0.get()
+    }
+
+    pub(crate) fn keep(&self, body: &[u8]) {
+        if body.len() <= Self::LIMIT {
+            self.0.get_or_init(|| Bytes::copy_from_slice(body));
+        }
+    }
 }
 
 /// A file on its way in. It is read piece by piece and never held in memory as a whole.

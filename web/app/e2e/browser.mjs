@@ -32,7 +32,7 @@ export function launch(more = []) {
  * @param {string} origin the only origin that the page may talk to
  */
 export async function openPage(browser, origin, viewport = DESKTOP) {
-  const context = await browser.newContext({ viewport });
+  const context = await browser.newContext({ viewport, colorScheme: 'dark' });
   const page = await context.newPage();
   /** @type {string[]} */
   const problems = [];

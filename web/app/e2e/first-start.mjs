@@ -156,6 +156,20 @@ test('Blender can be skipped', async () => {
   await page.getByRole('radio', { name: 'Skip this' }).check();
   await next().click();
   await heading('Files and platforms').waitFor();
+});
+
+test('paths of other platforms must be such, and nothing has to be entered', async () => {
+  const windows = page.getByRole('group', { name: 'Windows' });
+  assert.equal(await page.getByRole('group', { name: 'Linux' }).count(), 0, 'the manager runs on it');
+  await windows.getByLabel('Shared storage').fill('/mnt/farm');
+  await next().click();
+  await windows.getByRole('alert').getByText('drive letter').waitFor();
+  assert.equal(await windows.getByLabel('Shared storage').getAttribute('aria-invalid'), 'true');
+  await picture(page, artifacts, 'setup-5-platforms-refused');
+  await windows.getByLabel('Shared storage').fill('F:\\farm');
+  await windows.getByLabel('Blender').fill('C:\\Blender\\blender.exe');
+  await page.getByRole('checkbox', { name: 'Send files through the Shaman store' }).uncheck();
+  await picture(page, artifacts, 'setup-5-platforms');
   await next().click();
   await heading('Who may use this farm?').waitFor();
 });
@@ -175,6 +189,8 @@ test('everybody may use it, unless somebody wants tokens, which are made up', as
   await heading('Review').waitFor();
   await page.getByText('Whatever Blender each worker finds').waitFor();
   await page.getByText('People with the admin token or the artist token').waitFor();
+  await page.getByText('without the Shaman store').waitFor();
+  await page.getByText('F:\\farm').waitFor();
   await picture(page, artifacts, 'setup-7-review');
 });
 
@@ -199,6 +215,15 @@ test('after confirming, the manager starts again and the farm appears', async ()
   const written = readFileSync(configuration, 'utf8');
   assert.ok(written.includes(storage), written);
   assert.equal(await isFirstRun(), false);
+  const state = await (await fetch(new URL('/api/v3/configuration', origin))).json();
+  assert.equal(state.shamanEnabled, false);
+  const variables = await (await fetch(new URL('/api/v3/configuration/variables/workers/windows', origin))).json();
+  assert.deepEqual(variables.shared_storage, { value: 'F:\\farm', is_twoway: true });
+  assert.equal(variables.blender.value, 'C:\\Blender\\blender.exe');
+  await page.getByText(`./flamenco-worker -manager ${origin}/`).waitFor();
+  await page.getByText(`flamenco-worker.exe -manager ${origin}/`).waitFor();
+  await page.getByRole('button', { name: 'Copy the address' }).waitFor();
+  assert.equal(await page.getByRole('link', { name: 'Download flamenco-addon.zip' }).getAttribute('href'), '/flamenco-addon.zip');
   await page.getByRole('button', { name: 'Open the farm' }).click();
   await page.getByRole('heading', { name: 'No jobs yet' }).waitFor();
   await page.locator('[data-feed=connected]').waitFor({ state: 'attached' });
@@ -206,6 +231,31 @@ test('after confirming, the manager starts again and the farm appears', async ()
   await page.goto(`${origin}/app/setup/storage`);
   await page.waitForURL(/\/app\/jobs$/);
   assert.equal(manager.exitCode, null, 'it is the same process');
+});
+
+test('a file that somebody has broken is told of, and not started with', async () => {
+  const good = readFileSync(configuration, 'utf8');
+  writeFileSync(configuration, `${good}\ntask_timeout: soon\n`.replace(/^task_timeout: .*$/m, ''));
+  await page.goto(`${origin}/app/settings`);
+  await page.getByRole('alert').getByText('could not start with the file as it is now').waitFor();
+  const expected = problems.length;
+  await page.getByRole('button', { name: 'More for the manager' }).click();
+  await page.getByRole('menuitem', { name: 'Restart the manager …' }).click();
+  await page.getByRole('alertdialog').getByRole('button', { name: 'Restart now' }).click();
+  await page.getByRole('alert').getByText('cannot start again, and goes on as it is').waitFor();
+  await picture(page, artifacts, 'settings-broken-file');
+  // The browser reports the refusal, which is what this test is about.
+  assert.ok(problems.splice(expected).every((problem) => problem.includes('409')));
+  assert.equal(await isFirstRun(), false, 'it runs on');
+
+  writeFileSync(configuration, good);
+  await page.getByRole('button', { name: 'More for the manager' }).click();
+  await page.getByRole('menuitem', { name: 'Restart the manager …' }).click();
+  await page.getByRole('alertdialog').getByRole('button', { name: 'Restart now' }).click();
+  await page.getByText('The manager has started again.').waitFor({ timeout: 60_000 });
+  problems.splice(expected);
+  // What the environment overrules says so at its field.
+  await page.locator('[data-key="listen"]').getByText('from the environment variable FLAMENCO_LISTEN').waitFor();
 });
 
 test('whoever set the tokens is signed in, and others may only look', async () => {

@@ -185,6 +185,16 @@ test('a finger that rests on a row picks it, and each tap after that another one
   await phone.getByRole('toolbar', { name: 'Actions on the selected jobs' }).getByRole('button', { name: /^Requeue/ }).waitFor();
   await phone.locator('[data-index="0"]').tap();
   await phone.locator('[data-index="2"]').tap();
+  // Lists are turned around by a button, where there is no head to click.
+  const firstId = () => phone.locator('[data-index="0"]').getAttribute('data-id');
+  const newest = await firstId();
+  await phone.getByRole('button', { name: 'Turn the order around, now descending' }).tap();
+  await phone.getByRole('button', { name: 'Turn the order around, now ascending' }).waitFor();
+  await until('the oldest is first', async () => (await firstId()) !== newest);
+  await phone.getByRole('button', { name: 'Turn the order around, now ascending' }).tap();
+  await until('the newest is first', async () => (await firstId()) === newest);
+  // With a picture, where Blender has made one.
+  if (process.env.FLAMENCO_JOB) await phone.locator(`[data-id="${job.id}"] .beside img`).waitFor();
   // Nothing is picked any more, so that a tap opens again.
   await phone.locator('[data-index="1"]').tap();
   await phone.waitForURL(/[?&]job=/);

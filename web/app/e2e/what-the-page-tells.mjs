@@ -5,7 +5,7 @@
 //   FLAMENCO_ARTIFACTS  folder for screenshots
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { launch, openPage, picture, visit } from './browser.mjs';
+import { launch, openPage, PHONE, picture, visit } from './browser.mjs';
 import { ask, hopelessJob, idleWorker, jobStatus, remove, sleepJob, submit, until, workers } from './manager.mjs';
 
 const origin = process.env.FLAMENCO_URL ?? 'http://localhost:8080';
@@ -156,6 +156,46 @@ test('the end of a job is told on the desktop to who asked for that one, and onl
   // @ts-expect-error Put there by the script above.
   await page.evaluate(() => window.told[0].onclick());
   await page.waitForURL(new RegExp(`/app/jobs/${job.id}$`));
+});
+
+test('the theme follows the system until somebody chooses', async () => {
+  await visit(page, `${origin}/app/tags`);
+  const theme = () => page.evaluate(() => document.documentElement.dataset.theme);
+  for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
+    await page.emulateMedia({ colorScheme });
+    await until(`the page is ${colorScheme}`, async () => (await theme()) === colorScheme, 5000);
+  }
+  await page.getByRole('button', { name: 'Switch to the light theme' }).click();
+  assert.equal(await theme(), 'light');
+  await visit(page, `${origin}/app/tags`);
+  assert.equal(await theme(), 'light', 'the choice is remembered');
+  await page.getByRole('button', { name: 'Switch to the dark theme' }).click();
+  assert.equal(await theme(), 'dark');
+});
+
+test('the wall view is found, and left again', async () => {
+  await visit(page, `${origin}/app/`);
+  await page.getByRole('link', { name: 'Wall view' }).click();
+  await page.waitForURL(/wall=1/);
+  await page.getByRole('navigation').first().waitFor({ state: 'detached' });
+  await page.keyboard.press('Escape');
+  await page.getByRole('link', { name: 'Wall view' }).click();
+  await page.mouse.move(300, 300);
+  await page.mouse.move(310, 310);
+  await page.getByRole('link', { name: 'Leave the wall view' }).click();
+  await page.getByRole('link', { name: 'Wall view' }).waitFor();
+});
+
+test('why the farm does what it does is a tap away on a phone', async () => {
+  const phone = await browser.newContext({ viewport: PHONE, hasTouch: true, isMobile: true });
+  const held = await phone.newPage();
+  await visit(held, `${origin}/app/jobs`);
+  const chip = held.locator('button[data-farm]');
+  const [, reason] = /^Farm \w+: (.+)$/.exec((await chip.getAttribute('aria-label')) ?? '') ?? [];
+  assert.ok(reason);
+  await chip.tap();
+  await held.getByRole('tooltip').filter({ hasText: reason }).waitFor();
+  await phone.close();
 });
 
 test('all along: no error, nothing refused by the policy, nothing from outside', () => {

@@ -10,7 +10,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { launch, openPage, picture, visit } from './browser.mjs';
-import { frameDetails, jobStatus, submit, until, watchedJob } from './manager.mjs';
+import { ask, frameDetails, jobStatus, submit, until, watchedJob } from './manager.mjs';
 
 const origin = process.env.FLAMENCO_URL ?? 'http://localhost:8080';
 const artifacts = process.env.FLAMENCO_ARTIFACTS ?? 'test-artifacts';
@@ -304,6 +304,37 @@ test('the finished video is played in the place of the pictures', async () => {
   await picture(page, artifacts, 'frames-5-video');
   await page.getByRole('button', { name: 'Pictures' }).click();
   await page.locator('canvas[data-frame]').waitFor();
+});
+
+test('a video that cannot be played gives way to the pictures, and says so', async () => {
+  const known = problems.length;
+  await page.route(/\.mp4/, (route) => route.fulfill({ status: 200, contentType: 'video/mp4', body: 'no video at all' }));
+  await page.getByRole('button', { name: 'Video' }).click();
+  await page.getByRole('alert').getByText('This browser cannot play the video of the job').waitFor();
+  await page.locator('canvas[data-frame]').waitFor();
+  assert.ok(!page.url().includes('show=video'));
+  await page.unroute(/\.mp4/);
+  // Whatever was wrong, another try is one click away.
+  await page.getByRole('button', { name: 'Video' }).click();
+  await page.getByLabel('Preview video').waitFor();
+  await page.getByRole('button', { name: 'Pictures' }).click();
+  assert.ok(problems.splice(known).every((problem) => /mp4|media|resource/i.test(problem)));
+});
+
+test('a frame that the job does not have is said to be none', async () => {
+  await visit(page, `${framePage()}/9999`);
+  await page.getByRole('alert').getByText('This job has no frame 9999.').waitFor();
+  await page.getByRole('button', { name: 'Show all' }).click();
+  await page.waitForURL(framePage());
+  await page.getByRole('alert').waitFor({ state: 'detached' });
+  await tile(1).waitFor();
+});
+
+test('the details say in which folder the frames are', async () => {
+  await visit(page, `${origin}/app/jobs/${job.id}/details`);
+  const { files } = await ask(origin, `/api/v3/jobs/${job.id}/frames/1`);
+  const folder = files[0].path.replace(/\/[^/]*$/, '');
+  await page.getByRole('region', { name: 'Details' }).getByText(folder, { exact: true }).waitFor();
 });
 
 test('a filter is saved under a name, and found again by it', async () => {

@@ -3,6 +3,8 @@
 //   FLAMENCO_URL        the manager, http://localhost:8080 if not given
 //   FLAMENCO_ARTIFACTS  folder for screenshots
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
 import { launch, openPage, picture, visit } from './browser.mjs';
 import {
@@ -23,6 +25,7 @@ import {
 
 const origin = process.env.FLAMENCO_URL ?? 'http://localhost:8080';
 const artifacts = process.env.FLAMENCO_ARTIFACTS ?? 'test-artifacts';
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const TAG = 'browser <i>test</i>';
 
 /** @type {import('playwright-core').Browser} */
@@ -85,6 +88,9 @@ test('the page of a worker shows its machine', async () => {
   await visit(page, `${origin}/app/workers/${worker.id}`);
   await page.getByRole('heading', { level: 1, name: worker.name }).waitFor();
   await page.getByRole('img', { name: /^Shares of the machine of .* CPU: \d+ % at last/ }).locator('canvas').waitFor();
+  const cores = page.getByRole('region', { name: 'Cores' });
+  await cores.getByText(/^\d+ cores?: \d+ (?:busy|in between|idle)/).waitFor();
+  await cores.getByRole('listitem').first().getByText(/^\d+ %$/).waitFor();
   await page.getByRole('button', { name: '24 hours' }).click();
   await page.getByText('CPU', { exact: true }).first().waitFor();
   await page.getByRole('button', { name: '15 minutes' }).click();
@@ -181,6 +187,19 @@ test('the switch of a worker disables it, and the message takes that back', asyn
   await turn.click();
   await page.locator('[role=switch][aria-checked=false]').waitFor();
   assert.equal((await workers(origin)).filter((one) => one.enabled === false).length, 1);
+  await page.locator('[role=row].dimmed').waitFor();
+  await picture(page, artifacts, 'workers-disabled');
+  await page.evaluate(AXE);
+  for (const theme of ['dark', 'light']) {
+    await page.evaluate((name) => (document.documentElement.dataset.theme = name), theme);
+    const faults = await page.evaluate(async () => {
+      // @ts-expect-error it was added to the page above
+      const { violations } = await window.axe.run('[role=row].dimmed', { runOnly: ['color-contrast'] });
+      return violations.flatMap((/** @type {any} */ found) => found.nodes.map((/** @type {any} */ node) => node.failureSummary));
+    });
+    assert.deepEqual(faults, [], `a dimmed row can be read, ${theme}`);
+  }
+  await page.evaluate(() => (document.documentElement.dataset.theme = 'dark'));
   // From where it was done is told, too; the message stays when the page changes.
   const name = page.getByRole('grid', { name: 'Workers' }).locator(`[data-id="${worker.id}"]`);
   await name.click();
@@ -272,6 +291,34 @@ test('what somebody else saves meanwhile is kept, and the same field is asked ab
   await page.getByRole('button', { name: 'Save' }).click();
   await page.getByText('Saved.', { exact: true }).waitFor();
   assert.equal((await configuration(origin)).blocklist_threshold, 8);
+});
+
+test('every setting says what is in force, and a restart puts in force what waits for it', async () => {
+  await visit(page, `${origin}/app/settings#jobtypes`);
+  const field = page.locator('[data-key="script_time_limit"]');
+  await field.getByText('In force: 5s').waitFor();
+  await field.getByLabel('Time limit of a script').fill('8s');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByText('waiting for a restart of the manager: Time limit of a script.').waitFor();
+  await field.getByText('In force: 5s').waitFor();
+  await page.getByRole('button', { name: 'Restart now …' }).click();
+  const dialog = page.getByRole('alertdialog', { name: 'Restart the manager?' });
+  await dialog.getByText('Nothing that was accepted is lost.').waitFor();
+  await picture(page, artifacts, 'settings-restart');
+  await dialog.getByRole('button', { name: 'Not now' }).click();
+  await page.getByRole('button', { name: 'More for the manager' }).click();
+  await page.getByRole('menuitem', { name: 'Restart the manager …' }).click();
+  const expected = problems.length;
+  await dialog.getByRole('button', { name: 'Restart now' }).click();
+  await page.getByText('The manager has started again.').waitFor({ timeout: 60_000 });
+  await field.getByText('In force: 8s, from the file').waitFor();
+  await field.getByText('default: 5s').waitFor();
+  await page.locator('[data-feed=connected]').waitFor({ state: 'attached' });
+  assert.equal((await workers(origin)).length > 0, true);
+  await picture(page, artifacts, 'settings-in-force');
+  // A request that met the restart, and the live feed that was cut off, are no faults of the page.
+  const reported = problems.splice(expected);
+  assert.ok(reported.every((problem) => /ERR_|WebSocket|503|Failed to load/.test(problem)), reported.join('\n'));
 });
 
 test('all along: no error, nothing refused by the policy, nothing from outside', () => {

@@ -107,7 +107,7 @@ try {
   server = await preview({ root: app, preview: { port: await freePort(), host: '127.0.0.1' }, logLevel: 'silent' });
   const origin = (server.resolvedUrls?.local[0] ?? '').replace(/\/app\/$/, '');
   browser = await launch();
-  const page = await (await browser.newContext({ viewport: SIZE, deviceScaleFactor: 1.5 })).newPage();
+  const page = await (await browser.newContext({ viewport: SIZE, deviceScaleFactor: 1.5, colorScheme: 'dark' })).newPage();
   const { tasks } = await (await fetch(`${direct}/api/v3/jobs/${running.id}/tasks?status=active`)).json();
   /** @type {[name: string, path: string][]} */
   const pages = [

@@ -216,26 +216,26 @@ impl<'a> Resolver<'a> {
         let access = &settings.access;
         let tokens = [
             ("access.admin_token", &access.admin_token),
+            ("access.artist_token", &access.artist_token),
+            ("access.viewer_token", &access.viewer_token),
             ("access.registration_token", &access.registration_token),
         ];
-        for (key, token) in tokens {
-            let token = token.expose();
-            let message = if token.is_empty() {
+        for (index, (key, token)) in tokens.iter().enumerate() {
+            if token.expose().is_empty() {
                 continue;
-            } else if !token.chars().all(|letter| letter.is_ascii_graphic() && letter != ':') {
-                "may only have ASCII letters, digits and signs, without blanks and colons".to_owned()
-            } else if token.len() < SHORTEST_TOKEN {
-                format!("is too easy to guess; write at least {SHORTEST_TOKEN} characters")
-            } else {
-                continue;
-            };
-            self.report.problem(key, self.node.line_of(key), message);
+            }
+            // Who knows one of two equal tokens knows the other.
+            let same = tokens[..index].iter().find(|(_, other)| other == token).map(|(other, _)| *other);
+            if let Some(message) = wrong_token(token.expose(), same) {
+                self.report.problem(*key, self.node.line_of(key), message);
+            }
         }
-        if !access.admin_token.expose().is_empty() && access.admin_token == access.registration_token {
-            let message =
-                "is the admin token, which whoever sets up workers should not have; choose another one";
-            let key = "access.registration_token";
-            self.report.problem(key, self.node.line_of(key), message);
+        for (key, token) in &tokens[1..3] {
+            if !token.expose().is_empty() && access.admin_token.expose().is_empty() {
+                let message = "has no effect while everybody is an admin; set access.admin_token too, or leave this \
+                               one empty";
+                self.report.problem(*key, self.node.line_of(key), message);
+            }
         }
         for origin in &access.allowed_origins {
             let fits = origin.split_once("://").is_some_and(|(scheme, host)| {
@@ -249,6 +249,17 @@ impl<'a> Resolver<'a> {
                 self.report.problem(key, self.node.line_of(key), message);
             }
         }
+    }
+}
+
+/// What is wrong with a token. `same` is the key of another token that is the same.
+fn wrong_token(token: &str, same: Option<&str>) -> Option<String> {
+    if !token.chars().all(|letter| letter.is_ascii_graphic() && letter != ':') {
+        Some("may only have ASCII letters, digits and signs, without blanks and colons".to_owned())
+    } else if token.len() < SHORTEST_TOKEN {
+        Some(format!("is too easy to guess; write at least {SHORTEST_TOKEN} characters"))
+    } else {
+        same.map(|other| format!("is the same as {other}, which is for other people; choose another one"))
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use flamenco_domain::duration;
+use flamenco_domain::role::Role;
 use flamenco_domain::variables::Definition;
 use flamenco_shaman::LinkMode;
 
@@ -66,6 +67,8 @@ pub struct Settings {
     pub mqtt: MqttSettings,
     /// `access`
     pub access: AccessSettings,
+    /// `audit_max_age`: how long the audit trail is kept; zero is for ever.
+    pub audit_max_age: Duration,
     /// `variables`
     pub variables: BTreeMap<String, Definition>,
 }
@@ -105,14 +108,33 @@ pub struct MqttSettings {
 }
 
 /// Who may use this manager.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessSettings {
-    /// `access.admin_token`: what people and their programs have to show; empty is nothing.
+    /// `access.admin_token`: what shows that somebody is an admin; empty, and everybody is one.
     pub admin_token: Secret,
+    /// `access.artist_token`: what shows that somebody is an artist; empty, and nobody is one by a token.
+    pub artist_token: Secret,
+    /// `access.viewer_token`: what shows that somebody is a viewer; empty, and nobody is one by a token.
+    pub viewer_token: Secret,
+    /// `access.without_token`: what those may do who show none, when there is an admin token. Never [`Role::Admin`].
+    pub without_token: Role,
     /// `access.registration_token`: what a new worker has to show; empty is nothing.
     pub registration_token: Secret,
     /// `access.allowed_origins`: further web pages that may have live updates, as `https://host:port`.
     pub allowed_origins: Vec<String>,
+}
+
+impl Default for AccessSettings {
+    fn default() -> Self {
+        Self {
+            admin_token: Secret::default(),
+            artist_token: Secret::default(),
+            viewer_token: Secret::default(),
+            without_token: Role::None,
+            registration_token: Secret::default(),
+            allowed_origins: Vec::new(),
+        }
+    }
 }
 
 impl Default for Settings {
@@ -153,6 +175,7 @@ impl Default for Settings {
                 password: Secret::default(),
             },
             access: AccessSettings::default(),
+            audit_max_age: Duration::from_secs(365 * 24 * HOUR),
             variables: definitions::default(),
         }
     }
@@ -186,6 +209,7 @@ impl Settings {
         settings.mqtt.read(mqtt.section("client"));
         mqtt.finish();
         settings.access.read(root.section("access"));
+        root.duration("audit_max_age", &mut settings.audit_max_age);
         // Whoever defines variables wants these and no others; the defaults are not mixed in.
         if let Some(node) = root.get("variables") {
             settings.variables = definitions::read(&Section::new("variables", node, report, null_is_absent));
@@ -220,6 +244,9 @@ impl Settings {
         };
         let access = Node::map([
             ("admin_token", token(&self.access.admin_token)),
+            ("artist_token", token(&self.access.artist_token)),
+            ("viewer_token", token(&self.access.viewer_token)),
+            ("without_token", Node::text(name_of(WITHOUT_TOKEN, self.access.without_token))),
             ("registration_token", token(&self.access.registration_token)),
             ("allowed_origins", Node::list(self.access.allowed_origins.iter().map(Node::text))),
         ]);
@@ -252,6 +279,7 @@ impl Settings {
             ("script_time_limit", time(self.script_time_limit)),
             ("mqtt", Node::map([("client", client)])),
             ("access", access),
+            ("audit_max_age", time(self.audit_max_age)),
             ("variables", definitions::to_node(&self.variables)),
         ])
     }
@@ -261,6 +289,8 @@ impl Settings {
         for (secret, current) in [
             (&mut self.mqtt.password, &current.mqtt.password),
             (&mut self.access.admin_token, &current.access.admin_token),
+            (&mut self.access.artist_token, &current.access.artist_token),
+            (&mut self.access.viewer_token, &current.access.viewer_token),
             (&mut self.access.registration_token, &current.access.registration_token),
         ] {
             if secret.expose() == super::secret::MASK {
@@ -281,6 +311,15 @@ const LINK_TYPES: &[(&str, LinkMode)] = &[
     ("reflink", LinkMode::Reflink),
     ("copy", LinkMode::Copy),
 ];
+
+/// The values of `access.without_token`.
+const WITHOUT_TOKEN: &[(&str, Role)] =
+    &[("nothing", Role::None), ("viewer", Role::Viewer), ("artist", Role::Artist)];
+
+/// How a choice is written.
+fn name_of<T: Copy + PartialEq>(choices: &[(&'static str, T)], value: T) -> &'static str {
+    choices.iter().find(|(_, choice)| *choice == value).map_or("", |(name, _)| name)
+}
 
 impl ShamanSettings {
     fn read(&mut self, mut section: Section<'_>) {
@@ -311,6 +350,9 @@ impl MqttSettings {
 impl AccessSettings {
     fn read(&mut self, mut section: Section<'_>) {
         section.secret("admin_token", &mut self.admin_token);
+        section.secret("artist_token", &mut self.artist_token);
+        section.secret("viewer_token", &mut self.viewer_token);
+        section.choice("without_token", &mut self.without_token, WITHOUT_TOKEN);
         section.secret("registration_token", &mut self.registration_token);
         section.texts("allowed_origins", &mut self.allowed_origins);
         section.finish();

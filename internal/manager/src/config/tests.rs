@@ -1,4 +1,5 @@
 use super::*;
+use flamenco_domain::role::Role;
 use flamenco_domain::variables::{Audience, DefinedValue, Definition};
 use proptest::prelude::*;
 use serde_json::json;
@@ -125,8 +126,9 @@ fn every_key_is_read() {
          blocklist_threshold: 0\ntask_fail_after_softfail_count: 7\n\
          scripts_paths: [c]\nscript_time_limit: 250ms\nmqtt:\n  client:\n    enabled: true\n\
          \x20   broker: tcp://broker:1883\n    clientID: me\n    topic_prefix: ''\n    username: u\n    password: p\n\
-         access:\n  admin_token: 0123456789abcdef\n  registration_token: fedcba9876543210\n\
-         \x20 allowed_origins: [https://farm]\n\
+         access:\n  admin_token: 0123456789abcdef\n  artist_token: 0123456789artist\n\
+         \x20 viewer_token: 0123456789viewer\n  without_token: Viewer\n\
+         \x20 registration_token: fedcba9876543210\n  allowed_origins: [https://farm]\naudit_max_age: 720h\n\
          variables: {}\n",
     )
     .config;
@@ -166,9 +168,13 @@ fn every_key_is_read() {
             },
             access: AccessSettings {
                 admin_token: Secret::new("0123456789abcdef"),
+                artist_token: Secret::new("0123456789artist"),
+                viewer_token: Secret::new("0123456789viewer"),
+                without_token: Role::Viewer,
                 registration_token: Secret::new("fedcba9876543210"),
                 allowed_origins: vec!["https://farm".into()],
             },
+            audit_max_age: Duration::from_secs(30 * 24 * 3600),
             variables: BTreeMap::new(),
         }
     );
@@ -381,6 +387,28 @@ fn tokens_are_checked() {
         ),
         ("access: {admin_token: schlüssel-schlüssel}\n", "access.admin_token", "letters"),
         (
+            "access: {admin_token: 0123456789abcdef, viewer_token: short}\n",
+            "access.viewer_token",
+            "at least 16",
+        ),
+        (
+            "access: {admin_token: 0123456789abcdef, artist_token: 0123456789abcdef}\n",
+            "access.artist_token",
+            "same as access.admin_token",
+        ),
+        (
+            "access: {admin_token: 0123456789abcdef, artist_token: fedcba9876543210, viewer_token: fedcba9876543210}\n",
+            "access.viewer_token",
+            "same as access.artist_token",
+        ),
+        ("access: {artist_token: 0123456789abcdef}\n", "access.artist_token", "set access.admin_token"),
+        ("access: {viewer_token: 0123456789abcdef}\n", "access.viewer_token", "set access.admin_token"),
+        (
+            "access: {admin_token: 0123456789abcdef, without_token: admin}\n",
+            "access.without_token",
+            "nothing, viewer, artist",
+        ),
+        (
             "access: {admin_token: 0123456789abcdef, registration_token: 0123456789abcdef}\n",
             "access.registration_token",
             "another one",
@@ -399,9 +427,16 @@ fn tokens_are_checked() {
 
 #[test]
 fn a_client_that_does_not_know_the_tokens_keeps_them() {
-    let config = load("access: {admin_token: 0123456789abcdef, allowed_origins: ['https://farm']}\n").config;
+    let config = load(
+        "access: {admin_token: 0123456789abcdef, artist_token: 0123456789artist, viewer_token: 0123456789viewer, \
+         without_token: artist, allowed_origins: ['https://farm']}\n",
+    )
+    .config;
     let mut json = config.to_json(Secrets::Masked);
-    assert_eq!(json["access"]["admin_token"], MASK);
+    for token in ["admin_token", "artist_token", "viewer_token"] {
+        assert_eq!(json["access"][token], MASK);
+    }
+    assert_eq!(json["access"]["without_token"], "artist");
     assert_eq!(config.with_json(&json).unwrap().config.settings.access, config.settings.access);
     json.as_object_mut().unwrap().remove("access");
     assert_eq!(config.with_json(&json).unwrap().config.settings.access, config.settings.access);
@@ -427,7 +462,8 @@ fn a_broker_that_cannot_work_is_refused_by_the_settings() {
 #[test]
 fn secrets_do_not_leak() {
     let text = "_meta: {version: 3}\ndatabase: postgres://u:s3cret@h/d\nmqtt: {client: {password: s3cret}}\n\
-                access: {admin_token: s3cret-0123456789, registration_token: s3cret-9876543210}\n";
+                access: {admin_token: s3cret-0123456789, artist_token: s3cret-artist-01, \
+                viewer_token: s3cret-viewer-01, registration_token: s3cret-9876543210}\n";
     let environment = Environment {
         database: Some(DatabaseAddress::new("postgres://u:s3cret@h/e")),
         ..Environment::default()

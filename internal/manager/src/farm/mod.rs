@@ -5,6 +5,7 @@
 //! sends is on disk before it is answered; the manager's own lines follow the commit that they tell of.
 
 pub mod attention;
+pub mod audit;
 pub mod configuration;
 pub mod database;
 pub mod deletion;

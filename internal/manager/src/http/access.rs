@@ -1,12 +1,15 @@
-//! Tokens: what shows that a caller may do what people do. Decided from the headers alone.
+//! Tokens: what shows which role somebody has. Decided from the headers alone.
 //!
-//! The admin token comes as a bearer token, as the password of Basic credentials (for programs that only know those),
-//! or as the cookie of a session. The cookie holds a hash: who reads it off a screen does not know the token, and
-//! another token ends every session.
+//! The token of a role comes as a bearer token, as the password of Basic credentials (whose user name is then the name of
+//! the person), or as the cookie of a session. The cookie holds role and name, and a code that only the manager can make
+//! with the token: who reads the cookie off a screen does not know the token, and another token ends its sessions.
 
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use base64::Engine;
-use flamenco_api::{Operation, Problem};
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use flamenco_domain::audit::one_line;
+use flamenco_domain::role::Role;
+use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -15,65 +18,89 @@ use crate::config::{AccessSettings, Secret};
 const COOKIE: &str = "flamenco_session";
 /// How long a browser keeps the cookie: 30 days, in seconds.
 const LIFETIME: u64 = 30 * 24 * 3600;
+/// Keeps the codes of cookies apart from whatever else is made with a token one day.
+const PURPOSE: &[u8] = b"flamenco session ";
+/// Longest name of a person, in characters.
+pub(super) const LONGEST_NAME: usize = 100;
 
-/// What an operation wants its caller to show.
+/// What somebody showed, and what it makes of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Identity {
+    /// What they may do.
+    pub(super) role: Role,
+    /// Who they say they are; may be empty.
+    pub(super) name: String,
+    /// What they showed.
+    pub(super) shown: Shown,
+    /// Whether they may add a worker to the farm.
+    pub(super) may_register: bool,
+}
+
+/// What somebody showed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Needs {
-    /// Nothing: it says which manager this is, or is how to sign in.
+pub(super) enum Shown {
+    /// Neither token nor credentials; or the cookie of a session that has ended, which a browser sends by itself.
     Nothing,
-    /// A worker's own credentials.
-    Worker,
-    /// The registration token, or the admin token.
-    Registration,
-    /// The admin token.
-    Admin,
+    /// A token or credentials that this manager does not know.
+    Unknown,
+    /// The token of a role, or the cookie of a session.
+    Token,
 }
 
-impl Needs {
-    pub(super) fn of(operation: &Operation) -> Self {
-        match operation.id {
-            "getVersion" | "getSession" | "createSession" | "deleteSession" => Self::Nothing,
-            "registerWorker" => Self::Registration,
-            _ if operation.worker_auth => Self::Worker,
-            // Also what is added one day: nobody has to remember it.
-            _ => Self::Admin,
-        }
-    }
+/// Who signed in, as a cookie has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Session {
+    pub(super) role: Role,
+    pub(super) name: String,
 }
 
-/// Whether whoever sent these headers may do everything.
-pub(super) fn is_admin(headers: &HeaderMap, access: &AccessSettings) -> bool {
-    let token = &access.admin_token;
-    is_open(token)
-        || shown(headers).is_some_and(|shown| same(&shown, token.expose()))
-        || cookie(headers).is_some_and(|cookie| same(cookie, &session(token)))
-}
-
-/// Refuses a caller that has not shown what is needed. Workers are checked elsewhere.
-pub(super) fn check(headers: &HeaderMap, access: &AccessSettings, needs: Needs) -> Result<(), Problem> {
-    let registration = &access.registration_token;
-    let may_register = || {
-        is_open(registration)
-            || shown(headers).is_some_and(|shown| same(&shown, registration.expose()))
-            // Without an admin token everybody is one, which is no reason to let them register.
-            || (!is_open(&access.admin_token) && is_admin(headers, access))
+/// Whoever sent these headers.
+pub(super) fn identify(headers: &HeaderMap, access: &AccessSettings) -> Identity {
+    let credentials = credentials(headers);
+    let by_token = credentials.as_ref().map(|shown| Session {
+        role: role_of(&shown.token, access),
+        name: one_line(&shown.user, LONGEST_NAME),
+    });
+    let sessions = [by_token, cookie(headers).and_then(|cookie| session_of(cookie, access))];
+    let best = sessions.into_iter().flatten().filter(|session| session.role > Role::None);
+    let best = best.max_by_key(|session| session.role);
+    let shown = match (&best, &credentials) {
+        (Some(_), _) => Shown::Token,
+        (None, Some(_)) => Shown::Unknown,
+        (None, None) => Shown::Nothing,
     };
-    let refused = |message: &str| Err(Problem::new(StatusCode::UNAUTHORIZED, message));
-    match needs {
-        Needs::Registration if !may_register() => refused(
-            "this manager only accepts new workers that send its registration token; write it into the worker's \
-             manager_url: http://worker:TOKEN@host:port",
-        ),
-        Needs::Admin if !is_admin(headers, access) => refused(
-            "this manager wants its admin token; sign in on its web page, or send the token as Authorization: Bearer",
-        ),
-        _ => Ok(()),
-    }
+    // Not for a wrong token: whoever sends one should learn that it is wrong.
+    let at_least = if shown == Shown::Unknown { Role::None } else { access.without_token };
+    let (role, name) = best.map_or((Role::None, String::new()), |session| (session.role, session.name));
+    let role = if is_open(&access.admin_token) { Role::Admin } else { role.max(at_least) };
+    let registration = &access.registration_token;
+    let may_register = is_open(registration)
+        || credentials.is_some_and(|shown| same(&shown.token, registration.expose()))
+        // Without an admin token everybody is one, which is no reason to let them register.
+        || (role == Role::Admin && !is_open(&access.admin_token));
+    Identity { role, name, shown, may_register }
 }
 
-/// Whether this is the admin token.
-pub(super) fn is_admin_token(token: &str, access: &AccessSettings) -> bool {
-    same(token.trim(), access.admin_token.expose())
+/// The role that a token gives; [`Role::None`] when it is not one of the manager's.
+pub(super) fn role_of(token: &str, access: &AccessSettings) -> Role {
+    // All are compared, so that the time does not tell which one it is.
+    let roles = [Role::Viewer, Role::Artist, Role::Admin];
+    let given = roles.map(|role| if same(token.trim(), token_of(role, access)) { role } else { Role::None });
+    given.into_iter().max().unwrap_or(Role::None)
+}
+
+/// What may be done without a token.
+pub(super) fn without_token(access: &AccessSettings) -> Role {
+    if is_open(&access.admin_token) { Role::Admin } else { access.without_token }
+}
+
+fn token_of(role: Role, access: &AccessSettings) -> &str {
+    match role {
+        Role::None => "",
+        Role::Viewer => access.viewer_token.expose(),
+        Role::Artist => access.artist_token.expose(),
+        Role::Admin => access.admin_token.expose(),
+    }
 }
 
 /// Whether no token is set.
@@ -82,10 +109,10 @@ pub(super) fn is_open(token: &Secret) -> bool {
 }
 
 /// The cookie of a new session.
-pub(super) fn new_cookie(access: &AccessSettings, over_https: bool) -> String {
+pub(super) fn new_cookie(session: &Session, access: &AccessSettings, over_https: bool) -> String {
     let secure = if over_https { "; Secure" } else { "" };
-    let session = session(&access.admin_token);
-    format!("{COOKIE}={session}; Path=/; HttpOnly; SameSite=Strict; Max-Age={LIFETIME}{secure}")
+    let value = value_of(session, access);
+    format!("{COOKIE}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={LIFETIME}{secure}")
 }
 
 /// The cookie that ends a session.
@@ -93,30 +120,63 @@ pub(super) fn expired_cookie() -> String {
     format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0")
 }
 
-fn session(token: &Secret) -> String {
-    let hash = Sha256::new().chain_update("session of the admin token ").chain_update(token.expose());
-    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(hash.finalize())
+/// The session that a cookie to be set is of.
+pub(super) fn session_in(set_cookie: &str, access: &AccessSettings) -> Option<Session> {
+    let (name, value) = set_cookie.split(';').next()?.split_once('=')?;
+    if name == COOKIE { session_of(value, access) } else { None }
+}
+
+fn value_of(session: &Session, access: &AccessSettings) -> String {
+    let content = URL_SAFE_NO_PAD.encode(format!("{} {}", session.role, session.name));
+    let code = code(&content, session.role, access);
+    let code = code.map(|code| URL_SAFE_NO_PAD.encode(code.finalize().into_bytes())).unwrap_or_default();
+    format!("{content}.{code}")
+}
+
+/// What the value of a cookie says, if this manager made it with the token that the role has now.
+fn session_of(value: &str, access: &AccessSettings) -> Option<Session> {
+    let (content, shown) = value.split_once('.')?;
+    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(content).ok()?).ok()?;
+    let (role, name) = text.split_once(' ')?;
+    let role = role.parse().ok()?;
+    code(content, role, access)?.verify_slice(&URL_SAFE_NO_PAD.decode(shown).ok()?).ok()?;
+    Some(Session { role, name: name.to_owned() })
+}
+
+/// What shows that a cookie is the manager's. A role without a token has no sessions.
+fn code(content: &str, role: Role, access: &AccessSettings) -> Option<Hmac<Sha256>> {
+    let token = Some(token_of(role, access)).filter(|token| !token.is_empty())?;
+    Some(Hmac::new_from_slice(token.as_bytes()).ok()?.chain_update(PURPOSE).chain_update(content))
 }
 
 /// Compares in a time that does not tell how much is right.
 fn same(shown: &str, wanted: &str) -> bool {
-    // Hashes are of one length, and no empty token is ever right.
+    // No empty token is ever right.
+    if wanted.is_empty() {
+        return false;
+    }
+    // Hashes are of one length.
     let (shown_hash, wanted_hash) = (Sha256::digest(shown), Sha256::digest(wanted));
-    !wanted.is_empty() && bool::from(shown_hash[..].ct_eq(&wanted_hash[..]))
+    bool::from(shown_hash[..].ct_eq(&wanted_hash[..]))
 }
 
-/// The token in an `Authorization` header.
-fn shown(headers: &HeaderMap) -> Option<String> {
+/// What an `Authorization` header has.
+struct Credentials {
+    user: String,
+    token: String,
+}
+
+fn credentials(headers: &HeaderMap) -> Option<Credentials> {
     let (scheme, value) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     if scheme.eq_ignore_ascii_case("bearer") {
-        return Some(value.trim().to_owned());
+        return Some(Credentials { user: String::new(), token: value.trim().to_owned() });
     }
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;
     }
-    let decoded = base64::engine::general_purpose::STANDARD.decode(value.trim()).ok()?;
-    let (_, password) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
-    Some(password.to_owned())
+    let decoded = STANDARD.decode(value.trim()).ok()?;
+    let (user, password) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
+    Some(Credentials { user: user.to_owned(), token: password.to_owned() })
 }
 
 fn cookie(headers: &HeaderMap) -> Option<&str> {
@@ -128,80 +188,155 @@ fn cookie(headers: &HeaderMap) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use Shown::{Nothing, Token, Unknown};
 
     const ADMIN: &str = "the-admin-token-0001";
+    const ARTIST: &str = "the-artist-token-001";
+    const VIEWER: &str = "the-viewer-token-001";
     const NEW: &str = "registration-token-02";
 
-    fn access(admin: &str, registration: &str) -> AccessSettings {
+    fn access(admin: &str, registration: &str, without_token: Role) -> AccessSettings {
+        let of_role = |token: &str| Secret::new(if admin.is_empty() { "" } else { token });
         AccessSettings {
             admin_token: Secret::new(admin),
+            artist_token: of_role(ARTIST),
+            viewer_token: of_role(VIEWER),
+            without_token,
             registration_token: Secret::new(registration),
             allowed_origins: Vec::new(),
         }
     }
 
-    fn basic(password: &str) -> String {
-        format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("worker:{password}")))
+    fn headers(all: &[(&'static str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in all {
+            headers.append(*name, value.parse().unwrap());
+        }
+        headers
+    }
+
+    fn basic(user: &str, password: &str) -> String {
+        format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
+    }
+
+    fn session(role: Role, name: &str) -> Session {
+        Session { role, name: name.to_owned() }
+    }
+
+    fn cookie_of(role: Role, name: &str, access: &AccessSettings) -> String {
+        format!("a=b; {COOKIE}={}; c=d", value_of(&session(role, name), access))
     }
 
     #[test]
-    fn who_may_do_what() {
-        let good = new_cookie(&access(ADMIN, ""), false);
-        let old = new_cookie(&access("another-token-00001", ""), false);
-        let [good, old] = [&good, &old].map(|cookie| format!("a=b; {}", cookie.split(';').next().unwrap()));
-        let none = ("x-nothing", String::new());
-        let (admin, new) = (("authorization", format!("Bearer {ADMIN}")), ("authorization", basic(NEW)));
-        // Header; may administrate, may register: with neither token, both, the admin's only, the other's only.
-        for (header, expected) in [
-            (none.clone(), [(true, true), (false, false), (false, true), (true, false)]),
-            (admin.clone(), [(true, true), (true, true), (true, true), (true, false)]),
-            (("authorization", basic(ADMIN)), [(true, true), (true, true), (true, true), (true, false)]),
-            (new.clone(), [(true, true), (false, true), (false, true), (true, true)]),
+    fn who_somebody_is() {
+        let settings = access(ADMIN, NEW, Role::None);
+        let cookie = |role, name| cookie_of(role, name, &settings);
+        let old = cookie_of(Role::Admin, "Old", &access("another-token-00001", "", Role::None));
+        for (shown, role, name, what) in [
+            (vec![], Role::None, "", Nothing),
+            (vec![("authorization", format!("Bearer {ADMIN}"))], Role::Admin, "", Token),
+            (vec![("authorization", format!("bearer  {ARTIST} "))], Role::Artist, "", Token),
+            (vec![("authorization", format!("Bearer {VIEWER}"))], Role::Viewer, "", Token),
+            (vec![("authorization", basic("Ada L.", ARTIST))], Role::Artist, "Ada L.", Token),
+            (vec![("authorization", basic(" a\nb\0 ", VIEWER))], Role::Viewer, "a b", Token),
+            (vec![("authorization", basic("", ADMIN))], Role::Admin, "", Token),
+            (vec![("authorization", basic("worker", NEW))], Role::None, "", Unknown),
+            (vec![("authorization", "Bearer ".into())], Role::None, "", Unknown),
+            (vec![("authorization", "Bearer  x".into())], Role::None, "", Unknown),
+            (vec![("authorization", ADMIN.into())], Role::None, "", Nothing),
+            (vec![("authorization", format!("Bearer {ADMIN}x"))], Role::None, "", Unknown),
+            (vec![("authorization", format!("Digest {ADMIN}"))], Role::None, "", Nothing),
+            (vec![("cookie", cookie(Role::Admin, "Grace"))], Role::Admin, "Grace", Token),
+            (vec![("cookie", cookie(Role::Viewer, "影 = ; x"))], Role::Viewer, "影 = ; x", Token),
+            (vec![("cookie", cookie(Role::None, "Nobody"))], Role::None, "", Nothing),
+            (vec![("cookie", old.clone())], Role::None, "", Nothing),
+            (vec![("cookie", "flamenco_session=".into())], Role::None, "", Nothing),
+            (vec![("cookie", "flamenco_session=x.y".into())], Role::None, "", Nothing),
+            // A proxy may have credentials of its own in the header.
             (
-                ("authorization", format!("bearer  {NEW} ")),
-                [(true, true), (false, true), (false, true), (true, true)],
+                vec![("authorization", basic("proxy", "x")), ("cookie", cookie(Role::Artist, "Ada"))],
+                Role::Artist,
+                "Ada",
+                Token,
             ),
-            (("cookie", good), [(true, true), (true, true), (true, true), (true, false)]),
-            (("cookie", old), [(true, true), (false, false), (false, true), (true, false)]),
             (
-                ("cookie", "flamenco_session=".into()),
-                [(true, true), (false, false), (false, true), (true, false)],
-            ),
-            (
-                ("authorization", "Bearer ".into()),
-                [(true, true), (false, false), (false, true), (true, false)],
-            ),
-            (("authorization", ADMIN.into()), [(true, true), (false, false), (false, true), (true, false)]),
-            (
-                ("authorization", format!("Bearer {ADMIN}x")),
-                [(true, true), (false, false), (false, true), (true, false)],
+                vec![("authorization", basic("Bob", VIEWER)), ("cookie", cookie(Role::Artist, "Ada"))],
+                Role::Artist,
+                "Ada",
+                Token,
             ),
         ] {
-            let mut headers = HeaderMap::new();
-            headers.insert(header.0, header.1.parse().unwrap());
-            let settings = [access("", ""), access(ADMIN, NEW), access(ADMIN, ""), access("", NEW)];
-            for (number, (settings, want)) in settings.iter().zip(expected).enumerate() {
-                let may = |needs| check(&headers, settings, needs).is_ok();
-                assert_eq!((may(Needs::Admin), may(Needs::Registration)), want, "{header:?} at {number}");
-                assert!(may(Needs::Nothing) && may(Needs::Worker));
+            let shown: Vec<_> = shown.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            let found = identify(&headers(&shown), &settings);
+            assert_eq!((found.role, found.name.as_str(), found.shown), (role, name, what), "{shown:?}");
+            let open = identify(&headers(&shown), &access("", NEW, Role::None));
+            assert_eq!(open.role, Role::Admin, "without an admin token everybody is one: {shown:?}");
+        }
+        for without in [Role::Viewer, Role::Artist] {
+            let settings = access(ADMIN, "", without);
+            let viewer = format!("Bearer {VIEWER}");
+            for (shown, role) in [
+                (vec![], without),
+                (vec![("cookie", old.as_str())], without),
+                (vec![("authorization", viewer.as_str())], without),
+                (vec![("authorization", "Bearer wrong")], Role::None),
+            ] {
+                assert_eq!(identify(&headers(&shown), &settings).role, role, "{shown:?} {without}");
             }
+            assert_eq!(without_token(&settings), without);
         }
     }
 
     #[test]
-    fn every_operation_needs_the_token_but_for_these() {
-        let open: Vec<_> = flamenco_api::operations::OPERATIONS
-            .iter()
-            .filter(|operation| Needs::of(operation) != Needs::Admin && !operation.worker_auth)
-            .map(|operation| operation.id)
-            .collect();
-        assert_eq!(open, ["getVersion", "getSession", "createSession", "deleteSession", "registerWorker"]);
+    fn who_may_register() {
+        let [bearer_admin, bearer_artist] = [ADMIN, ARTIST].map(|token| format!("Bearer {token}"));
+        let (new, wrong) = (basic("worker", NEW), basic("worker", "guess"));
+        // With neither token, both, the admin's only, the other's only.
+        for (shown, expected) in [
+            (vec![], [true, false, true, false]),
+            (vec![("authorization", bearer_admin.as_str())], [true, true, true, false]),
+            (vec![("authorization", bearer_artist.as_str())], [true, false, true, false]),
+            (vec![("authorization", new.as_str())], [true, true, true, true]),
+            (vec![("authorization", wrong.as_str())], [true, false, true, false]),
+        ] {
+            let tokens = [("", ""), (ADMIN, NEW), (ADMIN, ""), ("", NEW)];
+            let may = tokens.map(|(admin, new)| {
+                identify(&headers(&shown), &access(admin, new, Role::Artist)).may_register
+            });
+            assert_eq!(may, expected, "{shown:?}");
+        }
     }
 
     #[test]
-    fn a_cookie_does_not_tell_the_token() {
-        let cookie = new_cookie(&access(ADMIN, ""), true);
-        assert!(!cookie.contains(ADMIN) && cookie.ends_with("; Secure"), "{cookie}");
+    fn a_cookie_cannot_be_made_or_changed_without_the_token() {
+        let settings = access(ADMIN, "", Role::None);
+        let cookie = new_cookie(&session(Role::Viewer, "Ada"), &settings, true);
+        assert!(!cookie.contains(VIEWER) && cookie.ends_with("; Secure"), "{cookie}");
         assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
+        assert_eq!(session_in(&cookie, &settings), Some(session(Role::Viewer, "Ada")));
+        assert_eq!(session_in(&expired_cookie(), &settings), None);
+
+        let value = value_of(&session(Role::Viewer, "Ada"), &settings);
+        let (content, code) = value.split_once('.').unwrap();
+        let promoted = URL_SAFE_NO_PAD.encode("admin Ada");
+        let renamed = URL_SAFE_NO_PAD.encode("viewer Bob");
+        for forged in [
+            format!("{promoted}.{code}"),
+            format!("{renamed}.{code}"),
+            format!("{content}."),
+            format!("{content}.{}", &code[1..]),
+            content.to_owned(),
+            format!("{value}A"),
+        ] {
+            assert_eq!(session_of(&forged, &settings), None, "{forged}");
+        }
+        // Another token of one role ends the sessions of that role only.
+        let changed = AccessSettings { viewer_token: Secret::new("another-token-00001"), ..settings.clone() };
+        assert_eq!(session_of(&value, &changed), None);
+        let artist = value_of(&session(Role::Artist, "Eve"), &settings);
+        assert_eq!(session_of(&artist, &changed), Some(session(Role::Artist, "Eve")));
+        // And a role without a token has none, whoever made the cookie.
+        let none = AccessSettings { viewer_token: Secret::default(), ..settings };
+        assert_eq!(session_of(&value_of(&session(Role::Viewer, "Ada"), &none), &none), None);
     }
 }

@@ -1,8 +1,8 @@
 //! Who calls, and whether they may: decided here, for every operation, before a byte of the body is read.
 //!
 //! The operations for workers need a worker's credentials. Everything else is open to the network, as in the reference,
-//! unless the configuration has tokens ([`access`]); then what is no operation (Socket.IO, the files of jobs) goes by
-//! the same rule. Users and roles will be decided here too.
+//! unless the configuration has tokens, each of which gives a role ([`access`]). What a role may do is in [`roles`]; what
+//! is no operation (Socket.IO, the files of jobs, profiles) goes by the same rule.
 
 use std::sync::Arc;
 
@@ -13,10 +13,12 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use flamenco_api::{Operation, Problem};
 use flamenco_domain::ids::WorkerId;
+use flamenco_domain::role::Role;
 use flamenco_domain::worker::Worker;
 
-use super::access::{self, Needs};
-use super::{Development, Peer, origin};
+use super::access::{self, Shown};
+use super::roles::{self, Needs};
+use super::{Development, Peer, audit, origin};
 use crate::farm::Farm;
 
 /// Who sent a request.
@@ -24,8 +26,12 @@ use crate::farm::Farm;
 pub(crate) struct Caller {
     /// Network address, without port.
     pub(crate) address: String,
-    /// Whether it may do everything, because it showed the admin token or none is set.
-    pub(crate) signed_in: bool,
+    /// What it may do.
+    pub(crate) role: Role,
+    /// Who it says to be; may be empty.
+    pub(crate) name: String,
+    /// Whether it showed the token of a role, or the cookie of a session.
+    pub(crate) token_shown: bool,
     /// Whether a reverse proxy says that it came over HTTPS.
     pub(crate) over_https: bool,
     worker: Option<Arc<Worker>>,
@@ -45,9 +51,10 @@ pub(super) async fn authorize(
     request: &Parts,
 ) -> Result<Caller, Problem> {
     let live = farm.live();
-    let (access, headers) = (&live.config.settings.access, &request.headers);
+    let headers = &request.headers;
+    let identity = access::identify(headers, &live.config.settings.access);
     let needs = Needs::of(operation);
-    access::check(headers, access, needs)?;
+    roles::check(&identity, needs)?;
     let worker = if needs == Needs::Worker {
         let (id, secret) = credentials(headers)?;
         Some(farm.authenticate(id, secret).await?)
@@ -55,7 +62,16 @@ pub(super) async fn authorize(
         None
     };
     let over_https = headers.get("x-forwarded-proto").is_some_and(|scheme| scheme == "https");
-    Ok(Caller { address: address(request), signed_in: access::is_admin(headers, access), over_https, worker })
+    let caller = Caller {
+        address: address(request),
+        role: identity.role,
+        token_shown: identity.shown == Shown::Token,
+        name: identity.name,
+        over_https,
+        worker,
+    };
+    audit::begin(farm, operation, request, &caller).await;
+    Ok(caller)
 }
 
 /// What [`guard`] looks at.
@@ -73,13 +89,18 @@ impl Guarded {
     }
 }
 
-/// Lets only those through to what is no operation who may read what the API tells.
+/// What is no operation, and the least role that may have it.
+const BESIDE_THE_API: [(&str, Role); 3] =
+    [("/socket.io", Role::Viewer), ("/job-files", Role::Viewer), ("/debug", Role::Admin)];
+
+/// Lets only those through to what is no operation whose role is enough.
 pub(super) async fn guard(guarded: Guarded, request: Request, next: Next) -> Response {
-    let prefixes = ["/socket.io", "/job-files", "/debug"];
-    if prefixes.iter().any(|prefix| request.uri().path().starts_with(prefix)) {
+    let path = request.uri().path();
+    if let Some((_, role)) = BESIDE_THE_API.iter().find(|(prefix, _)| path.starts_with(prefix)) {
         let live = guarded.farm.live();
         let settings = &live.config.settings.access;
-        let checked = access::check(request.headers(), settings, Needs::Admin)
+        let identity = access::identify(request.headers(), settings);
+        let checked = roles::check(&identity, Needs::Role(*role))
             .and_then(|()| origin::check(&request, &settings.allowed_origins, &guarded.development_origins));
         if let Err(problem) = checked {
             return (problem.status, axum::Json(problem.to_error())).into_response();

@@ -5,18 +5,22 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use flamenco_api::operations::{
     CheckBlenderExePathResponse, CheckSharedStoragePathResponse, CreateSessionResponse,
-    DeleteSessionResponse, FetchAttentionResponse, FindBlenderExePathResponse, GetConfigurationFileHeaders,
-    GetConfigurationFileResponse, GetConfigurationFileStatus200Content, GetConfigurationResponse,
-    GetConfigurationStateResponse, GetFarmStatusResponse, GetSessionResponse, GetSharedStorageResponse,
-    GetVariablesResponse, GetVersionResponse, RestartManagerResponse, SaveSetupAssistantConfigResponse,
+    DeleteSessionResponse, FetchAttentionResponse, FetchAuditQuery, FetchAuditResponse,
+    FindBlenderExePathResponse, GetConfigurationFileHeaders, GetConfigurationFileResponse,
+    GetConfigurationFileStatus200Content, GetConfigurationResponse, GetConfigurationStateResponse,
+    GetFarmStatusResponse, GetSessionResponse, GetSharedStorageResponse, GetVariablesResponse,
+    GetVersionResponse, RestartManagerResponse, SaveSetupAssistantConfigResponse,
     UpdateConfigurationFileResponse,
 };
 use flamenco_api::server::MetaApi;
 use flamenco_api::{Problem, types};
 use flamenco_crosspath::Platform;
+use flamenco_domain::audit::one_line;
+use flamenco_domain::role::Role;
 use flamenco_domain::variables::Audience;
 
-use super::{Api, Caller, access, attention, convert, setup};
+use super::access::Session;
+use super::{Api, Caller, access, attention, audit, convert, setup};
 use crate::error::Error;
 
 /// What clients may use that a stock manager does not have.
@@ -45,15 +49,15 @@ impl MetaApi for Api {
     }
 
     async fn get_session(&self, caller: Caller) -> Result<GetSessionResponse, Problem> {
-        let token_required = !access::is_open(&self.farm.live().config.settings.access.admin_token);
-        let role = |may: bool| if may { types::Role::Admin } else { types::Role::None };
+        let live = self.farm.live();
+        let settings = &live.config.settings.access;
         Ok(GetSessionResponse::Status200(types::Session {
-            token_required,
-            signed_in: caller.signed_in,
-            role: role(caller.signed_in),
-            name: None,
-            token_shown: token_required && caller.signed_in,
-            without_token: role(!token_required),
+            token_required: !access::is_open(&settings.admin_token),
+            signed_in: caller.role > Role::None,
+            role: audit::role(caller.role),
+            token_shown: caller.token_shown,
+            without_token: audit::role(access::without_token(settings)),
+            name: Some(caller.name).filter(|name| !name.is_empty()),
         }))
     }
 
@@ -67,15 +71,14 @@ impl MetaApi for Api {
         if access::is_open(&settings.admin_token) {
             return Ok(CreateSessionResponse::Status204 { set_cookie: None });
         }
-        if !access::is_admin_token(&body.token, settings) {
+        let name = one_line(&body.name.unwrap_or_default(), access::LONGEST_NAME);
+        let session = Session { role: access::role_of(&body.token, settings), name };
+        if session.role == Role::None {
             tracing::warn!(address = caller.address, "somebody tried to sign in with a wrong token");
             tokio::time::sleep(WRONG_TOKEN_PAUSE).await;
-            return Err(Problem::new(
-                StatusCode::UNAUTHORIZED,
-                "this is not the admin token of this manager",
-            ));
+            return Err(Problem::new(StatusCode::UNAUTHORIZED, "this is not a token of this manager"));
         }
-        let set_cookie = Some(access::new_cookie(settings, caller.over_https));
+        let set_cookie = Some(access::new_cookie(&session, settings, caller.over_https));
         Ok(CreateSessionResponse::Status204 { set_cookie })
     }
 
@@ -126,6 +129,10 @@ impl MetaApi for Api {
 
     async fn fetch_attention(&self, _: Caller) -> Result<FetchAttentionResponse, Problem> {
         Ok(FetchAttentionResponse::Status200(attention::attention(self.farm.attention().await?)))
+    }
+
+    async fn fetch_audit(&self, _: Caller, query: FetchAuditQuery) -> Result<FetchAuditResponse, Problem> {
+        Ok(FetchAuditResponse::Status200(audit::trail(&self.farm, query).await?))
     }
 
     async fn get_configuration_file(

@@ -6,6 +6,7 @@
 mod access;
 mod assets;
 mod attention;
+mod audit;
 mod caller;
 mod connections;
 pub(crate) mod convert;
@@ -22,6 +23,7 @@ mod origin;
 mod problem;
 #[cfg(unix)]
 mod profiler;
+mod roles;
 mod setup;
 mod shaman;
 mod socketio;
@@ -132,7 +134,7 @@ pub(crate) fn router(farm: Farm, rim: Rim, tracker: &TaskTracker, cancel: &Cance
         routes = routes.merge(upnp::router(&api));
     }
     let routes = routes
-        .merge(rim.development.slow(flamenco_api::server::router(api)))
+        .merge(rim.development.slow(audit::recorded(flamenco_api::server::router(api), &farm)))
         .merge(docs::router())
         .merge(job_files::router(farm.clone(), rim.local_storage))
         .merge(assets::router::<assets::WebApp>())

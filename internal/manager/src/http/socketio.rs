@@ -6,6 +6,7 @@
 //! connection connects again by itself, and reads again. No client misses an event without knowing.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
@@ -14,12 +15,13 @@ use flamenco_domain::ids::parse_uuid;
 use socketioxide::extract::{AckSender, Data, SocketRef};
 use socketioxide::handler::ConnectHandler;
 use socketioxide::{SendError, SocketError, SocketIo};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Peer;
 use crate::events::{Next, Subscription};
-use crate::farm::Farm;
+use crate::farm::{Farm, Live};
 use crate::live::{LIFECYCLE, Message, STATUS};
 
 const SUBSCRIPTION: &str = "/subscription";
@@ -38,6 +40,7 @@ pub(super) fn attach(
     let (layer, io) = SocketIo::builder().max_buffer_size(BUFFER).build_layer();
     io.ns("/", (async || ()).with(listen));
     let subscription = farm.subscribe();
+    tracker.spawn(cut_off_old_sessions(io.clone(), farm.changes(), cancel.clone()));
     tracker.spawn(feed(io, subscription, cancel.clone()));
     routes.layer(layer)
 }
@@ -130,7 +133,23 @@ fn emit(io: &SocketIo, message: &Message) {
     }
 }
 
-/// Ends the connection of a client that has missed something.
+/// Hangs up on everybody when the tokens change: whoever may have live updates still, connects again.
+async fn cut_off_old_sessions(
+    io: SocketIo,
+    mut changes: watch::Receiver<Arc<Live>>,
+    cancel: CancellationToken,
+) {
+    let mut access = changes.borrow_and_update().config.settings.access.clone();
+    while let Some(Ok(())) = cancel.run_until_cancelled(changes.changed()).await {
+        let now = changes.borrow_and_update().config.settings.access.clone();
+        if now != access {
+            io.sockets().iter().for_each(cut_off);
+            access = now;
+        }
+    }
+}
+
+/// Ends the connection of a client that has missed something, or that may not have more.
 fn cut_off(socket: &SocketRef) {
     // It takes a moment until the connection is gone; nothing is sent after what was missed.
     socket.leave_all();

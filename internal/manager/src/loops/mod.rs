@@ -1,5 +1,6 @@
 //! What happens by itself: each loop is a `tick` that can be called by tests, and a `run` that calls it.
 
+mod audit;
 mod checkpoint;
 mod database_check;
 mod farm_status;
@@ -26,5 +27,6 @@ pub(crate) fn spawn_all(farm: &Farm, tracker: &TaskTracker, cancel: &Cancellatio
     tracker.spawn(shaman_gc::run(farm.clone(), cancel.clone()));
     tracker.spawn(checkpoint::run(farm.clone(), cancel.clone()));
     tracker.spawn(database_check::run(farm.clone(), cancel.clone()));
+    tracker.spawn(audit::run(farm.clone(), cancel.clone()));
     tracker.spawn(farm_status::run(farm.clone(), cancel.clone()));
 }

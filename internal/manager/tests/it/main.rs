@@ -31,6 +31,7 @@ macro_rules! on_each_database {
 
 mod access;
 mod attention;
+mod audit;
 mod bad_input;
 mod chaos;
 mod configuration;

@@ -12,6 +12,7 @@
 //! or the tasks of one job, once per page. More indexes would make every change of a task dearer, for the sake of
 //! something that only happens while somebody looks.
 
+mod audit;
 mod jobs;
 mod name;
 mod select;
@@ -24,6 +25,7 @@ use flamenco_domain::job::JobStatus;
 use flamenco_domain::task::TaskStatus;
 use flamenco_domain::worker::WorkerStatus;
 
+pub use audit::{AuditFilter, Numbered, audit};
 pub use jobs::jobs;
 pub use tasks::{farm_tasks, tasks};
 pub use workers::workers;

@@ -5,6 +5,7 @@
     reason = "helpers of tests; a panic is the failure of the test"
 )]
 
+mod audit;
 mod check;
 mod checkouts;
 mod claim;

@@ -425,6 +425,35 @@ async fn the_machine_is_reported_to_who_wants_it() {
 }
 
 #[tokio::test]
+async fn the_room_of_the_shared_storage_is_known_before_anything_was_saved_there() {
+    let (storage, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let place = storage.path().display().to_string();
+    for (told, wanted) in [
+        (Some(place.clone()), Some(place.as_str())),
+        // Not mounted on this machine.
+        (Some(format!("{place}/elsewhere")), None),
+        // A stock manager.
+        (None, None),
+    ] {
+        let manager = FakeManager::start().await;
+        offer(&manager);
+        manager.farm().shared_storage = told;
+        let mut config = config(&manager, home.path());
+        config.pace.machine_load = Duration::from_millis(50);
+        let worker = TestWorker::start(config);
+        let disks = manager
+            .until("a report of the disks", |farm| {
+                let found = farm.machine.iter().find_map(|report| report["state"]["disks"].as_array());
+                found.cloned()
+            })
+            .await;
+        let output = disks.iter().find(|disk| disk["purpose"] == "output");
+        assert_eq!(output.and_then(|disk| disk["path"].as_str()), wanted, "{disks:?}");
+        worker.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn a_manager_that_is_slow_to_take_reports_delays_no_task() {
     let manager = FakeManager::start().await;
     offer(&manager);

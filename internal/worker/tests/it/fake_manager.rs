@@ -61,6 +61,8 @@ pub struct Farm {
     pub faults: HashMap<&'static str, VecDeque<Fault>>,
     /// Log lines that contain this are refused with 400.
     pub refused_log: Option<String>,
+    /// Where this manager says that the shared storage is. A stock one does not.
+    pub shared_storage: Option<String>,
     /// What this manager says it offers beyond the common protocol. A stock one says nothing.
     pub features: Option<Vec<&'static str>>,
     /// Frames that were reported, as they came.
@@ -347,7 +349,11 @@ async fn sign_on(State(manager): State<FakeManager>, Json(body): Json<Value>) ->
     let mut farm = manager.farm();
     farm.sign_ons.push(body);
     farm.status = "starting".to_owned();
-    Json(json!({"status_requested": farm.requested.clone().unwrap_or("awake".to_owned())}))
+    let mut answer = json!({"status_requested": farm.requested.clone().unwrap_or("awake".to_owned())});
+    if let Some(place) = &farm.shared_storage {
+        answer["shared_storage"] = json!(place);
+    }
+    Json(answer)
 }
 
 async fn sign_off(State(manager): State<FakeManager>) -> StatusCode {

@@ -1189,7 +1189,7 @@ impl UpdateConfigurationFileResponse {
 pub enum GetConfigurationStateResponse {
     /// The settings.
     Status200(types::ConfigurationState),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl GetConfigurationStateResponse {
@@ -1217,7 +1217,7 @@ pub enum RestartManagerResponse {
     Status204,
     /// The request contradicts what is stored. The message says what is in the way.
     Status409(types::Error),
-    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl RestartManagerResponse {

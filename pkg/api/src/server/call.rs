@@ -7,7 +7,7 @@ use http::{HeaderMap, StatusCode, header, request::Parts};
 use serde::de::DeserializeOwned;
 
 use super::strict::Strict;
-use super::{Backend, IdleLimit, UploadBody};
+use super::{Backend, IdleLimit, KeptBody, UploadBody};
 use crate::{Operation, Problem};
 
 /// A request whose sender is known. The parameters can be read in any order; reading the body consumes it.
@@ -16,6 +16,8 @@ pub(crate) struct Call {
     path: Vec<(String, String)>,
     query: Vec<(String, String)>,
     body: Body,
+    /// Where a JSON body is kept as well.
+    kept: Option<KeptBody>,
     /// How long the body may pause.
     idle_limit: IdleLimit,
 }
@@ -40,7 +42,8 @@ impl Call {
         let path = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let query = parts.uri.query().unwrap_or_default();
         let query = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-        Ok(Call { headers: parts.headers, path, query, body, idle_limit })
+        let kept = parts.extensions.remove::<KeptBody>();
+        Ok(Call { headers: parts.headers, path, query, body, kept, idle_limit })
     }
 
     /// A parameter in the path.
@@ -170,6 +173,9 @@ impl Call {
             drop(bytes);
             discard(body, self.idle_limit).await;
             return Err(too_large(limit));
+        }
+        if let Some(kept) = &self.kept {
+            kept.keep(&bytes);
         }
         let blank = bytes.iter().all(u8::is_ascii_whitespace);
         Ok(if blank { None } else { Some(bytes) })

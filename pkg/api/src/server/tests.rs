@@ -460,3 +460,21 @@ async fn head_is_get_without_the_body() {
     assert_eq!(response.status(), 200);
     assert_eq!(text(response).await, "");
 }
+
+#[tokio::test]
+async fn a_body_is_kept_for_whoever_asks() {
+    let kept = KeptBody::default();
+    let body = r#"{"priority": 7}"#;
+    let request =
+        Request::post(format!("{JOB}/setpriority")).header(header::CONTENT_TYPE, "application/json");
+    let mut request = request.body(Body::from(body)).unwrap();
+    request.extensions_mut().insert(kept.clone());
+    let response = router(Echo::default()).oneshot(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::NO_CONTENT);
+    assert_eq!(kept.get().map(AsRef::as_ref), Some(body.as_bytes()));
+    for (length, is_kept) in [(KeptBody::LIMIT, true), (KeptBody::LIMIT + 1, false)] {
+        let kept = KeptBody::default();
+        kept.keep(&vec![b'1'; length]);
+        assert_eq!(kept.get().is_some(), is_kept, "{length}");
+    }
+}

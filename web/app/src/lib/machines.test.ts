@@ -125,10 +125,22 @@ describe('warnings', () => {
     [24, 2, true, 80, false],
   ])('%d reports with %d %% of the processor, a task: %s, GPU at %s: stuck %s', (count, cpu_percent, working, gpu, stuck) => {
     const gpus = gpu === undefined ? {} : { gpus: [{ name: 'GPU', use_percent: gpu }] };
-    const load = { cpu_percent, memory_used: GB, memory_total: 16 * GB, ...gpus };
+    const load = { cpu_percent, memory_used: GB, memory_total: 16 * GB, task_cpu_percent: cpu_percent, ...gpus };
     let reading: Reading | null = null;
     for (let at = 0; at < count; at++) reading = readMachine(report({ load, state: {} }), at, reading);
     expect(machineWarnings(reading!, working).some((text) => text.includes('stuck'))).toBe(stuck);
+  });
+
+  it('is not taken for stuck when its task has just begun after a rest', () => {
+    const resting = { cpu_percent: 1, memory_used: GB, memory_total: 16 * GB };
+    const working = { ...resting, task_cpu_percent: 0 };
+    const stuck = (reading: Reading): boolean => machineTroubles(reading, true).some((text) => text.includes('stuck'));
+    let reading = readMachine(report({ load: resting }), 0, null);
+    for (let at = 1; at < 40; at++) reading = readMachine(report({ load: resting }), at, reading);
+    for (let at = 0; at < 23; at++) reading = readMachine(report({ load: working }), at, reading);
+    expect(stuck(reading)).toBe(false);
+    expect(stuck(readMachine(report({ load: working }), 99, reading))).toBe(true);
+    expect(stuck(readMachine(report({ load: resting }), 99, reading))).toBe(false);
   });
 });
 

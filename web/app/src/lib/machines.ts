@@ -38,6 +38,8 @@ export interface Reading {
   /** Use of the processors by the running task, 100 for each of them, and its memory in bytes. */
   readonly taskCpu: number | undefined;
   readonly taskMemory: number | undefined;
+  /** How many reports in a row were of a machine with a running task, up to what matters. */
+  readonly taskReports: number;
   /** In bytes. */
   readonly memoryUsed: number;
   readonly memoryTotal: number;
@@ -69,6 +71,7 @@ export function readMachine(report: WorkerMachine, heardAt: number, before: Read
     loads: load ? [load.load_1, load.load_5, load.load_15].flatMap((one) => one ?? []) : (before?.loads ?? []),
     taskCpu: load ? load.task_cpu_percent : before?.taskCpu,
     taskMemory: load ? load.task_memory : before?.taskMemory,
+    taskReports: load ? taskReports(load.task_cpu_percent, before) : (before?.taskReports ?? 0),
     memoryUsed: load?.memory_used ?? before?.memoryUsed ?? 0,
     memoryTotal: load?.memory_total ?? before?.memoryTotal ?? 0,
     swapUsed: load ? (load.swap_used ?? 0) : (before?.swapUsed ?? 0),
@@ -79,6 +82,10 @@ export function readMachine(report: WorkerMachine, heardAt: number, before: Read
     cpuTrail: longer(before?.cpuTrail ?? [], load?.cpu_percent),
     memoryTrail: longer(before?.memoryTrail ?? [], load && memory),
   };
+}
+
+function taskReports(taskCpu: number | undefined, before: Reading | null): number {
+  return taskCpu === undefined ? 0 : Math.min(IDLE_REPORTS, (before?.taskReports ?? 0) + 1);
 }
 
 function longer(trail: readonly number[], value: number | undefined): readonly number[] {
@@ -142,7 +149,8 @@ export function machineTroubles(reading: Reading, rendering = false): string[] {
     warnings.push(`${Math.floor(reading.memory)} % of the memory are in use.`);
   }
   const idle = lasts(reading.cpuTrail, IDLE_REPORTS, (value) => value < IDLE) && (reading.gpu ?? 0) < IDLE;
-  if (rendering && idle) warnings.push('It renders, and did next to nothing in the last 2 minutes: it may be stuck.');
+  // Not of a machine that had nothing to do before, and has just got a task.
+  if (rendering && idle && reading.taskReports >= IDLE_REPORTS) warnings.push('It renders, and did next to nothing in the last 2 minutes: it may be stuck.');
   if (Math.abs(reading.clockOffset) > CLOCK_LIMIT) {
     const seconds = Math.round(Math.abs(reading.clockOffset) / 1000);
     warnings.push(`Its clock is ${seconds} s ${reading.clockOffset > 0 ? 'ahead of' : 'behind'} that of the manager.`);

@@ -14,7 +14,7 @@ export interface Target {
   /** The frame that was found. */
   readonly frame?: number;
   readonly status?: string;
-  /** The filters of a view. */
+  /** The filters of a view, or what a page is asked for. */
   readonly query?: Readonly<Record<string, string>>;
 }
 
@@ -29,6 +29,7 @@ interface Named {
 /** What is always there, for those who may do what it is for. */
 const FIXED: readonly (Target & { readonly needs?: Deed })[] = [
   { kind: 'page', id: 'home', label: 'Home' },
+  { kind: 'page', id: 'home', label: 'Wall view', query: { wall: '1' } },
   { kind: 'page', id: 'jobs', label: 'Jobs' },
   { kind: 'page', id: 'shots', label: 'Shots' },
   { kind: 'page', id: 'workers', label: 'Workers' },

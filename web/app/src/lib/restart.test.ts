@@ -3,10 +3,12 @@ import { addressAfter, restartWords } from './restart';
 
 describe('a restart', () => {
   it('says what goes on meanwhile', () => {
-    expect(restartWords(0, '')).toContain('No task is running.');
-    expect(restartWords(1, '')).toContain('1 task goes on');
-    expect(restartWords(3, '')).toContain('3 tasks go on');
-    expect(restartWords(3, 'http://farm:81/')).toContain('this page is at http://farm:81/');
+    expect(restartWords(0, 0, '')).toContain('No task is running.');
+    expect(restartWords(0, 0, '')).not.toContain('edit');
+    expect(restartWords(1, 1, '')).toContain('1 task goes on');
+    expect(restartWords(1, 1, '')).toContain('1 edit on this page is not saved');
+    expect(restartWords(3, 2, '')).toContain('3 tasks go on');
+    expect(restartWords(3, 0, 'http://farm:81/')).toContain('this page is at http://farm:81/');
   });
 
   it.each([

@@ -1,11 +1,12 @@
 // What a restart of the manager means, in words, and where its page is afterwards. Pure.
 import { counted } from './bulk';
 
-/** What to say before the manager starts again; `running` tasks, and where it will be when that changes. */
-export function restartWords(running: number, address: string): string {
+/** What to say before the manager starts again: `running` tasks, `edits` that are not saved, and where it will be when that changes. */
+export function restartWords(running: number, edits: number, address: string): string {
   const tasks = running > 0 ? `${counted(running, 'task')} ${running === 1 ? 'goes' : 'go'} on; their workers report when it is back.` : 'No task is running.';
   const place = address === '' ? '' : ` After that, this page is at ${address}`;
-  return `For a moment nobody gets an answer, nor a new task. ${tasks} Nothing that was accepted is lost. Edits on this page that are not saved stay, and do not count.${place}`;
+  const unsaved = edits === 0 ? '' : ` ${counted(edits, 'edit')} on this page ${edits === 1 ? 'is' : 'are'} not saved, and will not be in force.`;
+  return `For a moment workers get no new task, and pages no answer. ${tasks} Nothing that was accepted is lost.${unsaved}${place}`;
 }
 
 /** The address of the settings once the manager listens somewhere else: `listen` as in its file. Empty when it stays. */

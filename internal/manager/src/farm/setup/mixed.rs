@@ -40,10 +40,10 @@ pub(super) fn checked(platforms: Vec<OtherPlatform>, here: &Platform) -> Result<
         if checked.iter().any(|one| one.platform == other.platform) {
             return wrong("it is there twice; write one entry for it");
         }
-        if !other.storage.is_empty() {
-            if let Err(why) = check_path(&other.storage, &Platform::new(&other.platform)) {
-                return wrong(&why);
-            }
+        if !other.storage.is_empty()
+            && let Err(why) = check_path(&other.storage, &Platform::new(&other.platform))
+        {
+            return wrong(&why);
         }
         if !(other.storage.is_empty() && other.blender.is_empty()) {
             checked.push(other);
