@@ -37,6 +37,17 @@ export const api = createClient<paths>({
   fetch: counted,
 });
 
+/**
+ * Uses up what the head of the page has asked for beforehand. The browser keeps these answers for whoever asks the same
+ * for the first time: refused ones would still be given to somebody who has signed in meanwhile.
+ */
+export function useUpPreloads(): void {
+  for (const link of document.querySelectorAll<HTMLLinkElement>('link[rel="preload"][as="fetch"]')) {
+    link.remove();
+    globalThis.fetch(link.href).catch(() => {});
+  }
+}
+
 const refused = new Set<(status: 401 | 403) => void>();
 
 /** Calls `handler` whenever the manager wants to be shown a token first (401), or one of another role (403). */

@@ -27,7 +27,7 @@ describe('findTargets', () => {
   });
 
   it('shows pages and the latest of everything for no text', () => {
-    expect(findTargets('', jobs, workers, [], ADMIN).map((target) => target.kind)).toEqual([...Array<string>(8).fill('page'), 'theme', 'job', 'job', 'job', 'worker']);
+    expect(findTargets('', jobs, workers, [], ADMIN).map((target) => target.kind)).toEqual([...Array<string>(9).fill('page'), 'theme', 'job', 'job', 'job', 'worker']);
   });
 
   it('finds saved views of the pages, and shots by their own name', () => {

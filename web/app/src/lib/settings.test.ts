@@ -65,12 +65,15 @@ describe('fieldErrors', () => {
     ['listen', 'no such: address', false],
     ['access.admin_token', 'short', false],
     ['access.admin_token', '********', true],
-    ['access.admin_token', 'sixteen letters!', true],
+    ['access.admin_token', 'sixteen-letters!', true],
+    ['access.admin_token', 'sixteen letters!', false],
+    ['access.registration_token', 'sixteen:letters!', false],
+    ['access.admin_token', 'sechzehnBuchstäbe', false],
   ])('%s: %j is fine: %s', (key, value, fine) => expect(fieldErrors(withValue(base, key, value)).has(key)).toBe(!fine));
 });
 
 describe('the tokens of the roles', () => {
-  const ONE = 'sixteen letters!';
+  const ONE = 'sixteen-letters!';
   it.each<[string, Tree, string[]]>([
     ['none', {}, []],
     ['an admin token alone', { admin_token: ONE }, []],

@@ -169,7 +169,10 @@ function tokenConflict(tree: Tree, key: string): string {
 }
 
 function tokenError(token: string): string {
-  return token === '' || token === MASK || token.length >= 16 ? '' : 'At least 16 characters.';
+  if (token === '' || token === MASK) return '';
+  // As they can be sent as a password in an address.
+  if (!/^[!-9;-~]+$/.test(token)) return 'Only plain letters, digits and signs, without blanks and colons.';
+  return token.length >= 16 ? '' : 'At least 16 characters.';
 }
 
 /** Everything that is wrong in the fields, by key. A field whose switch is off is not looked at. */

@@ -50,6 +50,24 @@ describe('session', () => {
     expect(session.whyNot('look')).toBe(role === 'none' ? 'To look, sign in with a token of the role viewer' : '');
   });
 
+  it('asks anew after signing in for what was refused while the page was loading', async () => {
+    // A stand-in: a real one would be fetched by the test's document.
+    const link = { href: 'http://manager.test/api/v3/configuration', remove: () => links.pop() };
+    const links = [link];
+    vi.spyOn(document, 'querySelectorAll').mockImplementation(() => [...links] as unknown as NodeListOf<Element>);
+    answers('viewer', true);
+    await checked();
+    expect(links).toHaveLength(1);
+    answers('none', false);
+    const fetched: string[] = [];
+    const ask = globalThis.fetch;
+    vi.stubGlobal('fetch', (request: Request | string) => (typeof request === 'string' ? (fetched.push(new URL(request).pathname), Promise.reject(new TypeError('away'))) : ask(request)));
+    await checked();
+    await checked();
+    expect([links, fetched]).toEqual([[], ['/api/v3/configuration']]);
+    vi.restoreAllMocks();
+  });
+
   it('lets in whom a manager without roles lets in', async () => {
     manager.answer(`GET ${SESSION}`, { body: { token_required: true, signed_in: true } });
     const session = await checked();

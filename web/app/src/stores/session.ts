@@ -1,7 +1,7 @@
 // Who uses this browser, and what they may do. Without a token in the manager's configuration, everybody is an admin.
 import { defineStore } from 'pinia';
 import { shallowRef } from 'vue';
-import { api, onRefused, RequestError, take, takeBody, toRequestError } from '@/api/client';
+import { api, onRefused, RequestError, take, takeBody, toRequestError, useUpPreloads } from '@/api/client';
 import { remembered } from '@/lib/remembered';
 import { mayRole, readRole, whyNot, type Deed, type Role } from '@/lib/roles';
 import { useNotifications } from './notifications';
@@ -54,6 +54,7 @@ export const useSession = defineStore('session', () => {
       signedIn.value = session.token_required && (session.token_shown ?? session.signed_in);
       withoutToken.value = readRole(session.without_token, !session.token_required);
       state.value = role.value === 'none' ? 'locked' : 'open';
+      if (role.value === 'none') useUpPreloads();
     } catch {
       // The pages themselves say what is wrong with the manager, and try again.
       if (state.value === 'unknown') state.value = 'open';
