@@ -826,6 +826,17 @@ class Job(Model):
 
 
 @dataclasses.dataclass(kw_only=True)
+class JobSubmission(Model):
+    """Own addition. What is to be sent to submit a job once more."""
+
+    submission: SubmittedJob
+    #: Whether settings and metadata are as they were submitted. False for jobs that were submitted to an
+    #: older version of the manager, which did not keep that: what it has is what the script of the job type
+    #: left. A time in their output path stays what it was, and so does the folder that the frames go to.
+    as_submitted: bool
+
+
+@dataclasses.dataclass(kw_only=True)
 class JobFrameCounts(Model):
     """Own addition. How far the frames of a job are, for lists of jobs. Absent for a job that renders none.
     See `fetchJobFrameSummary` for more.
@@ -2706,6 +2717,10 @@ Job.WIRE = (
     Field("delete_requested_at", "delete_requested_at", wire.TIME),
     Field("task_counts", "task_counts", Of(JobTaskCounts)),
     Field("frames", "frames", Of(JobFrameCounts)),
+)
+JobSubmission.WIRE = (
+    Field("submission", "submission", Of(SubmittedJob), required=True),
+    Field("as_submitted", "as_submitted", wire.BOOLEAN, required=True),
 )
 JobFrameCounts.WIRE = (
     Field("total", "total", wire.INTEGER),

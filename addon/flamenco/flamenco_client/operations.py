@@ -45,6 +45,7 @@ from .models import (
     JobsQueryResult,
     JobStatus,
     JobStatusChange,
+    JobSubmission,
     JobTagChange,
     JobTasksSummary,
     LatestFrames,
@@ -1338,6 +1339,26 @@ class Operations(Transport):
         call = Call("DELETE", "/api/v3/jobs/{job_id}")
         call.path("job_id", job_id, wire.TEXT)
         self._send(call, {204: None}, timeout)
+
+    def fetch_job_submission(self, job_id: str, *, timeout: float | None = None) -> JobSubmission:
+        """Fetch what is to be sent to submit a job once more.
+
+        Own addition. The job as it was submitted, before its script changed the settings, so that
+        `submitJob` makes the same job of it anew: the frames go to a folder of their own when the output
+        path has a `{timestamp}`, and the files come from the same Shaman checkout, which stays until the
+        last of its jobs is deleted. Values of two-way variables are replaced by the variables' names.
+        Priority and tag are those that the job has now.
+
+        `GET /api/v3/jobs/{job_id}/submission`
+
+        * 200: The submission.
+        * 400: Something about the request is wrong. The message says what and what was expected.
+        * 404: What the path names does not exist.
+        """
+        call = Call("GET", "/api/v3/jobs/{job_id}/submission")
+        call.path("job_id", job_id, wire.TEXT)
+        answer: JobSubmission = self._send(call, {200: Of(JobSubmission)}, timeout)
+        return answer
 
     def delete_job_what_would_it_do(self, job_id: str, *, timeout: float | None = None) -> JobDeletionInfo:
         """Tell what deleting the job would delete.

@@ -31,6 +31,7 @@ pub mod recount;
 pub mod sleep;
 mod sqlite;
 mod store;
+pub mod submissions;
 pub mod submit;
 pub mod tags;
 pub mod tasks;

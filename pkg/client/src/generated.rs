@@ -2238,6 +2238,49 @@ impl Client {
             _ => Err(reply.unexpected().await),
         }
     }
+    /// `GET /api/v3/jobs/{job_id}/submission`
+    ///
+    /// Fetch what is to be sent to submit a job once more.
+    ///
+    /// Own addition. The job as it was submitted, before its script changed the settings, so that `submitJob` makes the same job of it anew: the frames go to a folder of their own when the output path has a `{timestamp}`, and the files come from the same Shaman checkout, which stays until the last of its jobs is deleted. Values of two-way variables are replaced by the variables' names. Priority and tag are those that the job has now.
+    pub async fn fetch_job_submission(
+        &self,
+        job_id: ::uuid::Uuid,
+    ) -> Result<operations::FetchJobSubmissionResponse, Error> {
+        let mut call = Call::new(&operations::FETCH_JOB_SUBMISSION);
+        call.path("job_id", &job_id.to_string());
+        let reply = self.send(call).await?;
+        match reply.status().as_u16() {
+            200u16 => {
+                Ok(
+                    operations::FetchJobSubmissionResponse::Status200(
+                        reply.json().await?,
+                    ),
+                )
+            }
+            400u16 => {
+                Ok(
+                    operations::FetchJobSubmissionResponse::Status400(
+                        reply.error().await?,
+                    ),
+                )
+            }
+            404u16 => {
+                Ok(
+                    operations::FetchJobSubmissionResponse::Status404(
+                        reply.error().await?,
+                    ),
+                )
+            }
+            400.. => {
+                Ok(operations::FetchJobSubmissionResponse::Default {
+                    status: reply.status(),
+                    body: reply.error().await?,
+                })
+            }
+            _ => Err(reply.unexpected().await),
+        }
+    }
     /// `GET /api/v3/jobs/{job_id}/what-would-delete-do`
     ///
     /// Tell what deleting the job would delete.

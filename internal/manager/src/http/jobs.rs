@@ -6,12 +6,12 @@ use flamenco_api::operations::{
     FetchJobFrameGridQuery, FetchJobFrameGridResponse, FetchJobFrameQuery, FetchJobFrameResponse,
     FetchJobFrameSummaryResponse, FetchJobFramesQuery, FetchJobFramesResponse,
     FetchJobLastRenderedInfoResponse, FetchJobPreviewQuery, FetchJobPreviewResponse, FetchJobResponse,
-    FetchJobTasksQuery, FetchJobTasksResponse, FetchJobsQuery, FetchJobsResponse, FetchLatestFramesQuery,
-    FetchLatestFramesResponse, FetchTaskLogInfoResponse, FetchTaskLogTailResponse, FetchTaskResponse,
-    FetchTasksQuery, FetchTasksResponse, GetBrokenJobTypesResponse, GetJobTypeResponse, GetJobTypesResponse,
-    RemoveJobBlocklistResponse, RequeueJobFramesResponse, SearchJobsQuery, SearchJobsResponse,
-    SetJobPosterResponse, SetJobPriorityResponse, SetJobStatusResponse, SetJobTagResponse,
-    SetTaskStatusResponse, SubmitJobCheckResponse, SubmitJobResponse,
+    FetchJobSubmissionResponse, FetchJobTasksQuery, FetchJobTasksResponse, FetchJobsQuery, FetchJobsResponse,
+    FetchLatestFramesQuery, FetchLatestFramesResponse, FetchTaskLogInfoResponse, FetchTaskLogTailResponse,
+    FetchTaskResponse, FetchTasksQuery, FetchTasksResponse, GetBrokenJobTypesResponse, GetJobTypeResponse,
+    GetJobTypesResponse, RemoveJobBlocklistResponse, RequeueJobFramesResponse, SearchJobsQuery,
+    SearchJobsResponse, SetJobPosterResponse, SetJobPriorityResponse, SetJobStatusResponse,
+    SetJobTagResponse, SetTaskStatusResponse, SubmitJobCheckResponse, SubmitJobResponse,
 };
 use flamenco_api::server::JobsApi;
 use flamenco_api::{Problem, types};
@@ -21,9 +21,9 @@ use flamenco_domain::task::TaskSummary;
 use flamenco_jobscript::{BrokenJobType, JobType};
 use uuid::Uuid;
 
+use super::submission::{submission, submitted_job};
 use super::{Api, Caller, attention, convert, frames, lists, problem};
 use crate::error::Error;
-use crate::farm::submission::Submission;
 use crate::farm::tags::TagChoice;
 
 /// Places of a grid when the caller sets no limit.
@@ -57,21 +57,6 @@ fn broken_job_type(listed: Result<JobType, BrokenJobType>) -> Option<types::Brok
             line: broken.line.map(i64::from),
             column: broken.column.map(i64::from),
         }),
-    }
-}
-
-fn submission(job: types::SubmittedJob) -> Submission {
-    Submission {
-        name: job.name,
-        job_type: job.type_,
-        type_etag: job.type_etag.filter(|etag| !etag.is_empty()),
-        priority: job.priority,
-        settings: job.settings.map(|settings| settings.0).unwrap_or_default(),
-        metadata: job.metadata.map(|metadata| metadata.0.into_iter().collect()).unwrap_or_default(),
-        platform: job.submitter_platform,
-        shaman_checkout_id: job.storage.and_then(|storage| storage.shaman_checkout_id),
-        worker_tag: job.worker_tag,
-        initial_status: job.initial_status.map(convert::from_job_status),
     }
 }
 
@@ -117,6 +102,16 @@ impl JobsApi for Api {
     async fn submit_job(&self, _: Caller, body: types::SubmittedJob) -> Result<SubmitJobResponse, Problem> {
         let job = self.farm.submit(submission(body)).await?;
         Ok(SubmitJobResponse::Status200(convert::job(job)))
+    }
+
+    async fn fetch_job_submission(
+        &self,
+        _: Caller,
+        job_id: Uuid,
+    ) -> Result<FetchJobSubmissionResponse, Problem> {
+        let (submission, as_submitted) = self.farm.submission_of(job_id.into()).await?;
+        let submission = submitted_job(submission);
+        Ok(FetchJobSubmissionResponse::Status200(types::JobSubmission { submission, as_submitted }))
     }
 
     async fn submit_job_check(

@@ -25,6 +25,7 @@ mod profiler;
 mod setup;
 mod shaman;
 mod socketio;
+mod submission;
 mod upnp;
 mod worker;
 mod worker_mgt;

@@ -57,6 +57,7 @@ mod mqtt;
 mod program;
 mod races;
 mod restart;
+mod resubmission;
 mod scheduler;
 mod script_faults;
 mod search;

@@ -17,6 +17,7 @@ mod m20261127_frame_engines;
 mod m20261127_job_paths;
 mod m20261127_runs;
 mod m20261128_few_runnable;
+mod m20261128_job_submissions;
 
 pub(crate) struct Migrator;
 
@@ -36,6 +37,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_job_paths::Migration),
             Box::new(m20261127_runs::Migration),
             Box::new(m20261128_few_runnable::Migration),
+            Box::new(m20261128_job_submissions::Migration),
         ]
     }
 }

@@ -65,6 +65,7 @@ pub static OPERATIONS: &[Operation] = &[
     FETCH_GLOBAL_LAST_RENDERED_INFO,
     FETCH_JOB,
     DELETE_JOB,
+    FETCH_JOB_SUBMISSION,
     DELETE_JOB_WHAT_WOULD_IT_DO,
     FETCH_JOB_LAST_RENDERED_INFO,
     SET_JOB_STATUS,
@@ -562,6 +563,14 @@ pub const DELETE_JOB: Operation = Operation {
     tag: "jobs",
     method: "DELETE",
     path: "/api/v3/jobs/{job_id}",
+    worker_auth: false,
+};
+/// `GET /api/v3/jobs/{job_id}/submission`
+pub const FETCH_JOB_SUBMISSION: Operation = Operation {
+    id: "fetchJobSubmission",
+    tag: "jobs",
+    method: "GET",
+    path: "/api/v3/jobs/{job_id}/submission",
     worker_auth: false,
 };
 /// `GET /api/v3/jobs/{job_id}/what-would-delete-do`
@@ -3627,6 +3636,44 @@ impl DeleteJobResponse {
                         *retry_after,
                     ),
                 )
+            }
+            Self::Default { body, .. } => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            _ => None,
+        }
+    }
+}
+/// The answers of `fetchJobSubmission`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FetchJobSubmissionResponse {
+    /// The submission.
+    Status200(types::JobSubmission),
+    /// Something about the request is wrong. The message says what and what was expected.
+    Status400(types::Error),
+    /// What the path names does not exist.
+    Status404(types::Error),
+    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    Default { status: ::http::StatusCode, body: types::Error },
+}
+impl FetchJobSubmissionResponse {
+    /// The status code of this answer.
+    pub fn status(&self) -> ::http::StatusCode {
+        match self {
+            Self::Status200(..) => ::http::StatusCode::OK,
+            Self::Status400(..) => ::http::StatusCode::BAD_REQUEST,
+            Self::Status404(..) => ::http::StatusCode::NOT_FOUND,
+            Self::Default { status, .. } => *status,
+        }
+    }
+    /// What went wrong, if the status is 400 or above.
+    pub fn problem(&self) -> Option<crate::Problem> {
+        match self {
+            Self::Status400(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Status404(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
             }
             Self::Default { body, .. } => {
                 Some(crate::Problem::received(self.status(), Some(&body.message), None))

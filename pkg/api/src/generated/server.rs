@@ -864,6 +864,21 @@ pub trait JobsApi: Backend {
         let _ = (caller, job_id);
         ready(Err(Problem::not_implemented(&operations::DELETE_JOB)))
     }
+    /// `GET /api/v3/jobs/{job_id}/submission`
+    ///
+    /// Fetch what is to be sent to submit a job once more.
+    ///
+    /// Own addition. The job as it was submitted, before its script changed the settings, so that `submitJob` makes the same job of it anew: the frames go to a folder of their own when the output path has a `{timestamp}`, and the files come from the same Shaman checkout, which stays until the last of its jobs is deleted. Values of two-way variables are replaced by the variables' names. Priority and tag are those that the job has now.
+    fn fetch_job_submission(
+        &self,
+        caller: Self::Caller,
+        job_id: ::uuid::Uuid,
+    ) -> impl Future<
+        Output = Result<operations::FetchJobSubmissionResponse, Problem>,
+    > + Send {
+        let _ = (caller, job_id);
+        ready(Err(Problem::not_implemented(&operations::FETCH_JOB_SUBMISSION)))
+    }
     /// `GET /api/v3/jobs/{job_id}/what-would-delete-do`
     ///
     /// Tell what deleting the job would delete.
@@ -1382,6 +1397,10 @@ pub fn router<B: MetaApi + WorkerApi + WorkerMgtApi + JobsApi + ShamanApi>(
             methods("POST").post(set_job_status::<B>),
         )
         .route("/api/v3/jobs/{job_id}/settag", methods("POST").post(set_job_tag::<B>))
+        .route(
+            "/api/v3/jobs/{job_id}/submission",
+            methods("GET").get(fetch_job_submission::<B>),
+        )
         .route("/api/v3/jobs/{job_id}/tasks", methods("GET").get(fetch_job_tasks::<B>))
         .route(
             "/api/v3/jobs/{job_id}/what-would-delete-do",
@@ -2602,6 +2621,22 @@ async fn delete_job<B: JobsApi>(State(backend): State<B>, request: Request) -> R
                 .await?;
             let job_id = call.path("job_id", parse::uuid)?;
             backend.delete_job(caller, job_id).await
+        })
+        .await
+}
+async fn fetch_job_submission<B: JobsApi>(
+    State(backend): State<B>,
+    request: Request,
+) -> Response {
+    answer(async {
+            let (call, caller) = Call::begin(
+                    &backend,
+                    &operations::FETCH_JOB_SUBMISSION,
+                    request,
+                )
+                .await?;
+            let job_id = call.path("job_id", parse::uuid)?;
+            backend.fetch_job_submission(caller, job_id).await
         })
         .await
 }
@@ -4302,6 +4337,16 @@ impl IntoResponse for operations::DeleteJobResponse {
                 }
                 response
             }
+            Self::Default { status, body } => reply::json(status, &body),
+        }
+    }
+}
+impl IntoResponse for operations::FetchJobSubmissionResponse {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Status200(body) => reply::json(::http::StatusCode::OK, &body),
+            Self::Status400(body) => reply::json(::http::StatusCode::BAD_REQUEST, &body),
+            Self::Status404(body) => reply::json(::http::StatusCode::NOT_FOUND, &body),
             Self::Default { status, body } => reply::json(status, &body),
         }
     }

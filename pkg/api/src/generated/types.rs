@@ -1992,6 +1992,13 @@ pub struct JobStorageInfo {
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub shaman_checkout_id: ::std::option::Option<::std::string::String>,
 }
+///Own addition. What is to be sent to submit a job once more.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct JobSubmission {
+    ///Whether settings and metadata are as they were submitted. False for jobs that were submitted to an older version of the manager, which did not keep that: what it has is what the script of the job type left. A time in their output path stays what it was, and so does the folder that the frames go to.
+    pub as_submitted: bool,
+    pub submission: SubmittedJob,
+}
 ///The tag that a job is to have, by `id` or by `name`. With neither, the job has no tag.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
 pub struct JobTagChange {

@@ -1120,6 +1120,32 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v3/jobs/{job_id}/submission": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The job.
+                 * @example 2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11
+                 */
+                job_id: components["parameters"]["job_id"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Fetch what is to be sent to submit a job once more.
+         * @description Own addition. The job as it was submitted, before its script changed the settings, so that `submitJob` makes the same job of it anew: the frames go to a folder of their own when the output path has a `{timestamp}`, and the files come from the same Shaman checkout, which stays until the last of its jobs is deleted. Values of two-way variables are replaced by the variables' names. Priority and tag are those that the job has now.
+         */
+        get: operations["fetchJobSubmission"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v3/jobs/{job_id}/what-would-delete-do": {
         parameters: {
             query?: never;
@@ -2892,6 +2918,15 @@ export interface components {
             delete_requested_at?: string;
             task_counts?: components["schemas"]["JobTaskCounts"];
             frames?: components["schemas"]["JobFrameCounts"];
+        };
+        /** @description Own addition. What is to be sent to submit a job once more. */
+        JobSubmission: {
+            submission: components["schemas"]["SubmittedJob"];
+            /**
+             * @description Whether settings and metadata are as they were submitted. False for jobs that were submitted to an older version of the manager, which did not keep that: what it has is what the script of the job type left. A time in their output path stays what it was, and so does the folder that the frames go to.
+             * @example true
+             */
+            as_submitted: boolean;
         };
         /** @description Own addition. How far the frames of a job are, for lists of jobs. Absent for a job that renders none. See `fetchJobFrameSummary` for more. */
         JobFrameCounts: {
@@ -8134,6 +8169,58 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             404: components["responses"]["NotFound"];
             503: components["responses"]["Busy"];
+            default: components["responses"]["Failure"];
+        };
+    };
+    fetchJobSubmission: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The job.
+                 * @example 2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11
+                 */
+                job_id: components["parameters"]["job_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The submission. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "as_submitted": true,
+                     *       "submission": {
+                     *         "name": "lighting v3",
+                     *         "type": "simple-blender-render",
+                     *         "type_etag": "5f0e1d6c2b7a4938a1b2c3d4e5f60718293a4b5c",
+                     *         "priority": 50,
+                     *         "submitter_platform": "linux",
+                     *         "settings": {
+                     *           "frames": "1-10",
+                     *           "render_output_path": "/mnt/farm/render/lighting v3/{timestamp}/######"
+                     *         },
+                     *         "metadata": {
+                     *           "project": "Spring",
+                     *           "user.name": "artist"
+                     *         },
+                     *         "storage": {
+                     *           "shaman_checkout_id": "lighting v3"
+                     *         }
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["JobSubmission"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            404: components["responses"]["NotFound"];
             default: components["responses"]["Failure"];
         };
     };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { findTargets, mayBePath, pathTargets } from './palette';
+import { actionTargets, findTargets, mayBePath, pathTargets } from './palette';
 
 const row = (name: string, updated: number, shot = name) => ({ id: name, name, status: 'active', search: name.toLowerCase(), updated, shot });
 const jobs = [row('Shot 1', 1), row('Shot 2', 2), row('Other', 3)];
@@ -16,6 +16,13 @@ describe('findTargets', () => {
 
   it('shows pages and the latest of everything for no text', () => {
     expect(findTargets('', jobs, workers).map((target) => target.kind)).toEqual([...Array<string>(7).fill('page'), 'theme', 'job', 'job', 'job', 'worker']);
+  });
+
+  it('offers what can be done with the job that is looked at, first', () => {
+    expect(actionTargets(undefined)).toEqual([]);
+    const actions = actionTargets({ id: 'x', name: 'Shot 9' });
+    expect(findTargets('again shot', jobs, workers, [], actions).map(({ kind, label }) => `${kind} ${label}`)).toEqual(['action Submit again: Shot 9']);
+    expect(findTargets('', jobs, workers, [], actions)[0]?.id).toBe('resubmit');
   });
 
   it('finds saved views of the pages, and shots by their own name', () => {

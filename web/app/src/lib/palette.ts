@@ -4,7 +4,7 @@ import type { SavedView } from './savedViews';
 import { matchesText } from './tableQuery';
 
 export interface Target {
-  readonly kind: 'page' | 'view' | 'shot' | 'job' | 'worker' | 'path' | 'theme';
+  readonly kind: 'page' | 'view' | 'shot' | 'job' | 'worker' | 'path' | 'theme' | 'action';
   /** Name of the route for a page, what identifies the object otherwise. */
   readonly id: string;
   readonly label: string;
@@ -42,13 +42,25 @@ interface NamedJob extends Named {
   readonly shot: string;
 }
 
-/** Pages first, then saved views, shots, jobs and workers, the ones that changed last in front. Frames have views, but no page. */
-export function findTargets(text: string, jobs: Iterable<NamedJob>, workers: Iterable<Named>, views: readonly SavedView[] = []): Target[] {
+/** What can be done here first, then pages, then saved views, shots, jobs and workers, the ones that changed last in front. Frames have views, but no page. */
+export function findTargets(
+  text: string,
+  jobs: Iterable<NamedJob>,
+  workers: Iterable<Named>,
+  views: readonly SavedView[] = [],
+  actions: readonly Target[] = [],
+): Target[] {
   const pages = FIXED.filter((target) => matchesText(target.label.toLowerCase(), text));
   const saved = views.flatMap(({ page, name, query }): Target[] =>
     page !== 'frames' && matchesText(`${name} ${page}`.toLowerCase(), text) ? [{ kind: 'view', id: page, label: name, query }] : []);
   const all = [...jobs];
-  return [...pages, ...saved, ...shotsCalled(text, all), ...newest('job', all, text), ...newest('worker', workers, text)];
+  const offered = actions.filter((target) => matchesText(target.label.toLowerCase(), text));
+  return [...offered, ...pages, ...saved, ...shotsCalled(text, all), ...newest('job', all, text), ...newest('worker', workers, text)];
+}
+
+/** What can be done from anywhere: for now, with the job that is being looked at. */
+export function actionTargets(job: { readonly id: string; readonly name: string } | undefined): Target[] {
+  return job ? [{ kind: 'action', id: 'resubmit', label: `Submit again: ${job.name}` }] : [];
 }
 
 /** Whether a text is worth looking for in paths. */
