@@ -932,6 +932,65 @@ class JobMassDeletionSelection(Model):
 
     #: Jobs that were updated at this moment or before. Without it, the request is refused.
     last_updated_max: datetime | None = None
+    #: Own addition. Only jobs in one of these statuses. Absent or empty means whichever.
+    statuses: list[JobStatus] | None = None
+    #: Own addition. How many jobs the user was told of, see `fetchJobMassDeletionPreview`. When it is another
+    #: number by now, the request is refused.
+    expected_jobs: int | None = None
+
+
+@dataclasses.dataclass(kw_only=True)
+class JobMassDeletionResult(Model):
+    """Own addition. What a mass deletion did."""
+
+    #: How many jobs were marked for deletion.
+    marked: int
+
+
+@dataclasses.dataclass(kw_only=True)
+class JobMassDeletionPreview(Model):
+    """Own addition. What a mass deletion would do. Every job of the farm is counted in exactly one place."""
+
+    #: The moment that counts, which is the given one rounded up to whole seconds.
+    moment: datetime
+    #: How many jobs would be marked for deletion.
+    total: int
+    #: The same by status; those without jobs are left out.
+    statuses: list[JobsInStatus]
+    #: The first of these jobs, what was updated the longest ago first.
+    jobs: list[JobToDelete]
+    #: How many Shaman checkouts would be erased with them. 0 when there is no file store.
+    shaman_checkouts: int
+    #: How many Shaman checkouts of these jobs stay, because a job that stays uses them.
+    shared_checkouts: int
+    #: Jobs that are old enough and stay for their status.
+    kept_statuses: list[JobsInStatus]
+    #: How many jobs stay because they were updated later.
+    kept_newer: int
+    #: How many jobs are marked for deletion already.
+    already_marked: int
+
+
+@dataclasses.dataclass(kw_only=True)
+class JobsInStatus(Model):
+    """Own addition. How many jobs have a status."""
+
+    status: JobStatus
+    #: How many.
+    jobs: int
+
+
+@dataclasses.dataclass(kw_only=True)
+class JobToDelete(Model):
+    """Own addition. A job that would be deleted."""
+
+    #: The job.
+    id: str
+    #: The name of the job.
+    name: str
+    status: JobStatus
+    #: When the job last changed.
+    updated: datetime
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -2743,7 +2802,33 @@ JobTaskCounts.WIRE = (
 )
 JobStorageInfo.WIRE = (Field("shaman_checkout_id", "shaman_checkout_id", wire.TEXT),)
 JobDeletionInfo.WIRE = (Field("shaman_checkout", "shaman_checkout", wire.BOOLEAN, required=True),)
-JobMassDeletionSelection.WIRE = (Field("last_updated_max", "last_updated_max", wire.TIME),)
+JobMassDeletionSelection.WIRE = (
+    Field("last_updated_max", "last_updated_max", wire.TIME),
+    Field("statuses", "statuses", ListOf(Choice(JobStatus))),
+    Field("expected_jobs", "expected_jobs", wire.INTEGER),
+)
+JobMassDeletionResult.WIRE = (Field("marked", "marked", wire.INTEGER, required=True),)
+JobMassDeletionPreview.WIRE = (
+    Field("moment", "moment", wire.TIME, required=True),
+    Field("total", "total", wire.INTEGER, required=True),
+    Field("statuses", "statuses", ListOf(Of(JobsInStatus)), required=True),
+    Field("jobs", "jobs", ListOf(Of(JobToDelete)), required=True),
+    Field("shaman_checkouts", "shaman_checkouts", wire.INTEGER, required=True),
+    Field("shared_checkouts", "shared_checkouts", wire.INTEGER, required=True),
+    Field("kept_statuses", "kept_statuses", ListOf(Of(JobsInStatus)), required=True),
+    Field("kept_newer", "kept_newer", wire.INTEGER, required=True),
+    Field("already_marked", "already_marked", wire.INTEGER, required=True),
+)
+JobsInStatus.WIRE = (
+    Field("status", "status", Choice(JobStatus), required=True),
+    Field("jobs", "jobs", wire.INTEGER, required=True),
+)
+JobToDelete.WIRE = (
+    Field("id", "id", wire.TEXT, required=True),
+    Field("name", "name", wire.TEXT, required=True),
+    Field("status", "status", Choice(JobStatus), required=True),
+    Field("updated", "updated", wire.TIME, required=True),
+)
 JobsQuery.WIRE = (
     Field("offset", "offset", wire.INTEGER),
     Field("limit", "limit", wire.INTEGER),

@@ -36,6 +36,8 @@ from .models import (
     JobFrameState,
     JobFrameSummary,
     JobLastRenderedImageInfo,
+    JobMassDeletionPreview,
+    JobMassDeletionResult,
     JobMassDeletionSelection,
     JobPosterChoice,
     JobPreview,
@@ -1227,16 +1229,50 @@ class Operations(Transport):
         answer: Job = self._send(call, {200: Of(Job)}, timeout)
         return answer
 
-    def delete_job_mass(self, body: JobMassDeletionSelection, *, timeout: float | None = None) -> None:
+    def fetch_job_mass_deletion_preview(
+        self,
+        *,
+        last_updated_max: datetime,
+        status: list[JobStatus] | None = None,
+        limit: int | None = None,
+        timeout: float | None = None,
+    ) -> JobMassDeletionPreview:
+        """Tell which jobs a mass deletion would delete.
+
+        Own addition. Changes nothing. Counts all jobs of the farm by what would become of them, for the
+        question that a user is asked before a mass deletion.
+
+        `GET /api/v3/jobs/mass-delete`
+
+        * 200: What would happen.
+        * 400: Something about the request is wrong. The message says what and what was expected.
+        """
+        call = Call("GET", "/api/v3/jobs/mass-delete")
+        call.query("last_updated_max", last_updated_max, wire.TIME)
+        call.query("status", status, ListOf(Choice(JobStatus)))
+        call.query("limit", limit, wire.INTEGER)
+        answer: JobMassDeletionPreview = self._send(call, {200: Of(JobMassDeletionPreview)}, timeout)
+        return answer
+
+    def delete_job_mass(
+        self,
+        body: JobMassDeletionSelection,
+        *,
+        timeout: float | None = None,
+    ) -> JobMassDeletionResult | None:
         """Delete all jobs that were last updated before a moment.
 
-        Marks every job with `updated` not later than the moment, whatever its status; the deletion follows
-        in the background. The moment is rounded up to whole seconds. Without one the answer is 400.
+        Marks every job with `updated` not later than the moment that is not marked already, whatever its
+        status unless `statuses` says which; the deletion follows in the background. The moment is rounded
+        up to whole seconds. Without one the answer is 400.
 
         `DELETE /api/v3/jobs/mass-delete`
 
-        * 204: At least one job was marked for deletion.
+        * 200: Own addition, for requests with `expected_jobs`. How many jobs were marked for deletion.
+        * 204: At least one job was marked for deletion. For requests without `expected_jobs`.
         * 400: Something about the request is wrong. The message says what and what was expected.
+        * 409: Own addition. Another number of jobs than `expected_jobs` would be marked. Nothing was
+        marked.
         * 413: The body is larger than this operation accepts.
         * 415: The body has a `Content-Type` that this operation does not accept.
         * 416: No job is that old. Nothing was marked.
@@ -1245,7 +1281,12 @@ class Operations(Transport):
         """
         call = Call("DELETE", "/api/v3/jobs/mass-delete")
         call.json(body, Of(JobMassDeletionSelection))
-        self._send(call, {204: None}, timeout)
+        answer: JobMassDeletionResult | None = self._send(
+            call,
+            {200: Of(JobMassDeletionResult), 204: None},
+            timeout,
+        )
+        return answer
 
     def submit_job_check(self, body: SubmittedJob, *, timeout: float | None = None) -> None:
         """Try out whether a job would be accepted.

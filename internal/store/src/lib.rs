@@ -25,6 +25,7 @@ pub mod last_rendered;
 pub mod list;
 mod looks;
 pub mod machines;
+pub mod mass_deletion;
 mod migration;
 pub mod paths;
 pub mod recount;

@@ -2048,11 +2048,61 @@ impl Client {
             _ => Err(reply.unexpected().await),
         }
     }
+    /// `GET /api/v3/jobs/mass-delete`
+    ///
+    /// Tell which jobs a mass deletion would delete.
+    ///
+    /// Own addition. Changes nothing. Counts all jobs of the farm by what would become of them, for the question that a user is asked before a mass deletion.
+    pub async fn fetch_job_mass_deletion_preview(
+        &self,
+        query: &operations::FetchJobMassDeletionPreviewQuery,
+    ) -> Result<operations::FetchJobMassDeletionPreviewResponse, Error> {
+        let mut call = Call::new(&operations::FETCH_JOB_MASS_DELETION_PREVIEW);
+        {
+            let value = &query.last_updated_max;
+            call.query(
+                "last_updated_max",
+                &value.to_rfc3339_opts(::chrono::SecondsFormat::AutoSi, true),
+            );
+        }
+        if let Some(value) = &query.status {
+            for item in value {
+                call.query("status", &item.to_string());
+            }
+        }
+        if let Some(value) = &query.limit {
+            call.query("limit", &value.to_string());
+        }
+        let reply = self.send(call).await?;
+        match reply.status().as_u16() {
+            200u16 => {
+                Ok(
+                    operations::FetchJobMassDeletionPreviewResponse::Status200(
+                        reply.json().await?,
+                    ),
+                )
+            }
+            400u16 => {
+                Ok(
+                    operations::FetchJobMassDeletionPreviewResponse::Status400(
+                        reply.error().await?,
+                    ),
+                )
+            }
+            400.. => {
+                Ok(operations::FetchJobMassDeletionPreviewResponse::Default {
+                    status: reply.status(),
+                    body: reply.error().await?,
+                })
+            }
+            _ => Err(reply.unexpected().await),
+        }
+    }
     /// `DELETE /api/v3/jobs/mass-delete`
     ///
     /// Delete all jobs that were last updated before a moment.
     ///
-    /// Marks every job with `updated` not later than the moment, whatever its status; the deletion follows in the background. The moment is rounded up to whole seconds. Without one the answer is 400.
+    /// Marks every job with `updated` not later than the moment that is not marked already, whatever its status unless `statuses` says which; the deletion follows in the background. The moment is rounded up to whole seconds. Without one the answer is 400.
     pub async fn delete_job_mass(
         &self,
         body: &types::JobMassDeletionSelection,
@@ -2061,9 +2111,15 @@ impl Client {
         call.json(body)?;
         let reply = self.send(call).await?;
         match reply.status().as_u16() {
+            200u16 => {
+                Ok(operations::DeleteJobMassResponse::Status200(reply.json().await?))
+            }
             204u16 => Ok(operations::DeleteJobMassResponse::Status204),
             400u16 => {
                 Ok(operations::DeleteJobMassResponse::Status400(reply.error().await?))
+            }
+            409u16 => {
+                Ok(operations::DeleteJobMassResponse::Status409(reply.error().await?))
             }
             413u16 => {
                 Ok(operations::DeleteJobMassResponse::Status413(reply.error().await?))

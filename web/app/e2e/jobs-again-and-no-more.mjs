@@ -1,11 +1,12 @@
-// Somebody submits a job again, in the browser, against a running manager.
+// Somebody submits a job again, and cleans up old jobs, in the browser, against a running manager. At its end all finished
+// and paused jobs are gone.
 //
 //   FLAMENCO_URL        the manager, http://localhost:8080 if not given
 //   FLAMENCO_ARTIFACTS  folder for screenshots
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { launch, openPage, picture, visit } from './browser.mjs';
-import { ask, hopelessJob, remove, submit } from './manager.mjs';
+import { ask, hopelessJob, remove, submit, until } from './manager.mjs';
 
 const origin = process.env.FLAMENCO_URL ?? 'http://localhost:8080';
 const artifacts = process.env.FLAMENCO_ARTIFACTS ?? 'test-artifacts';
@@ -28,7 +29,11 @@ after(async () => {
   await page?.screenshot({ path: `${artifacts}/jobs-again-and-no-more-last.png` }).catch(() => {});
   await browser?.close();
   for (const id of made) await remove(origin, `/api/v3/jobs/${id}`).catch(() => {});
+  await until('the jobs of this test are gone', async () => (await jobs()).every(({ id }) => !made.includes(id)));
 });
+
+/** @returns {Promise<{ id: string, name: string, status: string }[]>} */
+const jobs = async () => (await ask(origin, '/api/v3/jobs')).jobs;
 
 /** A job that waits for ever.
  * @param {string} name */
@@ -93,6 +98,57 @@ test('the command palette submits the job of the page again, and Escape leaves i
   assert.equal(await dialog.getByLabel('Name').inputValue(), job.name);
   await page.keyboard.press('Escape');
   await dialog.waitFor({ state: 'detached' });
+});
+
+test('old jobs are cleaned up, once it was told which, and how many was typed', async () => {
+  const canceled = [await pausedJob('Old one'), await pausedJob('Old <i>two</i>')];
+  const headers = { 'content-type': 'application/json' };
+  const body = JSON.stringify({ status: 'cancel-requested', reason: 'the test wants it' });
+  for (const { id } of canceled) await ask(origin, `/api/v3/jobs/${id}/setstatus`, { method: 'POST', headers, body });
+  await until('they are canceled', async () => (await jobs()).filter(({ status }) => status === 'canceled').length >= 2);
+  const all = await jobs();
+  const going = all.filter(({ status }) => ['completed', 'canceled', 'failed'].includes(status)).length;
+
+  await visit(page, `${origin}/app/jobs`);
+  await page.getByRole('button', { name: 'Clean up' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Clean up old jobs' });
+  await dialog.getByRole('heading', { name: 'No job goes' }).waitFor();
+  await dialog.getByText(`${all.length} jobs that were changed later.`).waitFor();
+  assert.ok(await dialog.getByRole('button', { name: 'Delete', exact: true }).isDisabled());
+  await dialog.getByLabel('Last changed').selectOption('before');
+  await dialog.getByText('Choose a day that has begun').waitFor();
+  await page.keyboard.press('Escape');
+
+  // Two months later.
+  await page.addInitScript(() => {
+    const now = Date.now;
+    Date.now = () => now() + 60 * 86_400_000;
+  });
+  await visit(page, `${origin}/app/jobs`);
+  await page.getByRole('button', { name: 'Clean up' }).click();
+  await dialog.getByRole('heading', { name: new RegExp(`^${going} jobs go: .*\\d canceled`) }).waitFor();
+  for (const { name } of canceled) await dialog.getByRole('list', { name: 'Jobs that go' }).getByText(name, { exact: true }).waitFor();
+  await dialog.getByText(/ jobs that are old enough, in statuses that are not chosen: .*\d paused/).waitFor();
+  await dialog.getByLabel('Paused').check();
+  const total = all.filter(({ status }) => ['completed', 'canceled', 'failed', 'paused'].includes(status)).length;
+  await dialog.getByRole('heading', { name: `${total} jobs go` }).waitFor();
+  await dialog.getByText('unfinished job').waitFor();
+  const confirm = dialog.getByRole('button', { name: `Delete ${total} jobs` });
+  await dialog.getByLabel('To confirm, type').fill(String(total + 1));
+  assert.ok(await confirm.isDisabled());
+  await picture(page, artifacts, 'clean-up');
+
+  // One of them is gone already when it is confirmed: nothing happens, and the new number is told.
+  await dialog.getByLabel('To confirm, type').fill(String(total));
+  const expected = problems.length;
+  await remove(origin, `/api/v3/jobs/${made.shift()}`);
+  await confirm.click();
+  await dialog.getByRole('alert').getByText(`${total - 1} jobs would be deleted now, not ${total}`).waitFor();
+  assert.ok(problems.splice(expected).every((problem) => problem.includes('409')));
+  await dialog.getByLabel('To confirm, type').fill(String(total - 1));
+  await dialog.getByRole('button', { name: `Delete ${total - 1} jobs` }).click();
+  await page.getByRole('region', { name: 'New messages' }).getByText(`Marked ${total - 1} jobs for deletion.`).waitFor();
+  await until('they are gone', async () => (await jobs()).every(({ id }) => !made.includes(id)));
 });
 
 test('all along: no error, nothing refused by the policy', () => {

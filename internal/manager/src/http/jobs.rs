@@ -5,13 +5,14 @@ use flamenco_api::operations::{
     FetchFrameStatisticsResponse, FetchGlobalLastRenderedInfoResponse, FetchJobBlocklistResponse,
     FetchJobFrameGridQuery, FetchJobFrameGridResponse, FetchJobFrameQuery, FetchJobFrameResponse,
     FetchJobFrameSummaryResponse, FetchJobFramesQuery, FetchJobFramesResponse,
-    FetchJobLastRenderedInfoResponse, FetchJobPreviewQuery, FetchJobPreviewResponse, FetchJobResponse,
-    FetchJobSubmissionResponse, FetchJobTasksQuery, FetchJobTasksResponse, FetchJobsQuery, FetchJobsResponse,
-    FetchLatestFramesQuery, FetchLatestFramesResponse, FetchTaskLogInfoResponse, FetchTaskLogTailResponse,
-    FetchTaskResponse, FetchTasksQuery, FetchTasksResponse, GetBrokenJobTypesResponse, GetJobTypeResponse,
-    GetJobTypesResponse, RemoveJobBlocklistResponse, RequeueJobFramesResponse, SearchJobsQuery,
-    SearchJobsResponse, SetJobPosterResponse, SetJobPriorityResponse, SetJobStatusResponse,
-    SetJobTagResponse, SetTaskStatusResponse, SubmitJobCheckResponse, SubmitJobResponse,
+    FetchJobLastRenderedInfoResponse, FetchJobMassDeletionPreviewQuery, FetchJobMassDeletionPreviewResponse,
+    FetchJobPreviewQuery, FetchJobPreviewResponse, FetchJobResponse, FetchJobSubmissionResponse,
+    FetchJobTasksQuery, FetchJobTasksResponse, FetchJobsQuery, FetchJobsResponse, FetchLatestFramesQuery,
+    FetchLatestFramesResponse, FetchTaskLogInfoResponse, FetchTaskLogTailResponse, FetchTaskResponse,
+    FetchTasksQuery, FetchTasksResponse, GetBrokenJobTypesResponse, GetJobTypeResponse, GetJobTypesResponse,
+    RemoveJobBlocklistResponse, RequeueJobFramesResponse, SearchJobsQuery, SearchJobsResponse,
+    SetJobPosterResponse, SetJobPriorityResponse, SetJobStatusResponse, SetJobTagResponse,
+    SetTaskStatusResponse, SubmitJobCheckResponse, SubmitJobResponse,
 };
 use flamenco_api::server::JobsApi;
 use flamenco_api::{Problem, types};
@@ -22,7 +23,7 @@ use flamenco_jobscript::{BrokenJobType, JobType};
 use uuid::Uuid;
 
 use super::submission::{submission, submitted_job};
-use super::{Api, Caller, attention, convert, frames, lists, problem};
+use super::{Api, Caller, attention, convert, frames, lists, mass_deletion, problem};
 use crate::error::Error;
 use crate::farm::tags::TagChoice;
 
@@ -30,6 +31,8 @@ use crate::farm::tags::TagChoice;
 const GRID_LIMIT: usize = 10_000;
 /// Jobs that are found when the caller sets no limit.
 const SEARCH_LIMIT: i64 = 20;
+/// Jobs of a mass deletion that are named when the caller sets no limit.
+const NAMED_LIMIT: i64 = 20;
 /// Latest frames when the caller sets no limit.
 const LATEST_LIMIT: i64 = 12;
 
@@ -377,20 +380,32 @@ impl JobsApi for Api {
         Ok(DeleteJobResponse::Status204)
     }
 
+    async fn fetch_job_mass_deletion_preview(
+        &self,
+        _: Caller,
+        query: FetchJobMassDeletionPreviewQuery,
+    ) -> Result<FetchJobMassDeletionPreviewResponse, Problem> {
+        let limit = query.limit.unwrap_or(NAMED_LIMIT);
+        let selection = mass_deletion::wanted(query.last_updated_max, query.status);
+        let found = self.farm.mass_deletion_preview(&selection, limit).await?;
+        let preview = mass_deletion::preview(selection.moment, found);
+        Ok(FetchJobMassDeletionPreviewResponse::Status200(preview))
+    }
+
     async fn delete_job_mass(
         &self,
         _: Caller,
         body: types::JobMassDeletionSelection,
     ) -> Result<DeleteJobMassResponse, Problem> {
-        let Some(moment) = body.last_updated_max else {
-            return Err(Error::Invalid(
-                "last_updated_max is missing; give the moment up to which jobs go".to_owned(),
-            )
-            .into());
-        };
-        if self.farm.delete_jobs_unchanged_since(moment).await? == 0 {
+        let expected = body.expected_jobs;
+        let marked = self.farm.delete_jobs(mass_deletion::selection(body)?, expected).await?;
+        if marked == 0 && expected.is_none() {
             let text = "no job was last updated at or before that moment";
             return Err(Problem::new(axum::http::StatusCode::RANGE_NOT_SATISFIABLE, text));
+        }
+        if expected.is_some() {
+            let marked = i64::try_from(marked).unwrap_or(i64::MAX);
+            return Ok(DeleteJobMassResponse::Status200(types::JobMassDeletionResult { marked }));
         }
         Ok(DeleteJobMassResponse::Status204)
     }

@@ -17,6 +17,7 @@ mod job_files;
 mod jobs;
 mod lists;
 pub(crate) mod machines;
+mod mass_deletion;
 mod meta;
 mod origin;
 mod problem;

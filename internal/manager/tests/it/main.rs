@@ -52,6 +52,7 @@ mod jobs;
 mod last_rendered;
 mod lists;
 mod machines;
+mod mass_deletion;
 mod meta;
 mod mqtt;
 mod program;

@@ -59,6 +59,7 @@ pub static OPERATIONS: &[Operation] = &[
     GET_JOB_TYPE,
     FETCH_JOBS,
     SUBMIT_JOB,
+    FETCH_JOB_MASS_DELETION_PREVIEW,
     DELETE_JOB_MASS,
     SUBMIT_JOB_CHECK,
     SEARCH_JOBS,
@@ -515,6 +516,14 @@ pub const SUBMIT_JOB: Operation = Operation {
     tag: "jobs",
     method: "POST",
     path: "/api/v3/jobs",
+    worker_auth: false,
+};
+/// `GET /api/v3/jobs/mass-delete`
+pub const FETCH_JOB_MASS_DELETION_PREVIEW: Operation = Operation {
+    id: "fetchJobMassDeletionPreview",
+    tag: "jobs",
+    method: "GET",
+    path: "/api/v3/jobs/mass-delete",
     worker_auth: false,
 };
 /// `DELETE /api/v3/jobs/mass-delete`
@@ -3365,13 +3374,62 @@ impl SubmitJobResponse {
         }
     }
 }
+/// Query parameters of `fetchJobMassDeletionPreview`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+pub struct FetchJobMassDeletionPreviewQuery {
+    /// Jobs that were updated at this moment or before, which is rounded up to whole seconds.
+    #[serde(rename = "last_updated_max")]
+    pub last_updated_max: ::chrono::DateTime<::chrono::Utc>,
+    /// Only jobs in one of these statuses; in whichever if left out.
+    #[serde(rename = "status", default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Vec<types::JobStatus>>,
+    /// How many jobs to name at most; 20 if left out.
+    #[serde(rename = "limit", default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+}
+/// The answers of `fetchJobMassDeletionPreview`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FetchJobMassDeletionPreviewResponse {
+    /// What would happen.
+    Status200(types::JobMassDeletionPreview),
+    /// Something about the request is wrong. The message says what and what was expected.
+    Status400(types::Error),
+    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    Default { status: ::http::StatusCode, body: types::Error },
+}
+impl FetchJobMassDeletionPreviewResponse {
+    /// The status code of this answer.
+    pub fn status(&self) -> ::http::StatusCode {
+        match self {
+            Self::Status200(..) => ::http::StatusCode::OK,
+            Self::Status400(..) => ::http::StatusCode::BAD_REQUEST,
+            Self::Default { status, .. } => *status,
+        }
+    }
+    /// What went wrong, if the status is 400 or above.
+    pub fn problem(&self) -> Option<crate::Problem> {
+        match self {
+            Self::Status400(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Default { body, .. } => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            _ => None,
+        }
+    }
+}
 /// The answers of `deleteJobMass`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum DeleteJobMassResponse {
-    /// At least one job was marked for deletion.
+    /// Own addition, for requests with `expected_jobs`. How many jobs were marked for deletion.
+    Status200(types::JobMassDeletionResult),
+    /// At least one job was marked for deletion. For requests without `expected_jobs`.
     Status204,
     /// Something about the request is wrong. The message says what and what was expected.
     Status400(types::Error),
+    /// Own addition. Another number of jobs than `expected_jobs` would be marked. Nothing was marked.
+    Status409(types::Error),
     /// The body is larger than this operation accepts.
     Status413(types::Error),
     /// The body has a `Content-Type` that this operation does not accept.
@@ -3391,8 +3449,10 @@ impl DeleteJobMassResponse {
     /// The status code of this answer.
     pub fn status(&self) -> ::http::StatusCode {
         match self {
+            Self::Status200(..) => ::http::StatusCode::OK,
             Self::Status204 => ::http::StatusCode::NO_CONTENT,
             Self::Status400(..) => ::http::StatusCode::BAD_REQUEST,
+            Self::Status409(..) => ::http::StatusCode::CONFLICT,
             Self::Status413(..) => ::http::StatusCode::PAYLOAD_TOO_LARGE,
             Self::Status415(..) => ::http::StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Status416(..) => ::http::StatusCode::RANGE_NOT_SATISFIABLE,
@@ -3404,6 +3464,9 @@ impl DeleteJobMassResponse {
     pub fn problem(&self) -> Option<crate::Problem> {
         match self {
             Self::Status400(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Status409(body) => {
                 Some(crate::Problem::received(self.status(), Some(&body.message), None))
             }
             Self::Status413(body) => {

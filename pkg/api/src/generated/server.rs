@@ -779,11 +779,28 @@ pub trait JobsApi: Backend {
         let _ = (caller, body);
         ready(Err(Problem::not_implemented(&operations::SUBMIT_JOB)))
     }
+    /// `GET /api/v3/jobs/mass-delete`
+    ///
+    /// Tell which jobs a mass deletion would delete.
+    ///
+    /// Own addition. Changes nothing. Counts all jobs of the farm by what would become of them, for the question that a user is asked before a mass deletion.
+    fn fetch_job_mass_deletion_preview(
+        &self,
+        caller: Self::Caller,
+        query: operations::FetchJobMassDeletionPreviewQuery,
+    ) -> impl Future<
+        Output = Result<operations::FetchJobMassDeletionPreviewResponse, Problem>,
+    > + Send {
+        let _ = (caller, query);
+        ready(
+            Err(Problem::not_implemented(&operations::FETCH_JOB_MASS_DELETION_PREVIEW)),
+        )
+    }
     /// `DELETE /api/v3/jobs/mass-delete`
     ///
     /// Delete all jobs that were last updated before a moment.
     ///
-    /// Marks every job with `updated` not later than the moment, whatever its status; the deletion follows in the background. The moment is rounded up to whole seconds. Without one the answer is 400.
+    /// Marks every job with `updated` not later than the moment that is not marked already, whatever its status unless `statuses` says which; the deletion follows in the background. The moment is rounded up to whole seconds. Without one the answer is 400.
     fn delete_job_mass(
         &self,
         caller: Self::Caller,
@@ -1340,7 +1357,9 @@ pub fn router<B: MetaApi + WorkerApi + WorkerMgtApi + JobsApi + ShamanApi>(
         )
         .route(
             "/api/v3/jobs/mass-delete",
-            methods("DELETE").delete(delete_job_mass::<B>),
+            methods("GET, DELETE")
+                .get(fetch_job_mass_deletion_preview::<B>)
+                .delete(delete_job_mass::<B>),
         )
         .route("/api/v3/jobs/search", methods("GET").get(search_jobs::<B>))
         .route("/api/v3/jobs/type/{typeName}", methods("GET").get(get_job_type::<B>))
@@ -2524,6 +2543,52 @@ async fn submit_job<B: JobsApi>(State(backend): State<B>, request: Request) -> R
         })
         .await
 }
+async fn fetch_job_mass_deletion_preview<B: JobsApi>(
+    State(backend): State<B>,
+    request: Request,
+) -> Response {
+    answer(async {
+            let (call, caller) = Call::begin(
+                    &backend,
+                    &operations::FETCH_JOB_MASS_DELETION_PREVIEW,
+                    request,
+                )
+                .await?;
+            let query = operations::FetchJobMassDeletionPreviewQuery {
+                last_updated_max: call
+                    .required(
+                        "last_updated_max",
+                        call.query("last_updated_max", parse::time)?,
+                    )?,
+                status: call
+                    .query_list(
+                        "status",
+                        |text| parse::choice(
+                            text,
+                            &[
+                                "active",
+                                "canceled",
+                                "completed",
+                                "failed",
+                                "paused",
+                                "pause-requested",
+                                "queued",
+                                "cancel-requested",
+                                "requeueing",
+                                "under-construction",
+                            ],
+                        ),
+                    )?,
+                limit: call
+                    .query(
+                        "limit",
+                        |text| parse::integer(text, Some(0i64), Some(10000i64)),
+                    )?,
+            };
+            backend.fetch_job_mass_deletion_preview(caller, query).await
+        })
+        .await
+}
 async fn delete_job_mass<B: JobsApi>(
     State(backend): State<B>,
     request: Request,
@@ -2540,6 +2605,10 @@ async fn delete_job_mass<B: JobsApi>(
                     types::JobMassDeletionSelection,
                 >(backend.json_body_limit(&operations::DELETE_JOB_MASS))
                 .await?;
+            crate::validate::run(|check| {
+                let body = &body;
+                check.value(&body);
+            })?;
             backend.delete_job_mass(caller, body).await
         })
         .await
@@ -4239,11 +4308,22 @@ impl IntoResponse for operations::SubmitJobResponse {
         }
     }
 }
+impl IntoResponse for operations::FetchJobMassDeletionPreviewResponse {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Status200(body) => reply::json(::http::StatusCode::OK, &body),
+            Self::Status400(body) => reply::json(::http::StatusCode::BAD_REQUEST, &body),
+            Self::Default { status, body } => reply::json(status, &body),
+        }
+    }
+}
 impl IntoResponse for operations::DeleteJobMassResponse {
     fn into_response(self) -> Response {
         match self {
+            Self::Status200(body) => reply::json(::http::StatusCode::OK, &body),
             Self::Status204 => reply::empty(::http::StatusCode::NO_CONTENT),
             Self::Status400(body) => reply::json(::http::StatusCode::BAD_REQUEST, &body),
+            Self::Status409(body) => reply::json(::http::StatusCode::CONFLICT, &body),
             Self::Status413(body) => {
                 reply::json(::http::StatusCode::PAYLOAD_TOO_LARGE, &body)
             }

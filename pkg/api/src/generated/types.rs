@@ -1691,14 +1691,51 @@ pub struct JobLastRenderedImageInfo {
     #[serde(deserialize_with = "crate::null::as_empty")]
     pub suffixes: ::std::vec::Vec<::std::string::String>,
 }
+///Own addition. What a mass deletion would do. Every job of the farm is counted in exactly one place.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct JobMassDeletionPreview {
+    ///How many jobs are marked for deletion already.
+    pub already_marked: i64,
+    ///The first of these jobs, what was updated the longest ago first.
+    #[serde(deserialize_with = "crate::null::as_empty")]
+    pub jobs: ::std::vec::Vec<JobToDelete>,
+    ///How many jobs stay because they were updated later.
+    pub kept_newer: i64,
+    ///Jobs that are old enough and stay for their status.
+    #[serde(deserialize_with = "crate::null::as_empty")]
+    pub kept_statuses: ::std::vec::Vec<JobsInStatus>,
+    ///The moment that counts, which is the given one rounded up to whole seconds.
+    pub moment: ::chrono::DateTime<::chrono::offset::Utc>,
+    ///How many Shaman checkouts would be erased with them. 0 when there is no file store.
+    pub shaman_checkouts: i64,
+    ///How many Shaman checkouts of these jobs stay, because a job that stays uses them.
+    pub shared_checkouts: i64,
+    ///The same by status; those without jobs are left out.
+    #[serde(deserialize_with = "crate::null::as_empty")]
+    pub statuses: ::std::vec::Vec<JobsInStatus>,
+    ///How many jobs would be marked for deletion.
+    pub total: i64,
+}
+///Own addition. What a mass deletion did.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct JobMassDeletionResult {
+    ///How many jobs were marked for deletion.
+    pub marked: i64,
+}
 ///Which jobs to delete.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
 pub struct JobMassDeletionSelection {
+    ///Own addition. How many jobs the user was told of, see `fetchJobMassDeletionPreview`. When it is another number by now, the request is refused.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub expected_jobs: ::std::option::Option<i64>,
     ///Jobs that were updated at this moment or before. Without it, the request is refused.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub last_updated_max: ::std::option::Option<
         ::chrono::DateTime<::chrono::offset::Utc>,
     >,
+    ///Own addition. Only jobs in one of these statuses. Absent or empty means whichever.
+    #[serde(default, skip_serializing_if = "::std::option::Option::is_none")]
+    pub statuses: ::std::option::Option<::std::vec::Vec<JobStatus>>,
 }
 ///Notes about the job, for people and pipelines. The manager does not look at them.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
@@ -2036,12 +2073,30 @@ pub struct JobTasksSummary {
     #[serde(deserialize_with = "crate::null::as_empty")]
     pub tasks: ::std::vec::Vec<TaskSummary>,
 }
+///Own addition. A job that would be deleted.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct JobToDelete {
+    ///The job.
+    pub id: ::uuid::Uuid,
+    ///The name of the job.
+    pub name: ::std::string::String,
+    pub status: JobStatus,
+    ///When the job last changed.
+    pub updated: ::chrono::DateTime<::chrono::offset::Utc>,
+}
 ///Jobs that were looked for.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct JobsFound {
     ///The jobs, the newest first.
     #[serde(deserialize_with = "crate::null::as_empty")]
     pub jobs: ::std::vec::Vec<JobFound>,
+}
+///Own addition. How many jobs have a status.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct JobsInStatus {
+    ///How many.
+    pub jobs: i64,
+    pub status: JobStatus,
 }
 ///A selection of jobs.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
@@ -4287,6 +4342,19 @@ impl crate::validate::Validate for BrokenJobType {
                     "column",
                     |check| {
                         check.integer(*item, Some(1i64), None);
+                    },
+                );
+        }
+    }
+}
+impl crate::validate::Validate for JobMassDeletionSelection {
+    fn validate(&self, check: &mut crate::validate::Check) {
+        if let Some(item) = &self.expected_jobs {
+            check
+                .field(
+                    "expected_jobs",
+                    |check| {
+                        check.integer(*item, Some(0i64), None);
                     },
                 );
         }

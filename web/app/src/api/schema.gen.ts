@@ -1017,12 +1017,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * Tell which jobs a mass deletion would delete.
+         * @description Own addition. Changes nothing. Counts all jobs of the farm by what would become of them, for the question that a user is asked before a mass deletion.
+         */
+        get: operations["fetchJobMassDeletionPreview"];
         put?: never;
         post?: never;
         /**
          * Delete all jobs that were last updated before a moment.
-         * @description Marks every job with `updated` not later than the moment, whatever its status; the deletion follows in the background. The moment is rounded up to whole seconds. Without one the answer is 400.
+         * @description Marks every job with `updated` not later than the moment that is not marked already, whatever its status unless `statuses` says which; the deletion follows in the background. The moment is rounded up to whole seconds. Without one the answer is 400.
          */
         delete: operations["deleteJobMass"];
         options?: never;
@@ -3071,6 +3075,97 @@ export interface components {
              * @example 2026-01-01T00:00:00Z
              */
             last_updated_max?: string;
+            /**
+             * @description Own addition. Only jobs in one of these statuses. Absent or empty means whichever.
+             * @example [
+             *       "completed",
+             *       "canceled"
+             *     ]
+             */
+            statuses?: components["schemas"]["JobStatus"][];
+            /**
+             * @description Own addition. How many jobs the user was told of, see `fetchJobMassDeletionPreview`. When it is another number by now, the request is refused.
+             * @example 2
+             */
+            expected_jobs?: number;
+        };
+        /** @description Own addition. What a mass deletion did. */
+        JobMassDeletionResult: {
+            /**
+             * @description How many jobs were marked for deletion.
+             * @example 2
+             */
+            marked: number;
+        };
+        /** @description Own addition. What a mass deletion would do. Every job of the farm is counted in exactly one place. */
+        JobMassDeletionPreview: {
+            /**
+             * Format: date-time
+             * @description The moment that counts, which is the given one rounded up to whole seconds.
+             * @example 2026-01-01T00:00:00Z
+             */
+            moment: string;
+            /**
+             * @description How many jobs would be marked for deletion.
+             * @example 2
+             */
+            total: number;
+            /** @description The same by status; those without jobs are left out. */
+            statuses: components["schemas"]["JobsInStatus"][];
+            /** @description The first of these jobs, what was updated the longest ago first. */
+            jobs: components["schemas"]["JobToDelete"][];
+            /**
+             * @description How many Shaman checkouts would be erased with them. 0 when there is no file store.
+             * @example 1
+             */
+            shaman_checkouts: number;
+            /**
+             * @description How many Shaman checkouts of these jobs stay, because a job that stays uses them.
+             * @example 1
+             */
+            shared_checkouts: number;
+            /** @description Jobs that are old enough and stay for their status. */
+            kept_statuses: components["schemas"]["JobsInStatus"][];
+            /**
+             * @description How many jobs stay because they were updated later.
+             * @example 120
+             */
+            kept_newer: number;
+            /**
+             * @description How many jobs are marked for deletion already.
+             * @example 0
+             */
+            already_marked: number;
+        };
+        /** @description Own addition. How many jobs have a status. */
+        JobsInStatus: {
+            status: components["schemas"]["JobStatus"];
+            /**
+             * @description How many.
+             * @example 2
+             */
+            jobs: number;
+        };
+        /** @description Own addition. A job that would be deleted. */
+        JobToDelete: {
+            /**
+             * Format: uuid
+             * @description The job.
+             * @example 2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11
+             */
+            id: string;
+            /**
+             * @description The name of the job.
+             * @example lighting v3
+             */
+            name: string;
+            status: components["schemas"]["JobStatus"];
+            /**
+             * Format: date-time
+             * @description When the job last changed.
+             * @example 2025-11-03T14:05:06Z
+             */
+            updated: string;
         };
         /** @description A selection of jobs. */
         JobsQuery: {
@@ -7911,6 +8006,83 @@ export interface operations {
             default: components["responses"]["Failure"];
         };
     };
+    fetchJobMassDeletionPreview: {
+        parameters: {
+            query: {
+                /**
+                 * @description Jobs that were updated at this moment or before, which is rounded up to whole seconds.
+                 * @example 2026-01-01T00:00:00Z
+                 */
+                last_updated_max: string;
+                /**
+                 * @description Only jobs in one of these statuses; in whichever if left out.
+                 * @example [
+                 *       "completed",
+                 *       "canceled"
+                 *     ]
+                 */
+                status?: components["schemas"]["JobStatus"][];
+                /**
+                 * @description How many jobs to name at most; 20 if left out.
+                 * @example 20
+                 */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What would happen. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "moment": "2026-01-01T00:00:00Z",
+                     *       "total": 2,
+                     *       "statuses": [
+                     *         {
+                     *           "status": "completed",
+                     *           "jobs": 2
+                     *         }
+                     *       ],
+                     *       "jobs": [
+                     *         {
+                     *           "id": "2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11",
+                     *           "name": "lighting v3",
+                     *           "status": "completed",
+                     *           "updated": "2025-11-03T14:05:06Z"
+                     *         },
+                     *         {
+                     *           "id": "9c4d2a61-0b3e-4f55-8a17-6d2e7c90b1aa",
+                     *           "name": "lighting v4",
+                     *           "status": "completed",
+                     *           "updated": "2025-12-24T18:00:00Z"
+                     *         }
+                     *       ],
+                     *       "shaman_checkouts": 1,
+                     *       "shared_checkouts": 1,
+                     *       "kept_statuses": [
+                     *         {
+                     *           "status": "paused",
+                     *           "jobs": 1
+                     *         }
+                     *       ],
+                     *       "kept_newer": 120,
+                     *       "already_marked": 0
+                     *     }
+                     */
+                    "application/json": components["schemas"]["JobMassDeletionPreview"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            default: components["responses"]["Failure"];
+        };
+    };
     deleteJobMass: {
         parameters: {
             query?: never;
@@ -7930,7 +8102,21 @@ export interface operations {
             };
         };
         responses: {
-            /** @description At least one job was marked for deletion. */
+            /** @description Own addition, for requests with `expected_jobs`. How many jobs were marked for deletion. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "marked": 2
+                     *     }
+                     */
+                    "application/json": components["schemas"]["JobMassDeletionResult"];
+                };
+            };
+            /** @description At least one job was marked for deletion. For requests without `expected_jobs`. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -7938,6 +8124,21 @@ export interface operations {
                 content?: never;
             };
             400: components["responses"]["BadRequest"];
+            /** @description Own addition. Another number of jobs than `expected_jobs` would be marked. Nothing was marked. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": 409,
+                     *       "message": "3 jobs would be deleted now, not 2; look again at which, and ask anew"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             /** @description No job is that old. Nothing was marked. */

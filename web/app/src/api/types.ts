@@ -6,6 +6,7 @@ type Schemas = components['schemas'];
 export type Job = Schemas['Job'];
 export type JobStatus = Schemas['JobStatus'];
 export type JobType = Schemas['AvailableJobType'];
+export type JobMassDeletionPreview = Schemas['JobMassDeletionPreview'];
 export type JobSetting = Schemas['AvailableJobSetting'];
 export type SubmittedJob = Schemas['SubmittedJob'];
 export type BrokenJobType = Schemas['BrokenJobType'];

@@ -19,7 +19,7 @@ describe('findTargets', () => {
   });
 
   it('offers what can be done with the job that is looked at, first', () => {
-    expect(actionTargets(undefined)).toEqual([]);
+    expect(actionTargets(undefined).map(({ id }) => id)).toEqual(['clean-up']);
     const actions = actionTargets({ id: 'x', name: 'Shot 9' });
     expect(findTargets('again shot', jobs, workers, [], actions).map(({ kind, label }) => `${kind} ${label}`)).toEqual(['action Submit again: Shot 9']);
     expect(findTargets('', jobs, workers, [], actions)[0]?.id).toBe('resubmit');

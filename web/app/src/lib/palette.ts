@@ -58,9 +58,10 @@ export function findTargets(
   return [...offered, ...pages, ...saved, ...shotsCalled(text, all), ...newest('job', all, text), ...newest('worker', workers, text)];
 }
 
-/** What can be done from anywhere: for now, with the job that is being looked at. */
+/** What can be done from anywhere, and with the job that is being looked at. */
 export function actionTargets(job: { readonly id: string; readonly name: string } | undefined): Target[] {
-  return job ? [{ kind: 'action', id: 'resubmit', label: `Submit again: ${job.name}` }] : [];
+  const again: Target[] = job ? [{ kind: 'action', id: 'resubmit', label: `Submit again: ${job.name}` }] : [];
+  return [...again, { kind: 'action', id: 'clean-up', label: 'Clean up: delete old jobs' }];
 }
 
 /** Whether a text is worth looking for in paths. */

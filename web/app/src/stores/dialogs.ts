@@ -5,5 +5,7 @@ import { shallowRef } from 'vue';
 export const useDialogs = defineStore('dialogs', () => {
   /** The job that is to be submitted again, or empty. */
   const resubmit = shallowRef('');
-  return { resubmit };
+  /** Whether old jobs are to be deleted. */
+  const cleanUp = shallowRef(false);
+  return { resubmit, cleanUp };
 });
