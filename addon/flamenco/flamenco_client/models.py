@@ -1221,6 +1221,62 @@ class TaskSummary(Model):
 
 
 @dataclasses.dataclass(kw_only=True)
+class TaskDependencies(Model):
+    """Own addition. The tasks around a task, and why it does not start."""
+
+    #: Why the task does not start, all of it, the most fundamental first. Empty for a task that runs or has
+    #: ended.
+    reasons: list[WaitReason]
+    waits_for: LinkedTasks
+    needed_by: LinkedTasks
+
+
+@dataclasses.dataclass(kw_only=True)
+class LinkedTasks(Model):
+    """Own addition. A page of the tasks that a task waits for, or that wait for it."""
+
+    #: How many there are.
+    total: int
+    counts: JobTaskCounts
+    #: This page of them.
+    tasks: list[TaskSummary]
+    #: Where the next page begins. Absent on the last one.
+    next_after: int | None = None
+
+
+class WaitReason(wire.OpenEnum):
+    """Why a task does not start:
+
+    * `job-deleted`: its job is being deleted.
+    * `job-paused`: its job is paused, or about to be.
+    * `job-over`: its job has ended, or is about to.
+    * `dependency-failed`: a task that it waits for failed or was canceled, so that it waits until that is
+    requeued.
+    * `dependencies`: tasks that it waits for are not completed yet.
+    * `no-type`: no worker does tasks of its type.
+    * `no-tag`: some do, and none of them has the job's tag.
+    * `blocked`: those that could are on the job's blocklist.
+    * `failed-everywhere`: those that could have tried it and failed.
+    * `disabled`: some could if they were not disabled.
+    * `away`: some could, and all of those are asleep, offline or in error.
+    * `turn`: nothing is in its way; it waits for a worker that could do it to be free.
+    """
+
+    JOB_DELETED = "job-deleted"
+    JOB_PAUSED = "job-paused"
+    JOB_OVER = "job-over"
+    DEPENDENCY_FAILED = "dependency-failed"
+    DEPENDENCIES = "dependencies"
+    NO_TYPE = "no-type"
+    NO_TAG = "no-tag"
+    BLOCKED = "blocked"
+    FAILED_EVERYWHERE = "failed-everywhere"
+    DISABLED = "disabled"
+    AWAY = "away"
+    TURN = "turn"
+
+
+@dataclasses.dataclass(kw_only=True)
 class FarmTasks(Model):
     """Tasks of several jobs."""
 
@@ -2896,6 +2952,17 @@ TaskSummary.WIRE = (
     Field("steps_total", "steps_total", wire.INTEGER, required=True),
     Field("started", "started", wire.TIME),
     Field("ended", "ended", wire.TIME),
+)
+TaskDependencies.WIRE = (
+    Field("reasons", "reasons", ListOf(Choice(WaitReason)), required=True),
+    Field("waits_for", "waits_for", Of(LinkedTasks), required=True),
+    Field("needed_by", "needed_by", Of(LinkedTasks), required=True),
+)
+LinkedTasks.WIRE = (
+    Field("total", "total", wire.INTEGER, required=True),
+    Field("counts", "counts", Of(JobTaskCounts), required=True),
+    Field("tasks", "tasks", ListOf(Of(TaskSummary)), required=True),
+    Field("next_after", "next_after", wire.INTEGER),
 )
 FarmTasks.WIRE = (
     Field("tasks", "tasks", ListOf(Of(FarmTask)), required=True),

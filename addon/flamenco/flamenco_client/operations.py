@@ -75,6 +75,7 @@ from .models import (
     SortOrder,
     SubmittedJob,
     Task,
+    TaskDependencies,
     TaskLogInfo,
     TaskSort,
     TaskStatus,
@@ -1892,6 +1893,37 @@ class Operations(Transport):
         call = Call("GET", "/api/v3/tasks/{task_id}")
         call.path("task_id", task_id, wire.TEXT)
         answer: Task = self._send(call, {200: Of(Task)}, timeout)
+        return answer
+
+    def fetch_task_dependencies(
+        self,
+        task_id: str,
+        *,
+        status: list[TaskStatus] | None = None,
+        limit: int | None = None,
+        waits_for_after: int | None = None,
+        needed_by_after: int | None = None,
+        timeout: float | None = None,
+    ) -> TaskDependencies:
+        """Tell what a task waits for, what waits for it, and why it does not start.
+
+        Own addition. Both lists are in the order of `index_in_job` and paged: `next_after` of a list is
+        the `…_after` of the next page. The counts are of all tasks of the list, whatever the page and the
+        filter.
+
+        `GET /api/v3/tasks/{task_id}/dependencies`
+
+        * 200: The tasks around it.
+        * 400: Something about the request is wrong. The message says what and what was expected.
+        * 404: What the path names does not exist.
+        """
+        call = Call("GET", "/api/v3/tasks/{task_id}/dependencies")
+        call.path("task_id", task_id, wire.TEXT)
+        call.query("status", status, ListOf(Choice(TaskStatus)))
+        call.query("limit", limit, wire.INTEGER)
+        call.query("waits_for_after", waits_for_after, wire.INTEGER)
+        call.query("needed_by_after", needed_by_after, wire.INTEGER)
+        answer: TaskDependencies = self._send(call, {200: Of(TaskDependencies)}, timeout)
         return answer
 
     def fetch_task_log_tail(self, task_id: str, *, timeout: float | None = None) -> str | None:

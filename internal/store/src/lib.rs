@@ -22,6 +22,7 @@ mod error;
 pub mod frames;
 pub mod jobs;
 pub mod last_rendered;
+pub mod links;
 pub mod list;
 mod looks;
 pub mod machines;

@@ -3193,6 +3193,64 @@ impl Client {
             _ => Err(reply.unexpected().await),
         }
     }
+    /// `GET /api/v3/tasks/{task_id}/dependencies`
+    ///
+    /// Tell what a task waits for, what waits for it, and why it does not start.
+    ///
+    /// Own addition. Both lists are in the order of `index_in_job` and paged: `next_after` of a list is the `…_after` of the next page. The counts are of all tasks of the list, whatever the page and the filter.
+    pub async fn fetch_task_dependencies(
+        &self,
+        task_id: ::uuid::Uuid,
+        query: &operations::FetchTaskDependenciesQuery,
+    ) -> Result<operations::FetchTaskDependenciesResponse, Error> {
+        let mut call = Call::new(&operations::FETCH_TASK_DEPENDENCIES);
+        call.path("task_id", &task_id.to_string());
+        if let Some(value) = &query.status {
+            for item in value {
+                call.query("status", &item.to_string());
+            }
+        }
+        if let Some(value) = &query.limit {
+            call.query("limit", &value.to_string());
+        }
+        if let Some(value) = &query.waits_for_after {
+            call.query("waits_for_after", &value.to_string());
+        }
+        if let Some(value) = &query.needed_by_after {
+            call.query("needed_by_after", &value.to_string());
+        }
+        let reply = self.send(call).await?;
+        match reply.status().as_u16() {
+            200u16 => {
+                Ok(
+                    operations::FetchTaskDependenciesResponse::Status200(
+                        reply.json().await?,
+                    ),
+                )
+            }
+            400u16 => {
+                Ok(
+                    operations::FetchTaskDependenciesResponse::Status400(
+                        reply.error().await?,
+                    ),
+                )
+            }
+            404u16 => {
+                Ok(
+                    operations::FetchTaskDependenciesResponse::Status404(
+                        reply.error().await?,
+                    ),
+                )
+            }
+            400.. => {
+                Ok(operations::FetchTaskDependenciesResponse::Default {
+                    status: reply.status(),
+                    body: reply.error().await?,
+                })
+            }
+            _ => Err(reply.unexpected().await),
+        }
+    }
     /// `GET /api/v3/tasks/{task_id}/logtail`
     ///
     /// Read the end of a task's log.

@@ -8,8 +8,9 @@ use flamenco_api::operations::{
     FetchJobLastRenderedInfoResponse, FetchJobMassDeletionPreviewQuery, FetchJobMassDeletionPreviewResponse,
     FetchJobPreviewQuery, FetchJobPreviewResponse, FetchJobResponse, FetchJobSubmissionResponse,
     FetchJobTasksQuery, FetchJobTasksResponse, FetchJobsQuery, FetchJobsResponse, FetchLatestFramesQuery,
-    FetchLatestFramesResponse, FetchTaskLogInfoResponse, FetchTaskLogTailResponse, FetchTaskResponse,
-    FetchTasksQuery, FetchTasksResponse, GetBrokenJobTypesResponse, GetJobTypeResponse, GetJobTypesResponse,
+    FetchLatestFramesResponse, FetchTaskDependenciesQuery, FetchTaskDependenciesResponse,
+    FetchTaskLogInfoResponse, FetchTaskLogTailResponse, FetchTaskResponse, FetchTasksQuery,
+    FetchTasksResponse, GetBrokenJobTypesResponse, GetJobTypeResponse, GetJobTypesResponse,
     RemoveJobBlocklistResponse, RequeueJobFramesResponse, SearchJobsQuery, SearchJobsResponse,
     SetJobPosterResponse, SetJobPriorityResponse, SetJobStatusResponse, SetJobTagResponse,
     SetTaskStatusResponse, SubmitJobCheckResponse, SubmitJobResponse,
@@ -23,7 +24,7 @@ use flamenco_jobscript::{BrokenJobType, JobType};
 use uuid::Uuid;
 
 use super::submission::{submission, submitted_job};
-use super::{Api, Caller, attention, convert, frames, lists, mass_deletion, problem};
+use super::{Api, Caller, attention, convert, frames, links, lists, mass_deletion, problem};
 use crate::error::Error;
 use crate::farm::tags::TagChoice;
 
@@ -266,6 +267,16 @@ impl JobsApi for Api {
     async fn fetch_task(&self, _: Caller, task_id: Uuid) -> Result<FetchTaskResponse, Problem> {
         let (task, failed_by) = self.farm.task(task_id.into()).await?;
         Ok(FetchTaskResponse::Status200(convert::task(task, &failed_by)))
+    }
+
+    async fn fetch_task_dependencies(
+        &self,
+        _: Caller,
+        task_id: Uuid,
+        query: FetchTaskDependenciesQuery,
+    ) -> Result<FetchTaskDependenciesResponse, Problem> {
+        let found = self.farm.task_dependencies(task_id.into(), &links::wanted(query)).await?;
+        Ok(FetchTaskDependenciesResponse::Status200(links::around(found)))
     }
 
     async fn fetch_task_log_tail(

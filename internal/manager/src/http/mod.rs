@@ -15,6 +15,7 @@ mod encoded_word;
 pub(crate) mod frames;
 mod job_files;
 mod jobs;
+mod links;
 mod lists;
 pub(crate) mod machines;
 mod mass_deletion;

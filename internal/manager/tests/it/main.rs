@@ -69,6 +69,7 @@ mod shaman_uploads;
 mod sleep_schedule;
 mod state_machine;
 mod tags;
+mod task_links;
 mod task_logs;
 mod tasks;
 mod timeouts;

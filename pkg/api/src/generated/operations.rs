@@ -86,6 +86,7 @@ pub static OPERATIONS: &[Operation] = &[
     REMOVE_JOB_BLOCKLIST,
     FETCH_TASKS,
     FETCH_TASK,
+    FETCH_TASK_DEPENDENCIES,
     FETCH_TASK_LOG_TAIL,
     FETCH_TASK_LOG_INFO,
     SET_TASK_STATUS,
@@ -732,6 +733,14 @@ pub const FETCH_TASK: Operation = Operation {
     tag: "jobs",
     method: "GET",
     path: "/api/v3/tasks/{task_id}",
+    worker_auth: false,
+};
+/// `GET /api/v3/tasks/{task_id}/dependencies`
+pub const FETCH_TASK_DEPENDENCIES: Operation = Operation {
+    id: "fetchTaskDependencies",
+    tag: "jobs",
+    method: "GET",
+    path: "/api/v3/tasks/{task_id}/dependencies",
     worker_auth: false,
 };
 /// `GET /api/v3/tasks/{task_id}/logtail`
@@ -4758,6 +4767,68 @@ pub enum FetchTaskResponse {
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchTaskResponse {
+    /// The status code of this answer.
+    pub fn status(&self) -> ::http::StatusCode {
+        match self {
+            Self::Status200(..) => ::http::StatusCode::OK,
+            Self::Status400(..) => ::http::StatusCode::BAD_REQUEST,
+            Self::Status404(..) => ::http::StatusCode::NOT_FOUND,
+            Self::Default { status, .. } => *status,
+        }
+    }
+    /// What went wrong, if the status is 400 or above.
+    pub fn problem(&self) -> Option<crate::Problem> {
+        match self {
+            Self::Status400(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Status404(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Default { body, .. } => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            _ => None,
+        }
+    }
+}
+/// Query parameters of `fetchTaskDependencies`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+pub struct FetchTaskDependenciesQuery {
+    /// Only list tasks in one of these statuses.
+    #[serde(rename = "status", default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Vec<types::TaskStatus>>,
+    /// How many tasks of each list at most; 50 if left out.
+    #[serde(rename = "limit", default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+    /// Only tasks of `waits_for` with a larger `index_in_job`.
+    #[serde(
+        rename = "waits_for_after",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub waits_for_after: Option<i64>,
+    /// Only tasks of `needed_by` with a larger `index_in_job`.
+    #[serde(
+        rename = "needed_by_after",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub needed_by_after: Option<i64>,
+}
+/// The answers of `fetchTaskDependencies`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FetchTaskDependenciesResponse {
+    /// The tasks around it.
+    Status200(types::TaskDependencies),
+    /// Something about the request is wrong. The message says what and what was expected.
+    Status400(types::Error),
+    /// What the path names does not exist.
+    Status404(types::Error),
+    /// Anything else went wrong. `code` is the HTTP status; 501 means that this version does not offer the operation yet.
+    Default { status: ::http::StatusCode, body: types::Error },
+}
+impl FetchTaskDependenciesResponse {
     /// The status code of this answer.
     pub fn status(&self) -> ::http::StatusCode {
         match self {

@@ -1183,6 +1183,22 @@ pub trait JobsApi: Backend {
         let _ = (caller, task_id);
         ready(Err(Problem::not_implemented(&operations::FETCH_TASK)))
     }
+    /// `GET /api/v3/tasks/{task_id}/dependencies`
+    ///
+    /// Tell what a task waits for, what waits for it, and why it does not start.
+    ///
+    /// Own addition. Both lists are in the order of `index_in_job` and paged: `next_after` of a list is the `…_after` of the next page. The counts are of all tasks of the list, whatever the page and the filter.
+    fn fetch_task_dependencies(
+        &self,
+        caller: Self::Caller,
+        task_id: ::uuid::Uuid,
+        query: operations::FetchTaskDependenciesQuery,
+    ) -> impl Future<
+        Output = Result<operations::FetchTaskDependenciesResponse, Problem>,
+    > + Send {
+        let _ = (caller, task_id, query);
+        ready(Err(Problem::not_implemented(&operations::FETCH_TASK_DEPENDENCIES)))
+    }
     /// `GET /api/v3/tasks/{task_id}/logtail`
     ///
     /// Read the end of a task's log.
@@ -1450,6 +1466,10 @@ pub fn router<B: MetaApi + WorkerApi + WorkerMgtApi + JobsApi + ShamanApi>(
         .route("/api/v3/status/attention", methods("GET").get(fetch_attention::<B>))
         .route("/api/v3/tasks", methods("GET").get(fetch_tasks::<B>))
         .route("/api/v3/tasks/{task_id}", methods("GET").get(fetch_task::<B>))
+        .route(
+            "/api/v3/tasks/{task_id}/dependencies",
+            methods("GET").get(fetch_task_dependencies::<B>),
+        )
         .route(
             "/api/v3/tasks/{task_id}/log",
             methods("GET").get(fetch_task_log_info::<B>),
@@ -3203,6 +3223,55 @@ async fn fetch_task<B: JobsApi>(State(backend): State<B>, request: Request) -> R
         })
         .await
 }
+async fn fetch_task_dependencies<B: JobsApi>(
+    State(backend): State<B>,
+    request: Request,
+) -> Response {
+    answer(async {
+            let (call, caller) = Call::begin(
+                    &backend,
+                    &operations::FETCH_TASK_DEPENDENCIES,
+                    request,
+                )
+                .await?;
+            let task_id = call.path("task_id", parse::uuid)?;
+            let query = operations::FetchTaskDependenciesQuery {
+                status: call
+                    .query_list(
+                        "status",
+                        |text| parse::choice(
+                            text,
+                            &[
+                                "active",
+                                "canceled",
+                                "completed",
+                                "failed",
+                                "queued",
+                                "soft-failed",
+                                "paused",
+                            ],
+                        ),
+                    )?,
+                limit: call
+                    .query(
+                        "limit",
+                        |text| parse::integer(text, Some(1i64), Some(1000i64)),
+                    )?,
+                waits_for_after: call
+                    .query(
+                        "waits_for_after",
+                        |text| parse::integer(text, Some(0i64), None),
+                    )?,
+                needed_by_after: call
+                    .query(
+                        "needed_by_after",
+                        |text| parse::integer(text, Some(0i64), None),
+                    )?,
+            };
+            backend.fetch_task_dependencies(caller, task_id, query).await
+        })
+        .await
+}
 async fn fetch_task_log_tail<B: JobsApi>(
     State(backend): State<B>,
     request: Request,
@@ -4752,6 +4821,16 @@ impl IntoResponse for operations::FetchTasksResponse {
     }
 }
 impl IntoResponse for operations::FetchTaskResponse {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Status200(body) => reply::json(::http::StatusCode::OK, &body),
+            Self::Status400(body) => reply::json(::http::StatusCode::BAD_REQUEST, &body),
+            Self::Status404(body) => reply::json(::http::StatusCode::NOT_FOUND, &body),
+            Self::Default { status, body } => reply::json(status, &body),
+        }
+    }
+}
+impl IntoResponse for operations::FetchTaskDependenciesResponse {
     fn into_response(self) -> Response {
         match self {
             Self::Status200(body) => reply::json(::http::StatusCode::OK, &body),

@@ -2205,6 +2205,19 @@ impl ::std::convert::TryFrom<::std::string::String> for LifeCycleEventType {
         value.parse()
     }
 }
+///Own addition. A page of the tasks that a task waits for, or that wait for it.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct LinkedTasks {
+    pub counts: JobTaskCounts,
+    ///Where the next page begins. Absent on the last one.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub next_after: ::std::option::Option<i64>,
+    ///This page of them.
+    #[serde(deserialize_with = "crate::null::as_empty")]
+    pub tasks: ::std::vec::Vec<TaskSummary>,
+    ///How many there are.
+    pub total: i64,
+}
 /**Own addition. Where the `log` of an update belongs in what its worker says over time, so that a worker which got no answer can send it again: what the manager has already is not stored twice. To be used when the manager lists the feature `log-position`.
 
 A worker numbers the bytes of all its log texts, of whichever tasks, in the order in which it sends them, and sends the next one when the one before it was answered. A piece may be sent again with more text at its end. A piece that starts behind the end of the one before it is no error. The manager remembers the last stream of a worker only, and forgets that of a worker when 10,000 others have sent something since.*/
@@ -3416,6 +3429,15 @@ pub struct Task {
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub worker: ::std::option::Option<TaskWorker>,
 }
+///Own addition. The tasks around a task, and why it does not start.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct TaskDependencies {
+    pub needed_by: LinkedTasks,
+    ///Why the task does not start, all of it, the most fundamental first. Empty for a task that runs or has ended.
+    #[serde(deserialize_with = "crate::null::as_empty")]
+    pub reasons: ::std::vec::Vec<WaitReason>,
+    pub waits_for: LinkedTasks,
+}
 ///Where the log of a task is.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct TaskLogInfo {
@@ -3705,6 +3727,115 @@ impl ::std::convert::TryFrom<&str> for ThumbnailSize {
     }
 }
 impl ::std::convert::TryFrom<::std::string::String> for ThumbnailSize {
+    type Error = self::error::ConversionError;
+    fn try_from(
+        value: ::std::string::String,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        value.parse()
+    }
+}
+/**Why a task does not start:
+
+* `job-deleted`: its job is being deleted.
+* `job-paused`: its job is paused, or about to be.
+* `job-over`: its job has ended, or is about to.
+* `dependency-failed`: a task that it waits for failed or was canceled, so that it waits until that is requeued.
+* `dependencies`: tasks that it waits for are not completed yet.
+* `no-type`: no worker does tasks of its type.
+* `no-tag`: some do, and none of them has the job's tag.
+* `blocked`: those that could are on the job's blocklist.
+* `failed-everywhere`: those that could have tried it and failed.
+* `disabled`: some could if they were not disabled.
+* `away`: some could, and all of those are asleep, offline or in error.
+* `turn`: nothing is in its way; it waits for a worker that could do it to be free.
+*/
+#[derive(
+    ::serde::Deserialize,
+    ::serde::Serialize,
+    Clone,
+    Copy,
+    Debug,
+    Eq,
+    Hash,
+    Ord,
+    PartialEq,
+    PartialOrd
+)]
+pub enum WaitReason {
+    #[serde(rename = "job-deleted")]
+    JobDeleted,
+    #[serde(rename = "job-paused")]
+    JobPaused,
+    #[serde(rename = "job-over")]
+    JobOver,
+    #[serde(rename = "dependency-failed")]
+    DependencyFailed,
+    #[serde(rename = "dependencies")]
+    Dependencies,
+    #[serde(rename = "no-type")]
+    NoType,
+    #[serde(rename = "no-tag")]
+    NoTag,
+    #[serde(rename = "blocked")]
+    Blocked,
+    #[serde(rename = "failed-everywhere")]
+    FailedEverywhere,
+    #[serde(rename = "disabled")]
+    Disabled,
+    #[serde(rename = "away")]
+    Away,
+    #[serde(rename = "turn")]
+    Turn,
+}
+impl ::std::fmt::Display for WaitReason {
+    fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+        match *self {
+            Self::JobDeleted => f.write_str("job-deleted"),
+            Self::JobPaused => f.write_str("job-paused"),
+            Self::JobOver => f.write_str("job-over"),
+            Self::DependencyFailed => f.write_str("dependency-failed"),
+            Self::Dependencies => f.write_str("dependencies"),
+            Self::NoType => f.write_str("no-type"),
+            Self::NoTag => f.write_str("no-tag"),
+            Self::Blocked => f.write_str("blocked"),
+            Self::FailedEverywhere => f.write_str("failed-everywhere"),
+            Self::Disabled => f.write_str("disabled"),
+            Self::Away => f.write_str("away"),
+            Self::Turn => f.write_str("turn"),
+        }
+    }
+}
+impl ::std::str::FromStr for WaitReason {
+    type Err = self::error::ConversionError;
+    fn from_str(
+        value: &str,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        match value {
+            "job-deleted" => Ok(Self::JobDeleted),
+            "job-paused" => Ok(Self::JobPaused),
+            "job-over" => Ok(Self::JobOver),
+            "dependency-failed" => Ok(Self::DependencyFailed),
+            "dependencies" => Ok(Self::Dependencies),
+            "no-type" => Ok(Self::NoType),
+            "no-tag" => Ok(Self::NoTag),
+            "blocked" => Ok(Self::Blocked),
+            "failed-everywhere" => Ok(Self::FailedEverywhere),
+            "disabled" => Ok(Self::Disabled),
+            "away" => Ok(Self::Away),
+            "turn" => Ok(Self::Turn),
+            _ => Err("invalid value".into()),
+        }
+    }
+}
+impl ::std::convert::TryFrom<&str> for WaitReason {
+    type Error = self::error::ConversionError;
+    fn try_from(
+        value: &str,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        value.parse()
+    }
+}
+impl ::std::convert::TryFrom<::std::string::String> for WaitReason {
     type Error = self::error::ConversionError;
     fn try_from(
         value: ::std::string::String,

@@ -1609,6 +1609,32 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v3/tasks/{task_id}/dependencies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The task.
+                 * @example 0c8a3f1e-9b52-4f0e-9c1b-6d6a2f7e4b10
+                 */
+                task_id: components["parameters"]["task_id"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Tell what a task waits for, what waits for it, and why it does not start.
+         * @description Own addition. Both lists are in the order of `index_in_job` and paged: `next_after` of a list is the `…_after` of the next page. The counts are of all tasks of the list, whatever the page and the filter.
+         */
+        get: operations["fetchTaskDependencies"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v3/tasks/{task_id}/logtail": {
         parameters: {
             query?: never;
@@ -3465,6 +3491,48 @@ export interface components {
              */
             ended?: string;
         };
+        /** @description Own addition. The tasks around a task, and why it does not start. */
+        TaskDependencies: {
+            /** @description Why the task does not start, all of it, the most fundamental first. Empty for a task that runs or has ended. */
+            reasons: components["schemas"]["WaitReason"][];
+            waits_for: components["schemas"]["LinkedTasks"];
+            needed_by: components["schemas"]["LinkedTasks"];
+        };
+        /** @description Own addition. A page of the tasks that a task waits for, or that wait for it. */
+        LinkedTasks: {
+            /**
+             * @description How many there are.
+             * @example 2
+             */
+            total: number;
+            counts: components["schemas"]["JobTaskCounts"];
+            /** @description This page of them. */
+            tasks: components["schemas"]["TaskSummary"][];
+            /**
+             * @description Where the next page begins. Absent on the last one.
+             * @example 50
+             */
+            next_after?: number;
+        };
+        /**
+         * @description Why a task does not start:
+         *
+         *     * `job-deleted`: its job is being deleted.
+         *     * `job-paused`: its job is paused, or about to be.
+         *     * `job-over`: its job has ended, or is about to.
+         *     * `dependency-failed`: a task that it waits for failed or was canceled, so that it waits until that is requeued.
+         *     * `dependencies`: tasks that it waits for are not completed yet.
+         *     * `no-type`: no worker does tasks of its type.
+         *     * `no-tag`: some do, and none of them has the job's tag.
+         *     * `blocked`: those that could are on the job's blocklist.
+         *     * `failed-everywhere`: those that could have tried it and failed.
+         *     * `disabled`: some could if they were not disabled.
+         *     * `away`: some could, and all of those are asleep, offline or in error.
+         *     * `turn`: nothing is in its way; it waits for a worker that could do it to be free.
+         * @example dependencies
+         * @enum {string}
+         */
+        WaitReason: "job-deleted" | "job-paused" | "job-over" | "dependency-failed" | "dependencies" | "no-type" | "no-tag" | "blocked" | "failed-everywhere" | "disabled" | "away" | "turn";
         /** @description Tasks of several jobs. */
         FarmTasks: {
             /** @description The tasks, what changed last first. */
@@ -9574,6 +9642,104 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["Task"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            404: components["responses"]["NotFound"];
+            default: components["responses"]["Failure"];
+        };
+    };
+    fetchTaskDependencies: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only list tasks in one of these statuses.
+                 * @example [
+                 *       "failed"
+                 *     ]
+                 */
+                status?: components["schemas"]["TaskStatus"][];
+                /**
+                 * @description How many tasks of each list at most; 50 if left out.
+                 * @example 50
+                 */
+                limit?: number;
+                /**
+                 * @description Only tasks of `waits_for` with a larger `index_in_job`.
+                 * @example 50
+                 */
+                waits_for_after?: number;
+                /**
+                 * @description Only tasks of `needed_by` with a larger `index_in_job`.
+                 * @example 50
+                 */
+                needed_by_after?: number;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The task.
+                 * @example 0c8a3f1e-9b52-4f0e-9c1b-6d6a2f7e4b10
+                 */
+                task_id: components["parameters"]["task_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The tasks around it. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "reasons": [
+                     *         "dependencies"
+                     *       ],
+                     *       "waits_for": {
+                     *         "total": 2,
+                     *         "counts": {
+                     *           "queued": 0,
+                     *           "soft_failed": 0,
+                     *           "active": 1,
+                     *           "completed": 1,
+                     *           "failed": 0,
+                     *           "canceled": 0,
+                     *           "paused": 0
+                     *         },
+                     *         "tasks": [
+                     *           {
+                     *             "id": "0c8a3f1e-9b52-4f0e-9c1b-6d6a2f7e4b10",
+                     *             "name": "render-1-3",
+                     *             "status": "active",
+                     *             "index_in_job": 1,
+                     *             "priority": 50,
+                     *             "task_type": "blender",
+                     *             "updated": "2026-02-03T14:05:31Z",
+                     *             "steps_completed": 2,
+                     *             "steps_total": 3
+                     *           }
+                     *         ],
+                     *         "next_after": 1
+                     *       },
+                     *       "needed_by": {
+                     *         "total": 0,
+                     *         "counts": {
+                     *           "queued": 0,
+                     *           "soft_failed": 0,
+                     *           "active": 0,
+                     *           "completed": 0,
+                     *           "failed": 0,
+                     *           "canceled": 0,
+                     *           "paused": 0
+                     *         },
+                     *         "tasks": []
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["TaskDependencies"];
                 };
             };
             400: components["responses"]["BadRequest"];
