@@ -902,6 +902,17 @@ class Job(Model):
 
 
 @dataclasses.dataclass(kw_only=True)
+class JobSubmission(Model):
+    """Own addition. What is to be sent to submit a job once more."""
+
+    submission: SubmittedJob
+    #: Whether settings and metadata are as they were submitted. False for jobs that were submitted to an
+    #: older version of the manager, which did not keep that: what it has is what the script of the job type
+    #: left. A time in their output path stays what it was, and so does the folder that the frames go to.
+    as_submitted: bool
+
+
+@dataclasses.dataclass(kw_only=True)
 class JobFrameCounts(Model):
     """Own addition. How far the frames of a job are, for lists of jobs. Absent for a job that renders none.
     See `fetchJobFrameSummary` for more.
@@ -997,6 +1008,65 @@ class JobMassDeletionSelection(Model):
 
     #: Jobs that were updated at this moment or before. Without it, the request is refused.
     last_updated_max: datetime | None = None
+    #: Own addition. Only jobs in one of these statuses. Absent or empty means whichever.
+    statuses: list[JobStatus] | None = None
+    #: Own addition. How many jobs the user was told of, see `fetchJobMassDeletionPreview`. When it is another
+    #: number by now, the request is refused.
+    expected_jobs: int | None = None
+
+
+@dataclasses.dataclass(kw_only=True)
+class JobMassDeletionResult(Model):
+    """Own addition. What a mass deletion did."""
+
+    #: How many jobs were marked for deletion.
+    marked: int
+
+
+@dataclasses.dataclass(kw_only=True)
+class JobMassDeletionPreview(Model):
+    """Own addition. What a mass deletion would do. Every job of the farm is counted in exactly one place."""
+
+    #: The moment that counts, which is the given one rounded up to whole seconds.
+    moment: datetime
+    #: How many jobs would be marked for deletion.
+    total: int
+    #: The same by status; those without jobs are left out.
+    statuses: list[JobsInStatus]
+    #: The first of these jobs, what was updated the longest ago first.
+    jobs: list[JobToDelete]
+    #: How many Shaman checkouts would be erased with them. 0 when there is no file store.
+    shaman_checkouts: int
+    #: How many Shaman checkouts of these jobs stay, because a job that stays uses them.
+    shared_checkouts: int
+    #: Jobs that are old enough and stay for their status.
+    kept_statuses: list[JobsInStatus]
+    #: How many jobs stay because they were updated later.
+    kept_newer: int
+    #: How many jobs are marked for deletion already.
+    already_marked: int
+
+
+@dataclasses.dataclass(kw_only=True)
+class JobsInStatus(Model):
+    """Own addition. How many jobs have a status."""
+
+    status: JobStatus
+    #: How many.
+    jobs: int
+
+
+@dataclasses.dataclass(kw_only=True)
+class JobToDelete(Model):
+    """Own addition. A job that would be deleted."""
+
+    #: The job.
+    id: str
+    #: The name of the job.
+    name: str
+    status: JobStatus
+    #: When the job last changed.
+    updated: datetime
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -1224,6 +1294,62 @@ class TaskSummary(Model):
     started: datetime | None = None
     #: Own addition. When that worker was done with it. Absent as long as it has it.
     ended: datetime | None = None
+
+
+@dataclasses.dataclass(kw_only=True)
+class TaskDependencies(Model):
+    """Own addition. The tasks around a task, and why it does not start."""
+
+    #: Why the task does not start, all of it, the most fundamental first. Empty for a task that runs or has
+    #: ended.
+    reasons: list[WaitReason]
+    waits_for: LinkedTasks
+    needed_by: LinkedTasks
+
+
+@dataclasses.dataclass(kw_only=True)
+class LinkedTasks(Model):
+    """Own addition. A page of the tasks that a task waits for, or that wait for it."""
+
+    #: How many there are.
+    total: int
+    counts: JobTaskCounts
+    #: This page of them.
+    tasks: list[TaskSummary]
+    #: Where the next page begins. Absent on the last one.
+    next_after: int | None = None
+
+
+class WaitReason(wire.OpenEnum):
+    """Why a task does not start:
+
+    * `job-deleted`: its job is being deleted.
+    * `job-paused`: its job is paused, or about to be.
+    * `job-over`: its job has ended, or is about to.
+    * `dependency-failed`: a task that it waits for failed or was canceled, so that it waits until that is
+    requeued.
+    * `dependencies`: tasks that it waits for are not completed yet.
+    * `no-type`: no worker does tasks of its type.
+    * `no-tag`: some do, and none of them has the job's tag.
+    * `blocked`: those that could are on the job's blocklist.
+    * `failed-everywhere`: those that could have tried it and failed.
+    * `disabled`: some could if they were not disabled.
+    * `away`: some could, and all of those are asleep, offline or in error.
+    * `turn`: nothing is in its way; it waits for a worker that could do it to be free.
+    """
+
+    JOB_DELETED = "job-deleted"
+    JOB_PAUSED = "job-paused"
+    JOB_OVER = "job-over"
+    DEPENDENCY_FAILED = "dependency-failed"
+    DEPENDENCIES = "dependencies"
+    NO_TYPE = "no-type"
+    NO_TAG = "no-tag"
+    BLOCKED = "blocked"
+    FAILED_EVERYWHERE = "failed-everywhere"
+    DISABLED = "disabled"
+    AWAY = "away"
+    TURN = "turn"
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -2803,6 +2929,10 @@ Job.WIRE = (
     Field("task_counts", "task_counts", Of(JobTaskCounts)),
     Field("frames", "frames", Of(JobFrameCounts)),
 )
+JobSubmission.WIRE = (
+    Field("submission", "submission", Of(SubmittedJob), required=True),
+    Field("as_submitted", "as_submitted", wire.BOOLEAN, required=True),
+)
 JobFrameCounts.WIRE = (
     Field("total", "total", wire.INTEGER),
     Field("done", "done", wire.INTEGER, required=True),
@@ -2824,7 +2954,33 @@ JobTaskCounts.WIRE = (
 )
 JobStorageInfo.WIRE = (Field("shaman_checkout_id", "shaman_checkout_id", wire.TEXT),)
 JobDeletionInfo.WIRE = (Field("shaman_checkout", "shaman_checkout", wire.BOOLEAN, required=True),)
-JobMassDeletionSelection.WIRE = (Field("last_updated_max", "last_updated_max", wire.TIME),)
+JobMassDeletionSelection.WIRE = (
+    Field("last_updated_max", "last_updated_max", wire.TIME),
+    Field("statuses", "statuses", ListOf(Choice(JobStatus))),
+    Field("expected_jobs", "expected_jobs", wire.INTEGER),
+)
+JobMassDeletionResult.WIRE = (Field("marked", "marked", wire.INTEGER, required=True),)
+JobMassDeletionPreview.WIRE = (
+    Field("moment", "moment", wire.TIME, required=True),
+    Field("total", "total", wire.INTEGER, required=True),
+    Field("statuses", "statuses", ListOf(Of(JobsInStatus)), required=True),
+    Field("jobs", "jobs", ListOf(Of(JobToDelete)), required=True),
+    Field("shaman_checkouts", "shaman_checkouts", wire.INTEGER, required=True),
+    Field("shared_checkouts", "shared_checkouts", wire.INTEGER, required=True),
+    Field("kept_statuses", "kept_statuses", ListOf(Of(JobsInStatus)), required=True),
+    Field("kept_newer", "kept_newer", wire.INTEGER, required=True),
+    Field("already_marked", "already_marked", wire.INTEGER, required=True),
+)
+JobsInStatus.WIRE = (
+    Field("status", "status", Choice(JobStatus), required=True),
+    Field("jobs", "jobs", wire.INTEGER, required=True),
+)
+JobToDelete.WIRE = (
+    Field("id", "id", wire.TEXT, required=True),
+    Field("name", "name", wire.TEXT, required=True),
+    Field("status", "status", Choice(JobStatus), required=True),
+    Field("updated", "updated", wire.TIME, required=True),
+)
 JobsQuery.WIRE = (
     Field("offset", "offset", wire.INTEGER),
     Field("limit", "limit", wire.INTEGER),
@@ -2892,6 +3048,17 @@ TaskSummary.WIRE = (
     Field("steps_total", "steps_total", wire.INTEGER, required=True),
     Field("started", "started", wire.TIME),
     Field("ended", "ended", wire.TIME),
+)
+TaskDependencies.WIRE = (
+    Field("reasons", "reasons", ListOf(Choice(WaitReason)), required=True),
+    Field("waits_for", "waits_for", Of(LinkedTasks), required=True),
+    Field("needed_by", "needed_by", Of(LinkedTasks), required=True),
+)
+LinkedTasks.WIRE = (
+    Field("total", "total", wire.INTEGER, required=True),
+    Field("counts", "counts", Of(JobTaskCounts), required=True),
+    Field("tasks", "tasks", ListOf(Of(TaskSummary)), required=True),
+    Field("next_after", "next_after", wire.INTEGER),
 )
 FarmTasks.WIRE = (
     Field("tasks", "tasks", ListOf(Of(FarmTask)), required=True),

@@ -37,6 +37,8 @@ from .models import (
     JobFrameState,
     JobFrameSummary,
     JobLastRenderedImageInfo,
+    JobMassDeletionPreview,
+    JobMassDeletionResult,
     JobMassDeletionSelection,
     JobPosterChoice,
     JobPreview,
@@ -46,6 +48,7 @@ from .models import (
     JobsQueryResult,
     JobStatus,
     JobStatusChange,
+    JobSubmission,
     JobTagChange,
     JobTasksSummary,
     LatestFrames,
@@ -73,6 +76,7 @@ from .models import (
     SortOrder,
     SubmittedJob,
     Task,
+    TaskDependencies,
     TaskLogInfo,
     TaskSort,
     TaskStatus,
@@ -1258,16 +1262,50 @@ class Operations(Transport):
         answer: Job = self._send(call, {200: Of(Job)}, timeout)
         return answer
 
-    def delete_job_mass(self, body: JobMassDeletionSelection, *, timeout: float | None = None) -> None:
+    def fetch_job_mass_deletion_preview(
+        self,
+        *,
+        last_updated_max: datetime,
+        status: list[JobStatus] | None = None,
+        limit: int | None = None,
+        timeout: float | None = None,
+    ) -> JobMassDeletionPreview:
+        """Tell which jobs a mass deletion would delete.
+
+        Own addition. Changes nothing. Counts all jobs of the farm by what would become of them, for the
+        question that a user is asked before a mass deletion.
+
+        `GET /api/v3/jobs/mass-delete`
+
+        * 200: What would happen.
+        * 400: Something about the request is wrong. The message says what and what was expected.
+        """
+        call = Call("GET", "/api/v3/jobs/mass-delete")
+        call.query("last_updated_max", last_updated_max, wire.TIME)
+        call.query("status", status, ListOf(Choice(JobStatus)))
+        call.query("limit", limit, wire.INTEGER)
+        answer: JobMassDeletionPreview = self._send(call, {200: Of(JobMassDeletionPreview)}, timeout)
+        return answer
+
+    def delete_job_mass(
+        self,
+        body: JobMassDeletionSelection,
+        *,
+        timeout: float | None = None,
+    ) -> JobMassDeletionResult | None:
         """Delete all jobs that were last updated before a moment.
 
-        Marks every job with `updated` not later than the moment, whatever its status; the deletion follows
-        in the background. The moment is rounded up to whole seconds. Without one the answer is 400.
+        Marks every job with `updated` not later than the moment that is not marked already, whatever its
+        status unless `statuses` says which; the deletion follows in the background. The moment is rounded
+        up to whole seconds. Without one the answer is 400.
 
         `DELETE /api/v3/jobs/mass-delete`
 
-        * 204: At least one job was marked for deletion.
+        * 200: Own addition, for requests with `expected_jobs`. How many jobs were marked for deletion.
+        * 204: At least one job was marked for deletion. For requests without `expected_jobs`.
         * 400: Something about the request is wrong. The message says what and what was expected.
+        * 409: Own addition. Another number of jobs than `expected_jobs` would be marked. Nothing was
+        marked.
         * 413: The body is larger than this operation accepts.
         * 415: The body has a `Content-Type` that this operation does not accept.
         * 416: No job is that old. Nothing was marked.
@@ -1276,7 +1314,12 @@ class Operations(Transport):
         """
         call = Call("DELETE", "/api/v3/jobs/mass-delete")
         call.json(body, Of(JobMassDeletionSelection))
-        self._send(call, {204: None}, timeout)
+        answer: JobMassDeletionResult | None = self._send(
+            call,
+            {200: Of(JobMassDeletionResult), 204: None},
+            timeout,
+        )
+        return answer
 
     def submit_job_check(self, body: SubmittedJob, *, timeout: float | None = None) -> None:
         """Try out whether a job would be accepted.
@@ -1370,6 +1413,26 @@ class Operations(Transport):
         call = Call("DELETE", "/api/v3/jobs/{job_id}")
         call.path("job_id", job_id, wire.TEXT)
         self._send(call, {204: None}, timeout)
+
+    def fetch_job_submission(self, job_id: str, *, timeout: float | None = None) -> JobSubmission:
+        """Fetch what is to be sent to submit a job once more.
+
+        Own addition. The job as it was submitted, before its script changed the settings, so that
+        `submitJob` makes the same job of it anew: the frames go to a folder of their own when the output
+        path has a `{timestamp}`, and the files come from the same Shaman checkout, which stays until the
+        last of its jobs is deleted. Values of two-way variables are replaced by the variables' names.
+        Priority and tag are those that the job has now.
+
+        `GET /api/v3/jobs/{job_id}/submission`
+
+        * 200: The submission.
+        * 400: Something about the request is wrong. The message says what and what was expected.
+        * 404: What the path names does not exist.
+        """
+        call = Call("GET", "/api/v3/jobs/{job_id}/submission")
+        call.path("job_id", job_id, wire.TEXT)
+        answer: JobSubmission = self._send(call, {200: Of(JobSubmission)}, timeout)
+        return answer
 
     def delete_job_what_would_it_do(self, job_id: str, *, timeout: float | None = None) -> JobDeletionInfo:
         """Tell what deleting the job would delete.
@@ -1862,6 +1925,37 @@ class Operations(Transport):
         call = Call("GET", "/api/v3/tasks/{task_id}")
         call.path("task_id", task_id, wire.TEXT)
         answer: Task = self._send(call, {200: Of(Task)}, timeout)
+        return answer
+
+    def fetch_task_dependencies(
+        self,
+        task_id: str,
+        *,
+        status: list[TaskStatus] | None = None,
+        limit: int | None = None,
+        waits_for_after: int | None = None,
+        needed_by_after: int | None = None,
+        timeout: float | None = None,
+    ) -> TaskDependencies:
+        """Tell what a task waits for, what waits for it, and why it does not start.
+
+        Own addition. Both lists are in the order of `index_in_job` and paged: `next_after` of a list is
+        the `…_after` of the next page. The counts are of all tasks of the list, whatever the page and the
+        filter.
+
+        `GET /api/v3/tasks/{task_id}/dependencies`
+
+        * 200: The tasks around it.
+        * 400: Something about the request is wrong. The message says what and what was expected.
+        * 404: What the path names does not exist.
+        """
+        call = Call("GET", "/api/v3/tasks/{task_id}/dependencies")
+        call.path("task_id", task_id, wire.TEXT)
+        call.query("status", status, ListOf(Choice(TaskStatus)))
+        call.query("limit", limit, wire.INTEGER)
+        call.query("waits_for_after", waits_for_after, wire.INTEGER)
+        call.query("needed_by_after", needed_by_after, wire.INTEGER)
+        answer: TaskDependencies = self._send(call, {200: Of(TaskDependencies)}, timeout)
         return answer
 
     def fetch_task_log_tail(self, task_id: str, *, timeout: float | None = None) -> str | None:

@@ -27,6 +27,7 @@ pub mod schedule;
 mod status;
 pub mod task;
 pub mod variables;
+pub mod waiting;
 pub mod worker;
 
 pub use status::UnknownStatus;

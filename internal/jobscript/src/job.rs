@@ -40,6 +40,8 @@ pub struct Submission {
 pub struct AuthoredJob {
     /// A new id; the one that the script saw as `job.jobID`.
     pub id: Uuid,
+    /// The etag of its job type as the script declares it now.
+    pub type_etag: String,
     /// Name; the script may have changed it.
     pub name: String,
     /// Priority; the script may have changed it.
@@ -110,7 +112,7 @@ pub(crate) fn compile(
     engine.execute(|ctx| {
         let host = Host::install(&ctx, engine, purpose)?;
         let result = load(&ctx, engine, &host, source, submission)
-            .and_then(|()| compile_job(&ctx, engine, &host, submission, hand_over));
+            .and_then(|etag| compile_job(&ctx, engine, &host, submission, etag, hand_over));
         if result.is_err() {
             let printed =
                 host.record.printed.borrow().iter().map(String::as_str).collect::<Vec<_>>().join("\n");
@@ -120,14 +122,14 @@ pub(crate) fn compile(
     })
 }
 
-/// Runs the top-level code, and checks that the submission is for this version of the job type.
+/// Runs the top-level code, and checks that the submission is for this version of the job type, whose etag it gives.
 fn load<'js>(
     ctx: &Ctx<'js>,
     engine: &Engine,
     host: &Host<'js>,
     source: &str,
     submission: &Submission,
-) -> Result<(), Stop> {
+) -> Result<String, Stop> {
     run_top_level(ctx, engine, source).map_err(|stop| match stop {
         Stop::Js(rquickjs::Error::Exception) => Stop::TopLevel,
         other => other,
@@ -145,7 +147,7 @@ fn load<'js>(
         }
         Some(_) => {}
     }
-    Ok(())
+    Ok(job_type.etag)
 }
 
 /// Runs the top-level code of a script, and what it left for later.
@@ -159,6 +161,7 @@ fn compile_job<'js>(
     engine: &Engine,
     host: &Host<'js>,
     submission: &Submission,
+    type_etag: String,
     hand_over: &dyn Fn(Part),
 ) -> Result<(), Stop> {
     let file = engine.file();
@@ -173,7 +176,7 @@ fn compile_job<'js>(
     let undefined = Value::new_undefined(ctx.clone());
     let returned: Value<'js> = compile.call((rquickjs::function::This(undefined), job.clone()))?;
     settle(ctx, engine, returned)?;
-    finish(host, id, &job, hand_over)
+    finish(host, (id, type_etag), &job, hand_over)
 }
 
 fn new_job<'js>(host: &Host<'js>, id: Uuid, submission: &Submission) -> Result<Object<'js>, Stop> {
@@ -231,7 +234,12 @@ fn drain(ctx: &Ctx<'_>, engine: &Engine) -> Result<(), Stop> {
 }
 
 /// Turns what the script has made into plain data, and checks it.
-fn finish<'js>(host: &Host<'js>, id: Uuid, job: &Object<'js>, hand_over: &dyn Fn(Part)) -> Result<(), Stop> {
+fn finish<'js>(
+    host: &Host<'js>,
+    (id, type_etag): (Uuid, String),
+    job: &Object<'js>,
+    hand_over: &dyn Fn(Part),
+) -> Result<(), Stop> {
     let head: Array<'js> = host.call("finishJob", (job.clone(),))?;
     let settings = host.converter.map(head.get(2)?, &Trail::root("job.settings"))?;
     let metadata = metadata(host, &head.get(3)?)?;
@@ -244,7 +252,8 @@ fn finish<'js>(host: &Host<'js>, id: Uuid, job: &Object<'js>, hand_over: &dyn Fn
     let shared: HashSet<usize> =
         head.get::<Array<'js>>(5)?.iter::<usize>().collect::<rquickjs::Result<_>>()?;
     let (name, priority) = (text(host, &head, 0)?, integer(&head, 1)?);
-    hand_over(Part::Job(Box::new(AuthoredJob { id, name, priority, settings, metadata, tasks: Vec::new() })));
+    let tasks = Vec::new();
+    hand_over(Part::Job(Box::new(AuthoredJob { id, type_etag, name, priority, settings, metadata, tasks })));
     let export: Function<'js> = host.prelude.get("exportTask")?;
     let (mut portion, mut dependencies, mut idle) = (Vec::new(), Vec::new(), 0);
     for index in 0..count {

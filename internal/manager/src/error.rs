@@ -70,6 +70,14 @@ pub enum Error {
         /// How many jobs.
         jobs: i64,
     },
+    /// A person was told of another number of jobs.
+    #[error("{found} jobs would be deleted now, not {expected}; look again at which, and ask anew")]
+    OtherJobs {
+        /// How many there are.
+        found: i64,
+        /// How many the person was told of.
+        expected: i64,
+    },
     /// The script of a job type does not load; whoever wrote it has to hear why.
     #[error("{0}")]
     BrokenScript(String),

@@ -3,11 +3,10 @@
 //! A job disappears in one small transaction; what is left of it goes in slices of low priority, so that erasing a
 //! hundred thousand tasks does not hold up anybody. What a crash leaves is removed at the next start.
 
-use chrono::{DateTime, Utc};
 use flamenco_domain::event::{Event, JobEvent};
 use flamenco_domain::ids::JobId;
 
-use crate::db::{execute, micros, query_all, query_one};
+use crate::db::{execute, query_all, query_one};
 use crate::error::Error;
 use crate::{Db, Store, Tx, jobs};
 
@@ -43,24 +42,6 @@ pub async fn marked(db: &impl Db, after: Option<(i64, i64)>) -> Result<Vec<Marke
         })
     };
     rows.iter().map(marked).collect()
-}
-
-/// Jobs that were last changed at or before a moment, in the order of their database keys, which come with them: at most
-/// `limit` of those after a key.
-///
-/// # Errors
-/// When the database cannot be read.
-pub async fn unchanged_since(
-    db: &impl Db,
-    moment: DateTime<Utc>,
-    after: Option<i64>,
-    limit: i64,
-) -> Result<Vec<(i64, JobId)>, Error> {
-    let sql = "SELECT id, uuid FROM jobs WHERE updated_at <= $1 AND status <> 'under-construction' AND id > $2 \
-               ORDER BY id LIMIT $3";
-    let values = vec![micros(moment), after.unwrap_or(i64::MIN).into(), limit.into()];
-    let rows = query_all(db, sql, values).await?;
-    rows.iter().map(|row| Ok((row.get("id")?, JobId(row.get("uuid")?)))).collect()
 }
 
 /// Erases a job and everything that belongs to it from the database, and announces that it is gone. False when it was

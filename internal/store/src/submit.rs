@@ -26,6 +26,7 @@ use crate::db::{
     Db, execute, execute_returning, insert, is_postgres, json_text, micros, query_all, query_one, storable,
 };
 use crate::error::Error;
+use crate::submissions::{self, Original};
 use crate::{Store, Tx, checkouts, deletion, jobs, paths};
 
 /// Rows in one slice.
@@ -62,6 +63,8 @@ pub struct NewJob {
     pub tasks: Vec<NewTask>,
     /// When it was submitted.
     pub created: DateTime<Utc>,
+    /// How it was submitted, if that is to be kept.
+    pub original: Option<Original>,
 }
 
 /// A task to store.
@@ -274,6 +277,9 @@ async fn insert_job(tx: &Tx, job: &NewJob) -> Result<(i64, i64), Error> {
     let row = rows.first().ok_or_else(|| Error::Corrupt("an insert gave no key".to_owned()))?;
     let seq = row.get("id")?;
     paths::add_of_settings(tx, seq, &job.settings, &job.shaman_checkout_id).await?;
+    if let Some(original) = &job.original {
+        submissions::insert(tx, seq, original).await?;
+    }
     Ok((seq, tag))
 }
 

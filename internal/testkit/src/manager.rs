@@ -307,6 +307,7 @@ impl TestManager {
             worker_tag: None,
             tasks: vec![task],
             created: self.now(),
+            original: None,
         };
         let stored = flamenco_store::submit::submit(&store, job).await.expect("the job is stored");
         store.close().await;

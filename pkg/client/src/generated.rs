@@ -2086,11 +2086,61 @@ impl Client {
             _ => Err(reply.unexpected().await),
         }
     }
+    /// `GET /api/v3/jobs/mass-delete`
+    ///
+    /// Tell which jobs a mass deletion would delete.
+    ///
+    /// Own addition. Changes nothing. Counts all jobs of the farm by what would become of them, for the question that a user is asked before a mass deletion.
+    pub async fn fetch_job_mass_deletion_preview(
+        &self,
+        query: &operations::FetchJobMassDeletionPreviewQuery,
+    ) -> Result<operations::FetchJobMassDeletionPreviewResponse, Error> {
+        let mut call = Call::new(&operations::FETCH_JOB_MASS_DELETION_PREVIEW);
+        {
+            let value = &query.last_updated_max;
+            call.query(
+                "last_updated_max",
+                &value.to_rfc3339_opts(::chrono::SecondsFormat::AutoSi, true),
+            );
+        }
+        if let Some(value) = &query.status {
+            for item in value {
+                call.query("status", &item.to_string());
+            }
+        }
+        if let Some(value) = &query.limit {
+            call.query("limit", &value.to_string());
+        }
+        let reply = self.send(call).await?;
+        match reply.status().as_u16() {
+            200u16 => {
+                Ok(
+                    operations::FetchJobMassDeletionPreviewResponse::Status200(
+                        reply.json().await?,
+                    ),
+                )
+            }
+            400u16 => {
+                Ok(
+                    operations::FetchJobMassDeletionPreviewResponse::Status400(
+                        reply.error().await?,
+                    ),
+                )
+            }
+            400.. => {
+                Ok(operations::FetchJobMassDeletionPreviewResponse::Default {
+                    status: reply.status(),
+                    body: reply.error().await?,
+                })
+            }
+            _ => Err(reply.unexpected().await),
+        }
+    }
     /// `DELETE /api/v3/jobs/mass-delete`
     ///
     /// Delete all jobs that were last updated before a moment.
     ///
-    /// Marks every job with `updated` not later than the moment, whatever its status; the deletion follows in the background. The moment is rounded up to whole seconds. Without one the answer is 400.
+    /// Marks every job with `updated` not later than the moment that is not marked already, whatever its status unless `statuses` says which; the deletion follows in the background. The moment is rounded up to whole seconds. Without one the answer is 400.
     pub async fn delete_job_mass(
         &self,
         body: &types::JobMassDeletionSelection,
@@ -2099,9 +2149,15 @@ impl Client {
         call.json(body)?;
         let reply = self.send(call).await?;
         match reply.status().as_u16() {
+            200u16 => {
+                Ok(operations::DeleteJobMassResponse::Status200(reply.json().await?))
+            }
             204u16 => Ok(operations::DeleteJobMassResponse::Status204),
             400u16 => {
                 Ok(operations::DeleteJobMassResponse::Status400(reply.error().await?))
+            }
+            409u16 => {
+                Ok(operations::DeleteJobMassResponse::Status409(reply.error().await?))
             }
             413u16 => {
                 Ok(operations::DeleteJobMassResponse::Status413(reply.error().await?))
@@ -2269,6 +2325,49 @@ impl Client {
             }
             400.. => {
                 Ok(operations::DeleteJobResponse::Default {
+                    status: reply.status(),
+                    body: reply.error().await?,
+                })
+            }
+            _ => Err(reply.unexpected().await),
+        }
+    }
+    /// `GET /api/v3/jobs/{job_id}/submission`
+    ///
+    /// Fetch what is to be sent to submit a job once more.
+    ///
+    /// Own addition. The job as it was submitted, before its script changed the settings, so that `submitJob` makes the same job of it anew: the frames go to a folder of their own when the output path has a `{timestamp}`, and the files come from the same Shaman checkout, which stays until the last of its jobs is deleted. Values of two-way variables are replaced by the variables' names. Priority and tag are those that the job has now.
+    pub async fn fetch_job_submission(
+        &self,
+        job_id: ::uuid::Uuid,
+    ) -> Result<operations::FetchJobSubmissionResponse, Error> {
+        let mut call = Call::new(&operations::FETCH_JOB_SUBMISSION);
+        call.path("job_id", &job_id.to_string());
+        let reply = self.send(call).await?;
+        match reply.status().as_u16() {
+            200u16 => {
+                Ok(
+                    operations::FetchJobSubmissionResponse::Status200(
+                        reply.json().await?,
+                    ),
+                )
+            }
+            400u16 => {
+                Ok(
+                    operations::FetchJobSubmissionResponse::Status400(
+                        reply.error().await?,
+                    ),
+                )
+            }
+            404u16 => {
+                Ok(
+                    operations::FetchJobSubmissionResponse::Status404(
+                        reply.error().await?,
+                    ),
+                )
+            }
+            400.. => {
+                Ok(operations::FetchJobSubmissionResponse::Default {
                     status: reply.status(),
                     body: reply.error().await?,
                 })
@@ -3125,6 +3224,64 @@ impl Client {
             404u16 => Ok(operations::FetchTaskResponse::Status404(reply.error().await?)),
             400.. => {
                 Ok(operations::FetchTaskResponse::Default {
+                    status: reply.status(),
+                    body: reply.error().await?,
+                })
+            }
+            _ => Err(reply.unexpected().await),
+        }
+    }
+    /// `GET /api/v3/tasks/{task_id}/dependencies`
+    ///
+    /// Tell what a task waits for, what waits for it, and why it does not start.
+    ///
+    /// Own addition. Both lists are in the order of `index_in_job` and paged: `next_after` of a list is the `…_after` of the next page. The counts are of all tasks of the list, whatever the page and the filter.
+    pub async fn fetch_task_dependencies(
+        &self,
+        task_id: ::uuid::Uuid,
+        query: &operations::FetchTaskDependenciesQuery,
+    ) -> Result<operations::FetchTaskDependenciesResponse, Error> {
+        let mut call = Call::new(&operations::FETCH_TASK_DEPENDENCIES);
+        call.path("task_id", &task_id.to_string());
+        if let Some(value) = &query.status {
+            for item in value {
+                call.query("status", &item.to_string());
+            }
+        }
+        if let Some(value) = &query.limit {
+            call.query("limit", &value.to_string());
+        }
+        if let Some(value) = &query.waits_for_after {
+            call.query("waits_for_after", &value.to_string());
+        }
+        if let Some(value) = &query.needed_by_after {
+            call.query("needed_by_after", &value.to_string());
+        }
+        let reply = self.send(call).await?;
+        match reply.status().as_u16() {
+            200u16 => {
+                Ok(
+                    operations::FetchTaskDependenciesResponse::Status200(
+                        reply.json().await?,
+                    ),
+                )
+            }
+            400u16 => {
+                Ok(
+                    operations::FetchTaskDependenciesResponse::Status400(
+                        reply.error().await?,
+                    ),
+                )
+            }
+            404u16 => {
+                Ok(
+                    operations::FetchTaskDependenciesResponse::Status404(
+                        reply.error().await?,
+                    ),
+                )
+            }
+            400.. => {
+                Ok(operations::FetchTaskDependenciesResponse::Default {
                     status: reply.status(),
                     body: reply.error().await?,
                 })

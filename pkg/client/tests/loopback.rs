@@ -95,6 +95,7 @@ impl WorkerApi for Farm {
         assert_eq!((caller.as_str(), query.wait), ("worker", Some(3)));
         Ok(operations::ScheduleTaskResponse::Status423(types::WorkerStateChange {
             status_requested: types::WorkerStatus::Asleep,
+            shared_storage: None,
         }))
     }
 
@@ -155,7 +156,8 @@ async fn an_answer_is_the_variant_of_its_status() {
     assert_eq!(
         answer,
         operations::ScheduleTaskResponse::Status423(types::WorkerStateChange {
-            status_requested: types::WorkerStatus::Asleep
+            status_requested: types::WorkerStatus::Asleep,
+            shared_storage: None,
         })
     );
 }

@@ -217,7 +217,8 @@ test('after confirming, the manager starts again and the farm appears', async ()
   assert.equal(await isFirstRun(), false);
   const state = await (await fetch(new URL('/api/v3/configuration', origin))).json();
   assert.equal(state.shamanEnabled, false);
-  const variables = await (await fetch(new URL('/api/v3/configuration/variables/workers/windows', origin))).json();
+  const admin = { headers: { authorization: `Bearer ${token}` } };
+  const variables = await (await fetch(new URL('/api/v3/configuration/variables/workers/windows', origin), admin)).json();
   assert.deepEqual(variables.shared_storage, { value: 'F:\\farm', is_twoway: true });
   assert.equal(variables.blender.value, 'C:\\Blender\\blender.exe');
   await page.getByText(`./flamenco-worker -manager ${origin}/`).waitFor();

@@ -3,9 +3,12 @@
 //! A marked job gets no more workers, and a running one is canceled. Erasing goes from the outside in, files before
 //! rows, so that a job whose files could not be removed is still there to be tried again.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use flamenco_domain::ids::JobId;
 use flamenco_domain::job::{JobState, JobStatus, on_request};
+use flamenco_store::mass_deletion::{self, Preview, Selection};
 use flamenco_store::{Tx, deletion, jobs};
 
 use super::Farm;
@@ -27,28 +30,42 @@ impl Farm {
         Ok(())
     }
 
-    /// Marks every job that was not changed after a moment, which is rounded up to a whole second, as the protocol has
-    /// it. Gives back how many.
+    /// What deleting all jobs of a selection would do, and the first ones of them.
     ///
     /// # Errors
-    /// When the database cannot be used.
-    pub async fn delete_jobs_unchanged_since(&self, moment: DateTime<Utc>) -> Result<usize> {
+    /// When the database cannot be read.
+    pub async fn mass_deletion_preview(&self, selection: &Selection, limit: i64) -> Result<Preview> {
+        let mut preview = mass_deletion::preview(self.store.read(), selection, limit).await?;
+        if !self.has_file_store() {
+            (preview.checkouts, preview.shared_checkouts) = (0, 0);
+        }
+        Ok(preview)
+    }
+
+    /// Marks all jobs of a selection, and gives back how many. With a number that is expected, nothing is marked when
+    /// there are more or fewer.
+    ///
+    /// # Errors
+    /// [`Error::OtherJobs`].
+    pub async fn delete_jobs(&self, selection: Selection, expected: Option<i64>) -> Result<usize> {
         let now = self.now();
-        let whole = moment.trunc_subsecs(0);
-        // The last second that there is has none after it.
-        let moment = if whole == moment {
-            whole
-        } else {
-            whole.checked_add_signed(TimeDelta::seconds(1)).unwrap_or(moment)
-        };
+        if let Some(expected) = expected {
+            let found = mass_deletion::count(self.store.read(), &selection).await?;
+            if found != expected {
+                return Err(Error::OtherJobs { found, expected });
+            }
+        }
+        let selection = Arc::new(selection);
         let mut marked = 0;
         let mut last = None;
         loop {
+            let selection = Arc::clone(&selection);
             let slice = self
                 .store
                 .write_low::<_, _, Error>(move |tx| {
+                    let selection = Arc::clone(&selection);
                     Box::pin(async move {
-                        let slice = deletion::unchanged_since(tx, moment, last, SLICE).await?;
+                        let slice = mass_deletion::selected(tx, &selection, last, SLICE).await?;
                         for (_, id) in &slice {
                             mark(tx, *id, now).await?;
                         }
@@ -110,6 +127,16 @@ impl Farm {
     pub async fn jobs_were_marked(&self) {
         self.deletions.notified().await;
     }
+}
+
+/// A moment rounded up to a whole second, as the protocol has it.
+pub(crate) fn whole_second(moment: DateTime<Utc>) -> DateTime<Utc> {
+    let whole = moment.trunc_subsecs(0);
+    if whole == moment {
+        return whole;
+    }
+    // The last second that there is has none after it.
+    whole.checked_add_signed(TimeDelta::seconds(1)).unwrap_or(moment)
 }
 
 async fn mark(tx: &Tx, id: JobId, now: DateTime<Utc>) -> Result<()> {

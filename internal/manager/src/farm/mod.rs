@@ -14,6 +14,7 @@ pub mod frames;
 pub mod job_types;
 pub mod jobs;
 pub mod last_rendered;
+pub mod links;
 pub mod lists;
 pub mod logs;
 pub mod machines;

@@ -8,6 +8,7 @@ use flamenco_domain::job::{Job, JobStatus};
 use flamenco_domain::limits;
 use flamenco_domain::task::Command;
 use flamenco_jobscript::{AuthoredJob, AuthoredTask, Interrupt, Tasks};
+use flamenco_store::submissions::{self, Original};
 use flamenco_store::submit::{NewJob, NewTask, submit_as_made};
 use flamenco_store::{checkouts, tags};
 use tokio::sync::OwnedSemaphorePermit;
@@ -58,6 +59,8 @@ struct Checked {
     status: JobStatus,
     /// Shaman checkout; empty when it has none.
     checkout: String,
+    /// Without the etag, which the job has.
+    original: Original,
 }
 
 /// Somebody waits for the job that a script makes. Without this the script ends early, if it has not come to its end.
@@ -101,6 +104,40 @@ impl Farm {
         })?
     }
 
+    /// What is to be sent to submit a job once more, and whether that is what was sent the first time; of older jobs only
+    /// what their scripts left is known.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn submission_of(&self, id: JobId) -> Result<(Submission, bool)> {
+        let job = self.job(id).await?;
+        let original = submissions::find(self.store.read(), id).await?;
+        let as_submitted = original.is_some();
+        let original = original.unwrap_or_else(|| Original {
+            name: job.summary.name.clone(),
+            // Its paths are those of variables or of the farm already.
+            platform: MANAGER_PLATFORM.to_owned(),
+            settings: job.settings,
+            metadata: job.metadata,
+            type_etag: String::new(),
+        });
+        let text = |value: serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let summary = job.summary;
+        let submission = Submission {
+            name: original.name,
+            job_type: summary.job_type,
+            type_etag: Some(original.type_etag).filter(|etag| !etag.is_empty()),
+            priority: summary.priority,
+            settings: original.settings,
+            metadata: original.metadata.into_iter().map(|(key, value)| (key, text(value))).collect(),
+            platform: original.platform,
+            shaman_checkout_id: Some(summary.shaman_checkout_id).filter(|id| !id.is_empty()),
+            worker_tag: summary.worker_tag.map(|tag| tag.to_string()),
+            initial_status: None,
+        };
+        Ok((submission, as_submitted))
+    }
+
     async fn compile(&self, mut submission: Submission) -> Result<Checked> {
         check_text("name", &submission.name, limits::NAME)
             .map_err(|wrong| Error::Invalid(format!("{wrong}; give the job another name")))?;
@@ -119,6 +156,7 @@ impl Farm {
             MANAGER_PLATFORM => Platform::current(),
             name => Platform::new(name),
         };
+        let sent_platform = submission.platform.clone();
         let live = self.live();
         live.variables.replace_in_settings(&mut submission.settings, &platform);
         live.variables.replace_in_metadata(submission.metadata.iter_mut().map(|(_, value)| value), &platform);
@@ -129,11 +167,18 @@ impl Farm {
         if checkouts::is_being_erased(self.store.read(), &checkout).await? {
             return Err(flamenco_store::Error::CheckoutErased(checkout).into());
         }
+        let original = Original {
+            name: submission.name.clone(),
+            platform: sent_platform,
+            settings: submission.settings.clone(),
+            metadata: submission.metadata.iter().cloned().map(|(key, value)| (key, value.into())).collect(),
+            type_etag: String::new(),
+        };
         let (job, tasks, wanted, permit) = self.run_script(submission, tag).await?;
         check_text("its name", &job.name, limits::NAME).map_err(|wrong| {
             Error::Invalid(format!("the script renames the job, but {wrong}; change job.name there"))
         })?;
-        Ok(Checked { job, tasks, wanted, permit, tag, status, checkout })
+        Ok(Checked { job, tasks, wanted, permit, tag, status, checkout, original })
     }
 
     /// Runs the script until it has made the job. It ends early when the caller stops waiting.
@@ -192,7 +237,7 @@ fn new_job(
     checked: Checked,
     now: chrono::DateTime<chrono::Utc>,
 ) -> (NewJob, impl Iterator<Item = Result<NewTask>> + Send + 'static) {
-    let Checked { job, tasks, permit, tag, status, checkout, wanted } = checked;
+    let Checked { job, tasks, permit, tag, status, checkout, wanted, original } = checked;
     let new = NewJob {
         id: JobId(job.id),
         name: job.name,
@@ -205,6 +250,7 @@ fn new_job(
         worker_tag: tag,
         tasks: Vec::new(),
         created: now,
+        original: Some(Original { type_etag: job.type_etag, ..original }),
     };
     let tasks = tasks.map(move |task| {
         let _held = (&permit, &wanted);

@@ -68,7 +68,7 @@ pub(crate) fn farm_status(state: FarmState) -> types::FarmStatusReport {
     types::FarmStatusReport { status, reason: state.reason.map(|reason| reason.to_string()) }
 }
 
-const fn counts(counts: TaskCounts) -> types::JobTaskCounts {
+pub(super) const fn counts(counts: TaskCounts) -> types::JobTaskCounts {
     types::JobTaskCounts {
         queued: counts.queued,
         soft_failed: counts.soft_failed,

@@ -5,10 +5,12 @@ use flamenco_api::operations::{
     FetchFrameStatisticsResponse, FetchGlobalLastRenderedInfoResponse, FetchJobBlocklistResponse,
     FetchJobFrameGridQuery, FetchJobFrameGridResponse, FetchJobFrameQuery, FetchJobFrameResponse,
     FetchJobFrameSummaryResponse, FetchJobFramesQuery, FetchJobFramesResponse,
-    FetchJobLastRenderedInfoResponse, FetchJobPreviewQuery, FetchJobPreviewResponse, FetchJobResponse,
+    FetchJobLastRenderedInfoResponse, FetchJobMassDeletionPreviewQuery, FetchJobMassDeletionPreviewResponse,
+    FetchJobPreviewQuery, FetchJobPreviewResponse, FetchJobResponse, FetchJobSubmissionResponse,
     FetchJobTasksQuery, FetchJobTasksResponse, FetchJobsQuery, FetchJobsResponse, FetchLatestFramesQuery,
-    FetchLatestFramesResponse, FetchTaskLogInfoResponse, FetchTaskLogTailResponse, FetchTaskResponse,
-    FetchTasksQuery, FetchTasksResponse, GetBrokenJobTypesResponse, GetJobTypeResponse, GetJobTypesResponse,
+    FetchLatestFramesResponse, FetchTaskDependenciesQuery, FetchTaskDependenciesResponse,
+    FetchTaskLogInfoResponse, FetchTaskLogTailResponse, FetchTaskResponse, FetchTasksQuery,
+    FetchTasksResponse, GetBrokenJobTypesResponse, GetJobTypeResponse, GetJobTypesResponse,
     RemoveJobBlocklistResponse, RequeueJobFramesResponse, SearchJobsQuery, SearchJobsResponse,
     SetJobPosterResponse, SetJobPriorityResponse, SetJobStatusResponse, SetJobTagResponse,
     SetTaskStatusResponse, SubmitJobCheckResponse, SubmitJobResponse,
@@ -21,15 +23,17 @@ use flamenco_domain::task::TaskSummary;
 use flamenco_jobscript::{BrokenJobType, JobType};
 use uuid::Uuid;
 
-use super::{Api, Caller, attention, convert, frames, lists, problem};
+use super::submission::{submission, submitted_job};
+use super::{Api, Caller, attention, convert, frames, links, lists, mass_deletion, problem};
 use crate::error::Error;
-use crate::farm::submission::Submission;
 use crate::farm::tags::TagChoice;
 
 /// Places of a grid when the caller sets no limit.
 const GRID_LIMIT: usize = 10_000;
 /// Jobs that are found when the caller sets no limit.
 const SEARCH_LIMIT: i64 = 20;
+/// Jobs of a mass deletion that are named when the caller sets no limit.
+const NAMED_LIMIT: i64 = 20;
 /// Latest frames when the caller sets no limit.
 const LATEST_LIMIT: i64 = 12;
 
@@ -57,21 +61,6 @@ fn broken_job_type(listed: Result<JobType, BrokenJobType>) -> Option<types::Brok
             line: broken.line.map(i64::from),
             column: broken.column.map(i64::from),
         }),
-    }
-}
-
-fn submission(job: types::SubmittedJob) -> Submission {
-    Submission {
-        name: job.name,
-        job_type: job.type_,
-        type_etag: job.type_etag.filter(|etag| !etag.is_empty()),
-        priority: job.priority,
-        settings: job.settings.map(|settings| settings.0).unwrap_or_default(),
-        metadata: job.metadata.map(|metadata| metadata.0.into_iter().collect()).unwrap_or_default(),
-        platform: job.submitter_platform,
-        shaman_checkout_id: job.storage.and_then(|storage| storage.shaman_checkout_id),
-        worker_tag: job.worker_tag,
-        initial_status: job.initial_status.map(convert::from_job_status),
     }
 }
 
@@ -117,6 +106,16 @@ impl JobsApi for Api {
     async fn submit_job(&self, _: Caller, body: types::SubmittedJob) -> Result<SubmitJobResponse, Problem> {
         let job = self.farm.submit(submission(body)).await?;
         Ok(SubmitJobResponse::Status200(convert::job(job)))
+    }
+
+    async fn fetch_job_submission(
+        &self,
+        _: Caller,
+        job_id: Uuid,
+    ) -> Result<FetchJobSubmissionResponse, Problem> {
+        let (submission, as_submitted) = self.farm.submission_of(job_id.into()).await?;
+        let submission = submitted_job(submission);
+        Ok(FetchJobSubmissionResponse::Status200(types::JobSubmission { submission, as_submitted }))
     }
 
     async fn submit_job_check(
@@ -270,6 +269,16 @@ impl JobsApi for Api {
         Ok(FetchTaskResponse::Status200(convert::task(task, &failed_by)))
     }
 
+    async fn fetch_task_dependencies(
+        &self,
+        _: Caller,
+        task_id: Uuid,
+        query: FetchTaskDependenciesQuery,
+    ) -> Result<FetchTaskDependenciesResponse, Problem> {
+        let found = self.farm.task_dependencies(task_id.into(), &links::wanted(query)).await?;
+        Ok(FetchTaskDependenciesResponse::Status200(links::around(found)))
+    }
+
     async fn fetch_task_log_tail(
         &self,
         _: Caller,
@@ -382,20 +391,32 @@ impl JobsApi for Api {
         Ok(DeleteJobResponse::Status204)
     }
 
+    async fn fetch_job_mass_deletion_preview(
+        &self,
+        _: Caller,
+        query: FetchJobMassDeletionPreviewQuery,
+    ) -> Result<FetchJobMassDeletionPreviewResponse, Problem> {
+        let limit = query.limit.unwrap_or(NAMED_LIMIT);
+        let selection = mass_deletion::wanted(query.last_updated_max, query.status);
+        let found = self.farm.mass_deletion_preview(&selection, limit).await?;
+        let preview = mass_deletion::preview(selection.moment, found);
+        Ok(FetchJobMassDeletionPreviewResponse::Status200(preview))
+    }
+
     async fn delete_job_mass(
         &self,
         _: Caller,
         body: types::JobMassDeletionSelection,
     ) -> Result<DeleteJobMassResponse, Problem> {
-        let Some(moment) = body.last_updated_max else {
-            return Err(Error::Invalid(
-                "last_updated_max is missing; give the moment up to which jobs go".to_owned(),
-            )
-            .into());
-        };
-        if self.farm.delete_jobs_unchanged_since(moment).await? == 0 {
+        let expected = body.expected_jobs;
+        let marked = self.farm.delete_jobs(mass_deletion::selection(body)?, expected).await?;
+        if marked == 0 && expected.is_none() {
             let text = "no job was last updated at or before that moment";
             return Err(Problem::new(axum::http::StatusCode::RANGE_NOT_SATISFIABLE, text));
+        }
+        if expected.is_some() {
+            let marked = i64::try_from(marked).unwrap_or(i64::MAX);
+            return Ok(DeleteJobMassResponse::Status200(types::JobMassDeletionResult { marked }));
         }
         Ok(DeleteJobMassResponse::Status204)
     }

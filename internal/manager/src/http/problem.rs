@@ -33,7 +33,8 @@ impl From<Error> for Problem {
             Error::TaskReport(_)
             | Error::NotAwake { .. }
             | Error::TagInUse { .. }
-            | Error::CannotRestart(_) => StatusCode::CONFLICT,
+            | Error::CannotRestart(_)
+            | Error::OtherJobs { .. } => StatusCode::CONFLICT,
             Error::Store(flamenco_store::Error::Duplicate(_)) => {
                 return Self::new(
                     StatusCode::CONFLICT,
@@ -147,6 +148,7 @@ mod tests {
             (Error::UnknownTag("x".into()), 400, true),
             (Error::CannotRestart("listen: taken".into()), 409, true),
             (Error::TagInUse { name: "gpu".into(), jobs: 2 }, 409, true),
+            (Error::OtherJobs { found: 3, expected: 2 }, 409, true),
             (Error::Forbidden("no".into()), 403, true),
             (Error::Outdated("refresh".into()), 412, true),
             (Error::Busy("later".into()), 429, true),

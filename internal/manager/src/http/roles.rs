@@ -46,6 +46,7 @@ const VIEWER: &[&str] = &[
     "fetchJob",
     "deleteJobWhatWouldItDo",
     "fetchJobLastRenderedInfo",
+    "fetchJobSubmission",
     "fetchJobTasks",
     "fetchJobFrames",
     "fetchJobFrameGrid",
@@ -59,6 +60,7 @@ const VIEWER: &[&str] = &[
     "fetchTask",
     "fetchTaskLogTail",
     "fetchTaskLogInfo",
+    "fetchTaskDependencies",
 ];
 
 /// What submits jobs, and directs jobs and tasks.
@@ -153,6 +155,7 @@ mod tests {
         "updateWorkerTag",
         "deleteWorkerTag",
         "deleteJobMass",
+        "fetchJobMassDeletionPreview",
     ];
 
     #[test]

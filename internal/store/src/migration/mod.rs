@@ -17,6 +17,7 @@ mod m20261127_frame_engines;
 mod m20261127_job_paths;
 mod m20261127_runs;
 mod m20261128_few_runnable;
+mod m20261128_job_submissions;
 mod m20261129_audit;
 
 pub(crate) struct Migrator;
@@ -37,6 +38,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_job_paths::Migration),
             Box::new(m20261127_runs::Migration),
             Box::new(m20261128_few_runnable::Migration),
+            Box::new(m20261128_job_submissions::Migration),
             Box::new(m20261129_audit::Migration),
         ]
     }

@@ -40,6 +40,7 @@ pub fn job(priority: i64, tasks: Vec<NewTask>) -> NewJob {
         worker_tag: None,
         tasks,
         created: now(),
+        original: None,
     }
 }
 

@@ -60,12 +60,14 @@ pub static OPERATIONS: &[Operation] = &[
     GET_JOB_TYPE,
     FETCH_JOBS,
     SUBMIT_JOB,
+    FETCH_JOB_MASS_DELETION_PREVIEW,
     DELETE_JOB_MASS,
     SUBMIT_JOB_CHECK,
     SEARCH_JOBS,
     FETCH_GLOBAL_LAST_RENDERED_INFO,
     FETCH_JOB,
     DELETE_JOB,
+    FETCH_JOB_SUBMISSION,
     DELETE_JOB_WHAT_WOULD_IT_DO,
     FETCH_JOB_LAST_RENDERED_INFO,
     SET_JOB_STATUS,
@@ -85,6 +87,7 @@ pub static OPERATIONS: &[Operation] = &[
     REMOVE_JOB_BLOCKLIST,
     FETCH_TASKS,
     FETCH_TASK,
+    FETCH_TASK_DEPENDENCIES,
     FETCH_TASK_LOG_TAIL,
     FETCH_TASK_LOG_INFO,
     SET_TASK_STATUS,
@@ -525,6 +528,14 @@ pub const SUBMIT_JOB: Operation = Operation {
     path: "/api/v3/jobs",
     worker_auth: false,
 };
+/// `GET /api/v3/jobs/mass-delete`
+pub const FETCH_JOB_MASS_DELETION_PREVIEW: Operation = Operation {
+    id: "fetchJobMassDeletionPreview",
+    tag: "jobs",
+    method: "GET",
+    path: "/api/v3/jobs/mass-delete",
+    worker_auth: false,
+};
 /// `DELETE /api/v3/jobs/mass-delete`
 pub const DELETE_JOB_MASS: Operation = Operation {
     id: "deleteJobMass",
@@ -571,6 +582,14 @@ pub const DELETE_JOB: Operation = Operation {
     tag: "jobs",
     method: "DELETE",
     path: "/api/v3/jobs/{job_id}",
+    worker_auth: false,
+};
+/// `GET /api/v3/jobs/{job_id}/submission`
+pub const FETCH_JOB_SUBMISSION: Operation = Operation {
+    id: "fetchJobSubmission",
+    tag: "jobs",
+    method: "GET",
+    path: "/api/v3/jobs/{job_id}/submission",
     worker_auth: false,
 };
 /// `GET /api/v3/jobs/{job_id}/what-would-delete-do`
@@ -723,6 +742,14 @@ pub const FETCH_TASK: Operation = Operation {
     tag: "jobs",
     method: "GET",
     path: "/api/v3/tasks/{task_id}",
+    worker_auth: false,
+};
+/// `GET /api/v3/tasks/{task_id}/dependencies`
+pub const FETCH_TASK_DEPENDENCIES: Operation = Operation {
+    id: "fetchTaskDependencies",
+    tag: "jobs",
+    method: "GET",
+    path: "/api/v3/tasks/{task_id}/dependencies",
     worker_auth: false,
 };
 /// `GET /api/v3/tasks/{task_id}/logtail`
@@ -3416,13 +3443,62 @@ impl SubmitJobResponse {
         }
     }
 }
+/// Query parameters of `fetchJobMassDeletionPreview`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+pub struct FetchJobMassDeletionPreviewQuery {
+    /// Jobs that were updated at this moment or before, which is rounded up to whole seconds.
+    #[serde(rename = "last_updated_max")]
+    pub last_updated_max: ::chrono::DateTime<::chrono::Utc>,
+    /// Only jobs in one of these statuses; in whichever if left out.
+    #[serde(rename = "status", default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Vec<types::JobStatus>>,
+    /// How many jobs to name at most; 20 if left out.
+    #[serde(rename = "limit", default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+}
+/// The answers of `fetchJobMassDeletionPreview`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FetchJobMassDeletionPreviewResponse {
+    /// What would happen.
+    Status200(types::JobMassDeletionPreview),
+    /// Something about the request is wrong. The message says what and what was expected.
+    Status400(types::Error),
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
+    Default { status: ::http::StatusCode, body: types::Error },
+}
+impl FetchJobMassDeletionPreviewResponse {
+    /// The status code of this answer.
+    pub fn status(&self) -> ::http::StatusCode {
+        match self {
+            Self::Status200(..) => ::http::StatusCode::OK,
+            Self::Status400(..) => ::http::StatusCode::BAD_REQUEST,
+            Self::Default { status, .. } => *status,
+        }
+    }
+    /// What went wrong, if the status is 400 or above.
+    pub fn problem(&self) -> Option<crate::Problem> {
+        match self {
+            Self::Status400(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Default { body, .. } => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            _ => None,
+        }
+    }
+}
 /// The answers of `deleteJobMass`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum DeleteJobMassResponse {
-    /// At least one job was marked for deletion.
+    /// Own addition, for requests with `expected_jobs`. How many jobs were marked for deletion.
+    Status200(types::JobMassDeletionResult),
+    /// At least one job was marked for deletion. For requests without `expected_jobs`.
     Status204,
     /// Something about the request is wrong. The message says what and what was expected.
     Status400(types::Error),
+    /// Own addition. Another number of jobs than `expected_jobs` would be marked. Nothing was marked.
+    Status409(types::Error),
     /// The body is larger than this operation accepts.
     Status413(types::Error),
     /// The body has a `Content-Type` that this operation does not accept.
@@ -3442,8 +3518,10 @@ impl DeleteJobMassResponse {
     /// The status code of this answer.
     pub fn status(&self) -> ::http::StatusCode {
         match self {
+            Self::Status200(..) => ::http::StatusCode::OK,
             Self::Status204 => ::http::StatusCode::NO_CONTENT,
             Self::Status400(..) => ::http::StatusCode::BAD_REQUEST,
+            Self::Status409(..) => ::http::StatusCode::CONFLICT,
             Self::Status413(..) => ::http::StatusCode::PAYLOAD_TOO_LARGE,
             Self::Status415(..) => ::http::StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Status416(..) => ::http::StatusCode::RANGE_NOT_SATISFIABLE,
@@ -3455,6 +3533,9 @@ impl DeleteJobMassResponse {
     pub fn problem(&self) -> Option<crate::Problem> {
         match self {
             Self::Status400(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Status409(body) => {
                 Some(crate::Problem::received(self.status(), Some(&body.message), None))
             }
             Self::Status413(body) => {
@@ -3687,6 +3768,44 @@ impl DeleteJobResponse {
                         *retry_after,
                     ),
                 )
+            }
+            Self::Default { body, .. } => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            _ => None,
+        }
+    }
+}
+/// The answers of `fetchJobSubmission`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FetchJobSubmissionResponse {
+    /// The submission.
+    Status200(types::JobSubmission),
+    /// Something about the request is wrong. The message says what and what was expected.
+    Status400(types::Error),
+    /// What the path names does not exist.
+    Status404(types::Error),
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
+    Default { status: ::http::StatusCode, body: types::Error },
+}
+impl FetchJobSubmissionResponse {
+    /// The status code of this answer.
+    pub fn status(&self) -> ::http::StatusCode {
+        match self {
+            Self::Status200(..) => ::http::StatusCode::OK,
+            Self::Status400(..) => ::http::StatusCode::BAD_REQUEST,
+            Self::Status404(..) => ::http::StatusCode::NOT_FOUND,
+            Self::Default { status, .. } => *status,
+        }
+    }
+    /// What went wrong, if the status is 400 or above.
+    pub fn problem(&self) -> Option<crate::Problem> {
+        match self {
+            Self::Status400(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Status404(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
             }
             Self::Default { body, .. } => {
                 Some(crate::Problem::received(self.status(), Some(&body.message), None))
@@ -4708,6 +4827,68 @@ pub enum FetchTaskResponse {
     Default { status: ::http::StatusCode, body: types::Error },
 }
 impl FetchTaskResponse {
+    /// The status code of this answer.
+    pub fn status(&self) -> ::http::StatusCode {
+        match self {
+            Self::Status200(..) => ::http::StatusCode::OK,
+            Self::Status400(..) => ::http::StatusCode::BAD_REQUEST,
+            Self::Status404(..) => ::http::StatusCode::NOT_FOUND,
+            Self::Default { status, .. } => *status,
+        }
+    }
+    /// What went wrong, if the status is 400 or above.
+    pub fn problem(&self) -> Option<crate::Problem> {
+        match self {
+            Self::Status400(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Status404(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Default { body, .. } => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            _ => None,
+        }
+    }
+}
+/// Query parameters of `fetchTaskDependencies`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+pub struct FetchTaskDependenciesQuery {
+    /// Only list tasks in one of these statuses.
+    #[serde(rename = "status", default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Vec<types::TaskStatus>>,
+    /// How many tasks of each list at most; 50 if left out.
+    #[serde(rename = "limit", default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+    /// Only tasks of `waits_for` with a larger `index_in_job`.
+    #[serde(
+        rename = "waits_for_after",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub waits_for_after: Option<i64>,
+    /// Only tasks of `needed_by` with a larger `index_in_job`.
+    #[serde(
+        rename = "needed_by_after",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub needed_by_after: Option<i64>,
+}
+/// The answers of `fetchTaskDependencies`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FetchTaskDependenciesResponse {
+    /// The tasks around it.
+    Status200(types::TaskDependencies),
+    /// Something about the request is wrong. The message says what and what was expected.
+    Status400(types::Error),
+    /// What the path names does not exist.
+    Status404(types::Error),
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
+    Default { status: ::http::StatusCode, body: types::Error },
+}
+impl FetchTaskDependenciesResponse {
     /// The status code of this answer.
     pub fn status(&self) -> ::http::StatusCode {
         match self {

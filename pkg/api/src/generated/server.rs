@@ -792,11 +792,28 @@ pub trait JobsApi: Backend {
         let _ = (caller, body);
         ready(Err(Problem::not_implemented(&operations::SUBMIT_JOB)))
     }
+    /// `GET /api/v3/jobs/mass-delete`
+    ///
+    /// Tell which jobs a mass deletion would delete.
+    ///
+    /// Own addition. Changes nothing. Counts all jobs of the farm by what would become of them, for the question that a user is asked before a mass deletion.
+    fn fetch_job_mass_deletion_preview(
+        &self,
+        caller: Self::Caller,
+        query: operations::FetchJobMassDeletionPreviewQuery,
+    ) -> impl Future<
+        Output = Result<operations::FetchJobMassDeletionPreviewResponse, Problem>,
+    > + Send {
+        let _ = (caller, query);
+        ready(
+            Err(Problem::not_implemented(&operations::FETCH_JOB_MASS_DELETION_PREVIEW)),
+        )
+    }
     /// `DELETE /api/v3/jobs/mass-delete`
     ///
     /// Delete all jobs that were last updated before a moment.
     ///
-    /// Marks every job with `updated` not later than the moment, whatever its status; the deletion follows in the background. The moment is rounded up to whole seconds. Without one the answer is 400.
+    /// Marks every job with `updated` not later than the moment that is not marked already, whatever its status unless `statuses` says which; the deletion follows in the background. The moment is rounded up to whole seconds. Without one the answer is 400.
     fn delete_job_mass(
         &self,
         caller: Self::Caller,
@@ -876,6 +893,21 @@ pub trait JobsApi: Backend {
     ) -> impl Future<Output = Result<operations::DeleteJobResponse, Problem>> + Send {
         let _ = (caller, job_id);
         ready(Err(Problem::not_implemented(&operations::DELETE_JOB)))
+    }
+    /// `GET /api/v3/jobs/{job_id}/submission`
+    ///
+    /// Fetch what is to be sent to submit a job once more.
+    ///
+    /// Own addition. The job as it was submitted, before its script changed the settings, so that `submitJob` makes the same job of it anew: the frames go to a folder of their own when the output path has a `{timestamp}`, and the files come from the same Shaman checkout, which stays until the last of its jobs is deleted. Values of two-way variables are replaced by the variables' names. Priority and tag are those that the job has now.
+    fn fetch_job_submission(
+        &self,
+        caller: Self::Caller,
+        job_id: ::uuid::Uuid,
+    ) -> impl Future<
+        Output = Result<operations::FetchJobSubmissionResponse, Problem>,
+    > + Send {
+        let _ = (caller, job_id);
+        ready(Err(Problem::not_implemented(&operations::FETCH_JOB_SUBMISSION)))
     }
     /// `GET /api/v3/jobs/{job_id}/what-would-delete-do`
     ///
@@ -1164,6 +1196,22 @@ pub trait JobsApi: Backend {
         let _ = (caller, task_id);
         ready(Err(Problem::not_implemented(&operations::FETCH_TASK)))
     }
+    /// `GET /api/v3/tasks/{task_id}/dependencies`
+    ///
+    /// Tell what a task waits for, what waits for it, and why it does not start.
+    ///
+    /// Own addition. Both lists are in the order of `index_in_job` and paged: `next_after` of a list is the `…_after` of the next page. The counts are of all tasks of the list, whatever the page and the filter.
+    fn fetch_task_dependencies(
+        &self,
+        caller: Self::Caller,
+        task_id: ::uuid::Uuid,
+        query: operations::FetchTaskDependenciesQuery,
+    ) -> impl Future<
+        Output = Result<operations::FetchTaskDependenciesResponse, Problem>,
+    > + Send {
+        let _ = (caller, task_id, query);
+        ready(Err(Problem::not_implemented(&operations::FETCH_TASK_DEPENDENCIES)))
+    }
     /// `GET /api/v3/tasks/{task_id}/logtail`
     ///
     /// Read the end of a task's log.
@@ -1339,7 +1387,9 @@ pub fn router<B: MetaApi + WorkerApi + WorkerMgtApi + JobsApi + ShamanApi>(
         )
         .route(
             "/api/v3/jobs/mass-delete",
-            methods("DELETE").delete(delete_job_mass::<B>),
+            methods("GET, DELETE")
+                .get(fetch_job_mass_deletion_preview::<B>)
+                .delete(delete_job_mass::<B>),
         )
         .route("/api/v3/jobs/search", methods("GET").get(search_jobs::<B>))
         .route("/api/v3/jobs/type/{typeName}", methods("GET").get(get_job_type::<B>))
@@ -1396,6 +1446,10 @@ pub fn router<B: MetaApi + WorkerApi + WorkerMgtApi + JobsApi + ShamanApi>(
             methods("POST").post(set_job_status::<B>),
         )
         .route("/api/v3/jobs/{job_id}/settag", methods("POST").post(set_job_tag::<B>))
+        .route(
+            "/api/v3/jobs/{job_id}/submission",
+            methods("GET").get(fetch_job_submission::<B>),
+        )
         .route("/api/v3/jobs/{job_id}/tasks", methods("GET").get(fetch_job_tasks::<B>))
         .route(
             "/api/v3/jobs/{job_id}/what-would-delete-do",
@@ -1426,6 +1480,10 @@ pub fn router<B: MetaApi + WorkerApi + WorkerMgtApi + JobsApi + ShamanApi>(
         .route("/api/v3/status/attention", methods("GET").get(fetch_attention::<B>))
         .route("/api/v3/tasks", methods("GET").get(fetch_tasks::<B>))
         .route("/api/v3/tasks/{task_id}", methods("GET").get(fetch_task::<B>))
+        .route(
+            "/api/v3/tasks/{task_id}/dependencies",
+            methods("GET").get(fetch_task_dependencies::<B>),
+        )
         .route(
             "/api/v3/tasks/{task_id}/log",
             methods("GET").get(fetch_task_log_info::<B>),
@@ -2547,6 +2605,52 @@ async fn submit_job<B: JobsApi>(State(backend): State<B>, request: Request) -> R
         })
         .await
 }
+async fn fetch_job_mass_deletion_preview<B: JobsApi>(
+    State(backend): State<B>,
+    request: Request,
+) -> Response {
+    answer(async {
+            let (call, caller) = Call::begin(
+                    &backend,
+                    &operations::FETCH_JOB_MASS_DELETION_PREVIEW,
+                    request,
+                )
+                .await?;
+            let query = operations::FetchJobMassDeletionPreviewQuery {
+                last_updated_max: call
+                    .required(
+                        "last_updated_max",
+                        call.query("last_updated_max", parse::time)?,
+                    )?,
+                status: call
+                    .query_list(
+                        "status",
+                        |text| parse::choice(
+                            text,
+                            &[
+                                "active",
+                                "canceled",
+                                "completed",
+                                "failed",
+                                "paused",
+                                "pause-requested",
+                                "queued",
+                                "cancel-requested",
+                                "requeueing",
+                                "under-construction",
+                            ],
+                        ),
+                    )?,
+                limit: call
+                    .query(
+                        "limit",
+                        |text| parse::integer(text, Some(0i64), Some(10000i64)),
+                    )?,
+            };
+            backend.fetch_job_mass_deletion_preview(caller, query).await
+        })
+        .await
+}
 async fn delete_job_mass<B: JobsApi>(
     State(backend): State<B>,
     request: Request,
@@ -2563,6 +2667,10 @@ async fn delete_job_mass<B: JobsApi>(
                     types::JobMassDeletionSelection,
                 >(backend.json_body_limit(&operations::DELETE_JOB_MASS))
                 .await?;
+            crate::validate::run(|check| {
+                let body = &body;
+                check.value(&body);
+            })?;
             backend.delete_job_mass(caller, body).await
         })
         .await
@@ -2644,6 +2752,22 @@ async fn delete_job<B: JobsApi>(State(backend): State<B>, request: Request) -> R
                 .await?;
             let job_id = call.path("job_id", parse::uuid)?;
             backend.delete_job(caller, job_id).await
+        })
+        .await
+}
+async fn fetch_job_submission<B: JobsApi>(
+    State(backend): State<B>,
+    request: Request,
+) -> Response {
+    answer(async {
+            let (call, caller) = Call::begin(
+                    &backend,
+                    &operations::FETCH_JOB_SUBMISSION,
+                    request,
+                )
+                .await?;
+            let job_id = call.path("job_id", parse::uuid)?;
+            backend.fetch_job_submission(caller, job_id).await
         })
         .await
 }
@@ -3138,6 +3262,55 @@ async fn fetch_task<B: JobsApi>(State(backend): State<B>, request: Request) -> R
                 .await?;
             let task_id = call.path("task_id", parse::uuid)?;
             backend.fetch_task(caller, task_id).await
+        })
+        .await
+}
+async fn fetch_task_dependencies<B: JobsApi>(
+    State(backend): State<B>,
+    request: Request,
+) -> Response {
+    answer(async {
+            let (call, caller) = Call::begin(
+                    &backend,
+                    &operations::FETCH_TASK_DEPENDENCIES,
+                    request,
+                )
+                .await?;
+            let task_id = call.path("task_id", parse::uuid)?;
+            let query = operations::FetchTaskDependenciesQuery {
+                status: call
+                    .query_list(
+                        "status",
+                        |text| parse::choice(
+                            text,
+                            &[
+                                "active",
+                                "canceled",
+                                "completed",
+                                "failed",
+                                "queued",
+                                "soft-failed",
+                                "paused",
+                            ],
+                        ),
+                    )?,
+                limit: call
+                    .query(
+                        "limit",
+                        |text| parse::integer(text, Some(1i64), Some(1000i64)),
+                    )?,
+                waits_for_after: call
+                    .query(
+                        "waits_for_after",
+                        |text| parse::integer(text, Some(0i64), None),
+                    )?,
+                needed_by_after: call
+                    .query(
+                        "needed_by_after",
+                        |text| parse::integer(text, Some(0i64), None),
+                    )?,
+            };
+            backend.fetch_task_dependencies(caller, task_id, query).await
         })
         .await
 }
@@ -4255,11 +4428,22 @@ impl IntoResponse for operations::SubmitJobResponse {
         }
     }
 }
+impl IntoResponse for operations::FetchJobMassDeletionPreviewResponse {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Status200(body) => reply::json(::http::StatusCode::OK, &body),
+            Self::Status400(body) => reply::json(::http::StatusCode::BAD_REQUEST, &body),
+            Self::Default { status, body } => reply::json(status, &body),
+        }
+    }
+}
 impl IntoResponse for operations::DeleteJobMassResponse {
     fn into_response(self) -> Response {
         match self {
+            Self::Status200(body) => reply::json(::http::StatusCode::OK, &body),
             Self::Status204 => reply::empty(::http::StatusCode::NO_CONTENT),
             Self::Status400(body) => reply::json(::http::StatusCode::BAD_REQUEST, &body),
+            Self::Status409(body) => reply::json(::http::StatusCode::CONFLICT, &body),
             Self::Status413(body) => {
                 reply::json(::http::StatusCode::PAYLOAD_TOO_LARGE, &body)
             }
@@ -4353,6 +4537,16 @@ impl IntoResponse for operations::DeleteJobResponse {
                 }
                 response
             }
+            Self::Default { status, body } => reply::json(status, &body),
+        }
+    }
+}
+impl IntoResponse for operations::FetchJobSubmissionResponse {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Status200(body) => reply::json(::http::StatusCode::OK, &body),
+            Self::Status400(body) => reply::json(::http::StatusCode::BAD_REQUEST, &body),
+            Self::Status404(body) => reply::json(::http::StatusCode::NOT_FOUND, &body),
             Self::Default { status, body } => reply::json(status, &body),
         }
     }
@@ -4678,6 +4872,16 @@ impl IntoResponse for operations::FetchTasksResponse {
     }
 }
 impl IntoResponse for operations::FetchTaskResponse {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Status200(body) => reply::json(::http::StatusCode::OK, &body),
+            Self::Status400(body) => reply::json(::http::StatusCode::BAD_REQUEST, &body),
+            Self::Status404(body) => reply::json(::http::StatusCode::NOT_FOUND, &body),
+            Self::Default { status, body } => reply::json(status, &body),
+        }
+    }
+}
+impl IntoResponse for operations::FetchTaskDependenciesResponse {
     fn into_response(self) -> Response {
         match self {
             Self::Status200(body) => reply::json(::http::StatusCode::OK, &body),

@@ -1807,14 +1807,51 @@ pub struct JobLastRenderedImageInfo {
     #[serde(deserialize_with = "crate::null::as_empty")]
     pub suffixes: ::std::vec::Vec<::std::string::String>,
 }
+///Own addition. What a mass deletion would do. Every job of the farm is counted in exactly one place.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct JobMassDeletionPreview {
+    ///How many jobs are marked for deletion already.
+    pub already_marked: i64,
+    ///The first of these jobs, what was updated the longest ago first.
+    #[serde(deserialize_with = "crate::null::as_empty")]
+    pub jobs: ::std::vec::Vec<JobToDelete>,
+    ///How many jobs stay because they were updated later.
+    pub kept_newer: i64,
+    ///Jobs that are old enough and stay for their status.
+    #[serde(deserialize_with = "crate::null::as_empty")]
+    pub kept_statuses: ::std::vec::Vec<JobsInStatus>,
+    ///The moment that counts, which is the given one rounded up to whole seconds.
+    pub moment: ::chrono::DateTime<::chrono::offset::Utc>,
+    ///How many Shaman checkouts would be erased with them. 0 when there is no file store.
+    pub shaman_checkouts: i64,
+    ///How many Shaman checkouts of these jobs stay, because a job that stays uses them.
+    pub shared_checkouts: i64,
+    ///The same by status; those without jobs are left out.
+    #[serde(deserialize_with = "crate::null::as_empty")]
+    pub statuses: ::std::vec::Vec<JobsInStatus>,
+    ///How many jobs would be marked for deletion.
+    pub total: i64,
+}
+///Own addition. What a mass deletion did.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct JobMassDeletionResult {
+    ///How many jobs were marked for deletion.
+    pub marked: i64,
+}
 ///Which jobs to delete.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
 pub struct JobMassDeletionSelection {
+    ///Own addition. How many jobs the user was told of, see `fetchJobMassDeletionPreview`. When it is another number by now, the request is refused.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub expected_jobs: ::std::option::Option<i64>,
     ///Jobs that were updated at this moment or before. Without it, the request is refused.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub last_updated_max: ::std::option::Option<
         ::chrono::DateTime<::chrono::offset::Utc>,
     >,
+    ///Own addition. Only jobs in one of these statuses. Absent or empty means whichever.
+    #[serde(default, skip_serializing_if = "::std::option::Option::is_none")]
+    pub statuses: ::std::option::Option<::std::vec::Vec<JobStatus>>,
 }
 ///Notes about the job, for people and pipelines. The manager does not look at them.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
@@ -2108,6 +2145,13 @@ pub struct JobStorageInfo {
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub shaman_checkout_id: ::std::option::Option<::std::string::String>,
 }
+///Own addition. What is to be sent to submit a job once more.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct JobSubmission {
+    ///Whether settings and metadata are as they were submitted. False for jobs that were submitted to an older version of the manager, which did not keep that: what it has is what the script of the job type left. A time in their output path stays what it was, and so does the folder that the frames go to.
+    pub as_submitted: bool,
+    pub submission: SubmittedJob,
+}
 ///The tag that a job is to have, by `id` or by `name`. With neither, the job has no tag.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
 pub struct JobTagChange {
@@ -2145,12 +2189,30 @@ pub struct JobTasksSummary {
     #[serde(deserialize_with = "crate::null::as_empty")]
     pub tasks: ::std::vec::Vec<TaskSummary>,
 }
+///Own addition. A job that would be deleted.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct JobToDelete {
+    ///The job.
+    pub id: ::uuid::Uuid,
+    ///The name of the job.
+    pub name: ::std::string::String,
+    pub status: JobStatus,
+    ///When the job last changed.
+    pub updated: ::chrono::DateTime<::chrono::offset::Utc>,
+}
 ///Jobs that were looked for.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct JobsFound {
     ///The jobs, the newest first.
     #[serde(deserialize_with = "crate::null::as_empty")]
     pub jobs: ::std::vec::Vec<JobFound>,
+}
+///Own addition. How many jobs have a status.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct JobsInStatus {
+    ///How many.
+    pub jobs: i64,
+    pub status: JobStatus,
 }
 ///A selection of jobs.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
@@ -2258,6 +2320,19 @@ impl ::std::convert::TryFrom<::std::string::String> for LifeCycleEventType {
     ) -> ::std::result::Result<Self, self::error::ConversionError> {
         value.parse()
     }
+}
+///Own addition. A page of the tasks that a task waits for, or that wait for it.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct LinkedTasks {
+    pub counts: JobTaskCounts,
+    ///Where the next page begins. Absent on the last one.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub next_after: ::std::option::Option<i64>,
+    ///This page of them.
+    #[serde(deserialize_with = "crate::null::as_empty")]
+    pub tasks: ::std::vec::Vec<TaskSummary>,
+    ///How many there are.
+    pub total: i64,
 }
 /**Own addition. Where the `log` of an update belongs in what its worker says over time, so that a worker which got no answer can send it again: what the manager has already is not stored twice. To be used when the manager lists the feature `log-position`.
 
@@ -3549,6 +3624,15 @@ pub struct Task {
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub worker: ::std::option::Option<TaskWorker>,
 }
+///Own addition. The tasks around a task, and why it does not start.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct TaskDependencies {
+    pub needed_by: LinkedTasks,
+    ///Why the task does not start, all of it, the most fundamental first. Empty for a task that runs or has ended.
+    #[serde(deserialize_with = "crate::null::as_empty")]
+    pub reasons: ::std::vec::Vec<WaitReason>,
+    pub waits_for: LinkedTasks,
+}
 ///Where the log of a task is.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct TaskLogInfo {
@@ -3838,6 +3922,115 @@ impl ::std::convert::TryFrom<&str> for ThumbnailSize {
     }
 }
 impl ::std::convert::TryFrom<::std::string::String> for ThumbnailSize {
+    type Error = self::error::ConversionError;
+    fn try_from(
+        value: ::std::string::String,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        value.parse()
+    }
+}
+/**Why a task does not start:
+
+* `job-deleted`: its job is being deleted.
+* `job-paused`: its job is paused, or about to be.
+* `job-over`: its job has ended, or is about to.
+* `dependency-failed`: a task that it waits for failed or was canceled, so that it waits until that is requeued.
+* `dependencies`: tasks that it waits for are not completed yet.
+* `no-type`: no worker does tasks of its type.
+* `no-tag`: some do, and none of them has the job's tag.
+* `blocked`: those that could are on the job's blocklist.
+* `failed-everywhere`: those that could have tried it and failed.
+* `disabled`: some could if they were not disabled.
+* `away`: some could, and all of those are asleep, offline or in error.
+* `turn`: nothing is in its way; it waits for a worker that could do it to be free.
+*/
+#[derive(
+    ::serde::Deserialize,
+    ::serde::Serialize,
+    Clone,
+    Copy,
+    Debug,
+    Eq,
+    Hash,
+    Ord,
+    PartialEq,
+    PartialOrd
+)]
+pub enum WaitReason {
+    #[serde(rename = "job-deleted")]
+    JobDeleted,
+    #[serde(rename = "job-paused")]
+    JobPaused,
+    #[serde(rename = "job-over")]
+    JobOver,
+    #[serde(rename = "dependency-failed")]
+    DependencyFailed,
+    #[serde(rename = "dependencies")]
+    Dependencies,
+    #[serde(rename = "no-type")]
+    NoType,
+    #[serde(rename = "no-tag")]
+    NoTag,
+    #[serde(rename = "blocked")]
+    Blocked,
+    #[serde(rename = "failed-everywhere")]
+    FailedEverywhere,
+    #[serde(rename = "disabled")]
+    Disabled,
+    #[serde(rename = "away")]
+    Away,
+    #[serde(rename = "turn")]
+    Turn,
+}
+impl ::std::fmt::Display for WaitReason {
+    fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+        match *self {
+            Self::JobDeleted => f.write_str("job-deleted"),
+            Self::JobPaused => f.write_str("job-paused"),
+            Self::JobOver => f.write_str("job-over"),
+            Self::DependencyFailed => f.write_str("dependency-failed"),
+            Self::Dependencies => f.write_str("dependencies"),
+            Self::NoType => f.write_str("no-type"),
+            Self::NoTag => f.write_str("no-tag"),
+            Self::Blocked => f.write_str("blocked"),
+            Self::FailedEverywhere => f.write_str("failed-everywhere"),
+            Self::Disabled => f.write_str("disabled"),
+            Self::Away => f.write_str("away"),
+            Self::Turn => f.write_str("turn"),
+        }
+    }
+}
+impl ::std::str::FromStr for WaitReason {
+    type Err = self::error::ConversionError;
+    fn from_str(
+        value: &str,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        match value {
+            "job-deleted" => Ok(Self::JobDeleted),
+            "job-paused" => Ok(Self::JobPaused),
+            "job-over" => Ok(Self::JobOver),
+            "dependency-failed" => Ok(Self::DependencyFailed),
+            "dependencies" => Ok(Self::Dependencies),
+            "no-type" => Ok(Self::NoType),
+            "no-tag" => Ok(Self::NoTag),
+            "blocked" => Ok(Self::Blocked),
+            "failed-everywhere" => Ok(Self::FailedEverywhere),
+            "disabled" => Ok(Self::Disabled),
+            "away" => Ok(Self::Away),
+            "turn" => Ok(Self::Turn),
+            _ => Err("invalid value".into()),
+        }
+    }
+}
+impl ::std::convert::TryFrom<&str> for WaitReason {
+    type Error = self::error::ConversionError;
+    fn try_from(
+        value: &str,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        value.parse()
+    }
+}
+impl ::std::convert::TryFrom<::std::string::String> for WaitReason {
     type Error = self::error::ConversionError;
     fn try_from(
         value: ::std::string::String,
@@ -4488,6 +4681,19 @@ impl crate::validate::Validate for BrokenJobType {
                     "column",
                     |check| {
                         check.integer(*item, Some(1i64), None);
+                    },
+                );
+        }
+    }
+}
+impl crate::validate::Validate for JobMassDeletionSelection {
+    fn validate(&self, check: &mut crate::validate::Check) {
+        if let Some(item) = &self.expected_jobs {
+            check
+                .field(
+                    "expected_jobs",
+                    |check| {
+                        check.integer(*item, Some(0i64), None);
                     },
                 );
         }

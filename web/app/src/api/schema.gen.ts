@@ -1037,12 +1037,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * Tell which jobs a mass deletion would delete.
+         * @description Own addition. Changes nothing. Counts all jobs of the farm by what would become of them, for the question that a user is asked before a mass deletion.
+         */
+        get: operations["fetchJobMassDeletionPreview"];
         put?: never;
         post?: never;
         /**
          * Delete all jobs that were last updated before a moment.
-         * @description Marks every job with `updated` not later than the moment, whatever its status; the deletion follows in the background. The moment is rounded up to whole seconds. Without one the answer is 400.
+         * @description Marks every job with `updated` not later than the moment that is not marked already, whatever its status unless `statuses` says which; the deletion follows in the background. The moment is rounded up to whole seconds. Without one the answer is 400.
          */
         delete: operations["deleteJobMass"];
         options?: never;
@@ -1135,6 +1139,32 @@ export interface paths {
          * @description Marks the job; its checkout, logs, images and tasks are erased in the background. Rendered files are not touched. Clients hear of the end by a job event with `was_deleted`.
          */
         delete: operations["deleteJob"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v3/jobs/{job_id}/submission": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The job.
+                 * @example 2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11
+                 */
+                job_id: components["parameters"]["job_id"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Fetch what is to be sent to submit a job once more.
+         * @description Own addition. The job as it was submitted, before its script changed the settings, so that `submitJob` makes the same job of it anew: the frames go to a folder of their own when the output path has a `{timestamp}`, and the files come from the same Shaman checkout, which stays until the last of its jobs is deleted. Values of two-way variables are replaced by the variables' names. Priority and tag are those that the job has now.
+         */
+        get: operations["fetchJobSubmission"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1591,6 +1621,32 @@ export interface paths {
          * @description Everything about a task. Variables in its commands are shown by name, as they are stored.
          */
         get: operations["fetchTask"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v3/tasks/{task_id}/dependencies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The task.
+                 * @example 0c8a3f1e-9b52-4f0e-9c1b-6d6a2f7e4b10
+                 */
+                task_id: components["parameters"]["task_id"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Tell what a task waits for, what waits for it, and why it does not start.
+         * @description Own addition. Both lists are in the order of `index_in_job` and paged: `next_after` of a list is the `…_after` of the next page. The counts are of all tasks of the list, whatever the page and the filter.
+         */
+        get: operations["fetchTaskDependencies"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3009,6 +3065,15 @@ export interface components {
             task_counts?: components["schemas"]["JobTaskCounts"];
             frames?: components["schemas"]["JobFrameCounts"];
         };
+        /** @description Own addition. What is to be sent to submit a job once more. */
+        JobSubmission: {
+            submission: components["schemas"]["SubmittedJob"];
+            /**
+             * @description Whether settings and metadata are as they were submitted. False for jobs that were submitted to an older version of the manager, which did not keep that: what it has is what the script of the job type left. A time in their output path stays what it was, and so does the folder that the frames go to.
+             * @example true
+             */
+            as_submitted: boolean;
+        };
         /** @description Own addition. How far the frames of a job are, for lists of jobs. Absent for a job that renders none. See `fetchJobFrameSummary` for more. */
         JobFrameCounts: {
             /**
@@ -3152,6 +3217,97 @@ export interface components {
              * @example 2026-01-01T00:00:00Z
              */
             last_updated_max?: string;
+            /**
+             * @description Own addition. Only jobs in one of these statuses. Absent or empty means whichever.
+             * @example [
+             *       "completed",
+             *       "canceled"
+             *     ]
+             */
+            statuses?: components["schemas"]["JobStatus"][];
+            /**
+             * @description Own addition. How many jobs the user was told of, see `fetchJobMassDeletionPreview`. When it is another number by now, the request is refused.
+             * @example 2
+             */
+            expected_jobs?: number;
+        };
+        /** @description Own addition. What a mass deletion did. */
+        JobMassDeletionResult: {
+            /**
+             * @description How many jobs were marked for deletion.
+             * @example 2
+             */
+            marked: number;
+        };
+        /** @description Own addition. What a mass deletion would do. Every job of the farm is counted in exactly one place. */
+        JobMassDeletionPreview: {
+            /**
+             * Format: date-time
+             * @description The moment that counts, which is the given one rounded up to whole seconds.
+             * @example 2026-01-01T00:00:00Z
+             */
+            moment: string;
+            /**
+             * @description How many jobs would be marked for deletion.
+             * @example 2
+             */
+            total: number;
+            /** @description The same by status; those without jobs are left out. */
+            statuses: components["schemas"]["JobsInStatus"][];
+            /** @description The first of these jobs, what was updated the longest ago first. */
+            jobs: components["schemas"]["JobToDelete"][];
+            /**
+             * @description How many Shaman checkouts would be erased with them. 0 when there is no file store.
+             * @example 1
+             */
+            shaman_checkouts: number;
+            /**
+             * @description How many Shaman checkouts of these jobs stay, because a job that stays uses them.
+             * @example 1
+             */
+            shared_checkouts: number;
+            /** @description Jobs that are old enough and stay for their status. */
+            kept_statuses: components["schemas"]["JobsInStatus"][];
+            /**
+             * @description How many jobs stay because they were updated later.
+             * @example 120
+             */
+            kept_newer: number;
+            /**
+             * @description How many jobs are marked for deletion already.
+             * @example 0
+             */
+            already_marked: number;
+        };
+        /** @description Own addition. How many jobs have a status. */
+        JobsInStatus: {
+            status: components["schemas"]["JobStatus"];
+            /**
+             * @description How many.
+             * @example 2
+             */
+            jobs: number;
+        };
+        /** @description Own addition. A job that would be deleted. */
+        JobToDelete: {
+            /**
+             * Format: uuid
+             * @description The job.
+             * @example 2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11
+             */
+            id: string;
+            /**
+             * @description The name of the job.
+             * @example lighting v3
+             */
+            name: string;
+            status: components["schemas"]["JobStatus"];
+            /**
+             * Format: date-time
+             * @description When the job last changed.
+             * @example 2025-11-03T14:05:06Z
+             */
+            updated: string;
         };
         /** @description A selection of jobs. */
         JobsQuery: {
@@ -3451,6 +3607,48 @@ export interface components {
              */
             ended?: string;
         };
+        /** @description Own addition. The tasks around a task, and why it does not start. */
+        TaskDependencies: {
+            /** @description Why the task does not start, all of it, the most fundamental first. Empty for a task that runs or has ended. */
+            reasons: components["schemas"]["WaitReason"][];
+            waits_for: components["schemas"]["LinkedTasks"];
+            needed_by: components["schemas"]["LinkedTasks"];
+        };
+        /** @description Own addition. A page of the tasks that a task waits for, or that wait for it. */
+        LinkedTasks: {
+            /**
+             * @description How many there are.
+             * @example 2
+             */
+            total: number;
+            counts: components["schemas"]["JobTaskCounts"];
+            /** @description This page of them. */
+            tasks: components["schemas"]["TaskSummary"][];
+            /**
+             * @description Where the next page begins. Absent on the last one.
+             * @example 50
+             */
+            next_after?: number;
+        };
+        /**
+         * @description Why a task does not start:
+         *
+         *     * `job-deleted`: its job is being deleted.
+         *     * `job-paused`: its job is paused, or about to be.
+         *     * `job-over`: its job has ended, or is about to.
+         *     * `dependency-failed`: a task that it waits for failed or was canceled, so that it waits until that is requeued.
+         *     * `dependencies`: tasks that it waits for are not completed yet.
+         *     * `no-type`: no worker does tasks of its type.
+         *     * `no-tag`: some do, and none of them has the job's tag.
+         *     * `blocked`: those that could are on the job's blocklist.
+         *     * `failed-everywhere`: those that could have tried it and failed.
+         *     * `disabled`: some could if they were not disabled.
+         *     * `away`: some could, and all of those are asleep, offline or in error.
+         *     * `turn`: nothing is in its way; it waits for a worker that could do it to be free.
+         * @example dependencies
+         * @enum {string}
+         */
+        WaitReason: "job-deleted" | "job-paused" | "job-over" | "dependency-failed" | "dependencies" | "no-type" | "no-tag" | "blocked" | "failed-everywhere" | "disabled" | "away" | "turn";
         /** @description Tasks of several jobs. */
         FarmTasks: {
             /** @description The tasks, what changed last first. */
@@ -8064,6 +8262,83 @@ export interface operations {
             default: components["responses"]["Failure"];
         };
     };
+    fetchJobMassDeletionPreview: {
+        parameters: {
+            query: {
+                /**
+                 * @description Jobs that were updated at this moment or before, which is rounded up to whole seconds.
+                 * @example 2026-01-01T00:00:00Z
+                 */
+                last_updated_max: string;
+                /**
+                 * @description Only jobs in one of these statuses; in whichever if left out.
+                 * @example [
+                 *       "completed",
+                 *       "canceled"
+                 *     ]
+                 */
+                status?: components["schemas"]["JobStatus"][];
+                /**
+                 * @description How many jobs to name at most; 20 if left out.
+                 * @example 20
+                 */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What would happen. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "moment": "2026-01-01T00:00:00Z",
+                     *       "total": 2,
+                     *       "statuses": [
+                     *         {
+                     *           "status": "completed",
+                     *           "jobs": 2
+                     *         }
+                     *       ],
+                     *       "jobs": [
+                     *         {
+                     *           "id": "2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11",
+                     *           "name": "lighting v3",
+                     *           "status": "completed",
+                     *           "updated": "2025-11-03T14:05:06Z"
+                     *         },
+                     *         {
+                     *           "id": "9c4d2a61-0b3e-4f55-8a17-6d2e7c90b1aa",
+                     *           "name": "lighting v4",
+                     *           "status": "completed",
+                     *           "updated": "2025-12-24T18:00:00Z"
+                     *         }
+                     *       ],
+                     *       "shaman_checkouts": 1,
+                     *       "shared_checkouts": 1,
+                     *       "kept_statuses": [
+                     *         {
+                     *           "status": "paused",
+                     *           "jobs": 1
+                     *         }
+                     *       ],
+                     *       "kept_newer": 120,
+                     *       "already_marked": 0
+                     *     }
+                     */
+                    "application/json": components["schemas"]["JobMassDeletionPreview"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            default: components["responses"]["Failure"];
+        };
+    };
     deleteJobMass: {
         parameters: {
             query?: never;
@@ -8083,7 +8358,21 @@ export interface operations {
             };
         };
         responses: {
-            /** @description At least one job was marked for deletion. */
+            /** @description Own addition, for requests with `expected_jobs`. How many jobs were marked for deletion. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "marked": 2
+                     *     }
+                     */
+                    "application/json": components["schemas"]["JobMassDeletionResult"];
+                };
+            };
+            /** @description At least one job was marked for deletion. For requests without `expected_jobs`. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -8091,6 +8380,21 @@ export interface operations {
                 content?: never;
             };
             400: components["responses"]["BadRequest"];
+            /** @description Own addition. Another number of jobs than `expected_jobs` would be marked. Nothing was marked. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": 409,
+                     *       "message": "3 jobs would be deleted now, not 2; look again at which, and ask anew"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             /** @description No job is that old. Nothing was marked. */
@@ -8322,6 +8626,58 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             404: components["responses"]["NotFound"];
             503: components["responses"]["Busy"];
+            default: components["responses"]["Failure"];
+        };
+    };
+    fetchJobSubmission: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The job.
+                 * @example 2f1a6b0e-7c51-4a52-9d0c-5b8f5f7b2c11
+                 */
+                job_id: components["parameters"]["job_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The submission. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "as_submitted": true,
+                     *       "submission": {
+                     *         "name": "lighting v3",
+                     *         "type": "simple-blender-render",
+                     *         "type_etag": "5f0e1d6c2b7a4938a1b2c3d4e5f60718293a4b5c",
+                     *         "priority": 50,
+                     *         "submitter_platform": "linux",
+                     *         "settings": {
+                     *           "frames": "1-10",
+                     *           "render_output_path": "/mnt/farm/render/lighting v3/{timestamp}/######"
+                     *         },
+                     *         "metadata": {
+                     *           "project": "Spring",
+                     *           "user.name": "artist"
+                     *         },
+                     *         "storage": {
+                     *           "shaman_checkout_id": "lighting v3"
+                     *         }
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["JobSubmission"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            404: components["responses"]["NotFound"];
             default: components["responses"]["Failure"];
         };
     };
@@ -9474,6 +9830,104 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["Task"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            404: components["responses"]["NotFound"];
+            default: components["responses"]["Failure"];
+        };
+    };
+    fetchTaskDependencies: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only list tasks in one of these statuses.
+                 * @example [
+                 *       "failed"
+                 *     ]
+                 */
+                status?: components["schemas"]["TaskStatus"][];
+                /**
+                 * @description How many tasks of each list at most; 50 if left out.
+                 * @example 50
+                 */
+                limit?: number;
+                /**
+                 * @description Only tasks of `waits_for` with a larger `index_in_job`.
+                 * @example 50
+                 */
+                waits_for_after?: number;
+                /**
+                 * @description Only tasks of `needed_by` with a larger `index_in_job`.
+                 * @example 50
+                 */
+                needed_by_after?: number;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The task.
+                 * @example 0c8a3f1e-9b52-4f0e-9c1b-6d6a2f7e4b10
+                 */
+                task_id: components["parameters"]["task_id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The tasks around it. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "reasons": [
+                     *         "dependencies"
+                     *       ],
+                     *       "waits_for": {
+                     *         "total": 2,
+                     *         "counts": {
+                     *           "queued": 0,
+                     *           "soft_failed": 0,
+                     *           "active": 1,
+                     *           "completed": 1,
+                     *           "failed": 0,
+                     *           "canceled": 0,
+                     *           "paused": 0
+                     *         },
+                     *         "tasks": [
+                     *           {
+                     *             "id": "0c8a3f1e-9b52-4f0e-9c1b-6d6a2f7e4b10",
+                     *             "name": "render-1-3",
+                     *             "status": "active",
+                     *             "index_in_job": 1,
+                     *             "priority": 50,
+                     *             "task_type": "blender",
+                     *             "updated": "2026-02-03T14:05:31Z",
+                     *             "steps_completed": 2,
+                     *             "steps_total": 3
+                     *           }
+                     *         ],
+                     *         "next_after": 1
+                     *       },
+                     *       "needed_by": {
+                     *         "total": 0,
+                     *         "counts": {
+                     *           "queued": 0,
+                     *           "soft_failed": 0,
+                     *           "active": 0,
+                     *           "completed": 0,
+                     *           "failed": 0,
+                     *           "canceled": 0,
+                     *           "paused": 0
+                     *         },
+                     *         "tasks": []
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["TaskDependencies"];
                 };
             };
             400: components["responses"]["BadRequest"];

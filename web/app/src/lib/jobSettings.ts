@@ -34,12 +34,12 @@ function isVisible(visible: string | undefined): boolean {
   return visible === undefined || visible === 'visible' || visible === 'web';
 }
 
-function textOf(value: unknown): string {
+export function textOf(value: unknown): string {
   return typeof value === 'string' ? value : '';
 }
 
 /** `render_output_root` reads "Render output root". */
-function humanKey(key: string): string {
+export function humanKey(key: string): string {
   const words = key.replaceAll('_', ' ');
   return words.charAt(0).toUpperCase() + words.slice(1);
 }

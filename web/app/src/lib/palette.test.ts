@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { findTargets, mayBePath, pathTargets } from './palette';
+import { actionTargets, findTargets, mayBePath, pathTargets } from './palette';
 
 const row = (name: string, updated: number, shot = name) => ({ id: name, name, status: 'active', search: name.toLowerCase(), updated, shot });
 const jobs = [row('Shot 1', 1), row('Shot 2', 2), row('Other', 3)];
@@ -28,6 +28,16 @@ describe('findTargets', () => {
 
   it('shows pages and the latest of everything for no text', () => {
     expect(findTargets('', jobs, workers, [], ADMIN).map((target) => target.kind)).toEqual([...Array<string>(9).fill('page'), 'theme', 'job', 'job', 'job', 'worker']);
+  });
+
+  it('offers what can be done with the job that is looked at, first', () => {
+    const job = { id: 'x', name: 'Shot 9' };
+    expect(actionTargets(undefined, ADMIN).map(({ id }) => id)).toEqual(['clean-up']);
+    expect(actionTargets(job, { may: (deed) => deed === 'submit jobs' }).map(({ id }) => id)).toEqual(['resubmit']);
+    expect(actionTargets(job, { may: (deed) => deed === 'look' })).toEqual([]);
+    const actions = actionTargets(job, ADMIN);
+    expect(findTargets('again shot', jobs, workers, [], ADMIN, actions).map(({ kind, label }) => `${kind} ${label}`)).toEqual(['action Submit again: Shot 9']);
+    expect(findTargets('', jobs, workers, [], ADMIN, actions)[0]?.id).toBe('resubmit');
   });
 
   it('finds saved views of the pages, and shots by their own name', () => {

@@ -5,7 +5,7 @@ import type { SavedView } from './savedViews';
 import { matchesText } from './tableQuery';
 
 export interface Target {
-  readonly kind: 'page' | 'view' | 'shot' | 'job' | 'worker' | 'path' | 'theme' | 'session';
+  readonly kind: 'page' | 'view' | 'shot' | 'job' | 'worker' | 'path' | 'theme' | 'session' | 'action';
   /** Name of the route for a page, what identifies the object otherwise. */
   readonly id: string;
   readonly label: string;
@@ -52,8 +52,15 @@ export interface Seeker {
   readonly session?: 'sign-in' | 'sign-out' | undefined;
 }
 
-/** Pages first, then saved views, shots, jobs and workers, the ones that changed last in front. Frames have views, but no page. */
-export function findTargets(text: string, jobs: Iterable<NamedJob>, workers: Iterable<Named>, views: readonly SavedView[], seeker: Seeker): Target[] {
+/** What can be done here first, then pages, then saved views, shots, jobs and workers, the ones that changed last in front. Frames have views, but no page. */
+export function findTargets(
+  text: string,
+  jobs: Iterable<NamedJob>,
+  workers: Iterable<Named>,
+  views: readonly SavedView[],
+  seeker: Seeker,
+  actions: readonly Target[] = [],
+): Target[] {
   const { session } = seeker;
   const signing: Target[] = session ? [{ kind: 'session', id: session, label: session === 'sign-in' ? 'Sign in' : 'Sign out' }] : [];
   const fixed = [...FIXED.filter(({ needs }) => !needs || seeker.may(needs)), ...signing];
@@ -61,7 +68,14 @@ export function findTargets(text: string, jobs: Iterable<NamedJob>, workers: Ite
   const saved = views.flatMap(({ page, name, query }): Target[] =>
     page !== 'frames' && matchesText(`${name} ${page}`.toLowerCase(), text) ? [{ kind: 'view', id: page, label: name, query }] : []);
   const all = [...jobs];
-  return [...pages, ...saved, ...shotsCalled(text, all), ...newest('job', all, text), ...newest('worker', workers, text)];
+  const offered = actions.filter((target) => matchesText(target.label.toLowerCase(), text));
+  return [...offered, ...pages, ...saved, ...shotsCalled(text, all), ...newest('job', all, text), ...newest('worker', workers, text)];
+}
+
+/** What this person can do from anywhere, and with the job that is being looked at. */
+export function actionTargets(job: { readonly id: string; readonly name: string } | undefined, seeker: Seeker): Target[] {
+  const again: Target[] = job && seeker.may('submit jobs') ? [{ kind: 'action', id: 'resubmit', label: `Submit again: ${job.name}` }] : [];
+  return seeker.may('delete old jobs') ? [...again, { kind: 'action', id: 'clean-up', label: 'Clean up: delete old jobs' }] : again;
 }
 
 /** Whether a text is worth looking for in paths. */

@@ -8,6 +8,7 @@ const WHO: Record<Deed, Role[]> = {
   'change jobs': ['artist', 'admin'],
   'change tasks': ['artist', 'admin'],
   'change frames': ['artist', 'admin'],
+  'delete old jobs': ['admin'],
   'change workers': ['admin'],
   'change tags': ['admin'],
   'change settings': ['admin'],

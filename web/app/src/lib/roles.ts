@@ -12,6 +12,7 @@ export const NEEDED = {
   'change jobs': 'artist',
   'change tasks': 'artist',
   'change frames': 'artist',
+  'delete old jobs': 'admin',
   'change workers': 'admin',
   'change tags': 'admin',
   'change settings': 'admin',
