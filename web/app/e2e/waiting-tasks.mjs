@@ -65,7 +65,7 @@ test('a task that is canceled shows up at those that wait for it, without a relo
   await ask(origin, `/api/v3/tasks/${first}/setstatus`, { method: 'POST', headers, body: JSON.stringify({ status: 'canceled', reason: 'the test wants it' }) });
   await detail().getByText('It waits for 1 task that has failed or was canceled').waitFor();
   await detail().getByText('Waits for 10,000 tasks: 1 canceled, 9,999 queued').waitFor();
-  await detail().getByLabel('Show', { exact: true }).selectOption('canceled');
+  await detail().getByRole('combobox', { name: /^Show/ }).selectOption('canceled');
   const list = detail().getByRole('list', { name: 'Waits for' });
   await until('only the canceled one is listed', async () => (await list.getByRole('link').count()) === 1);
   assert.equal(await list.getByRole('link').innerText(), 'render-1');

@@ -93,7 +93,7 @@ test('a finished task shows its log', async () => {
   await until('the log has lines', async () => (await page.getByRole('log').innerText()).trim() !== '');
   await picture(page, artifacts, '4-job-page');
   const detail = page.getByRole('region', { name: /^Task / });
-  await detail.locator('summary').click();
+  await detail.locator('summary', { hasText: 'Id, priority' }).click();
   for (const field of ['Updated', 'Id', 'Priority', 'Created']) await detail.getByText(field, { exact: true }).waitFor();
   for (const tab of ['Settings', 'Details']) {
     await page.getByRole('navigation', { name: 'Parts of the job' }).getByRole('link', { name: tab, exact: true }).click();
