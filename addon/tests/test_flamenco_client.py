@@ -153,8 +153,8 @@ def test_query_credentials_and_user_agent():
     [
         (None, "Bearer the-token"),
         (" ", "Bearer the-token"),
-        ("Ada", "Basic " + base64.b64encode(b"Ada:the-token").decode()),
-        ("a:da \u5f71", "Basic " + base64.b64encode("ada \u5f71:the-token".encode()).decode()),
+        ("Lighting", "Basic " + base64.b64encode(b"Lighting:the-token").decode()),
+        ("li:ghting \u5f71", "Basic " + base64.b64encode("lighting \u5f71:the-token".encode()).decode()),
     ],
 )
 def test_a_token_goes_with_every_request(name, expected):

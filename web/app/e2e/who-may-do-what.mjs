@@ -106,10 +106,10 @@ test('without a token nothing is shown, and a wrong one is refused in words', as
 });
 
 test('a viewer sees everything but settings and audit trail, and is offered nothing to change', async () => {
-  await signIn(TOKENS.viewer, 'Vera');
-  await toast('Signed in as Vera, viewer: you may look at everything.').waitFor();
+  await signIn(TOKENS.viewer, 'Visitor');
+  await toast('Signed in as Visitor, viewer: you may look at everything.').waitFor();
   await page.getByRole('heading', { level: 1, name: job.name }).waitFor();
-  assert.match(await person().innerText(), /Vera, viewer/);
+  assert.match(await person().innerText(), /Visitor, viewer/);
   assert.deepEqual(await pagesOffered(), ['Home', 'Jobs', 'Shots', 'Workers', 'Tags', 'Last rendered']);
   for (const name of ['Pause', 'Cancel', 'Requeue', 'Delete …']) assert.equal(await page.getByRole('button', { name, exact: true }).count(), 0, name);
   await picture(page, artifacts, 'roles-viewer-job');
@@ -149,9 +149,9 @@ test('a page for admins says so, and the palette does not lead there', async () 
 
 test('an artist pauses a job', async () => {
   await page.goto(`${origin}/app/jobs/${job.id}`);
-  assert.equal(await page.getByLabel(/^Your name/).inputValue(), 'Vera', 'the name is remembered');
-  await signIn(TOKENS.artist, 'Ada');
-  await toast('Signed in as Ada, artist: you may submit and change jobs.').waitFor();
+  assert.equal(await page.getByLabel(/^Your name/).inputValue(), 'Visitor', 'the name is remembered');
+  await signIn(TOKENS.artist, 'Lighting');
+  await toast('Signed in as Lighting, artist: you may submit and change jobs.').waitFor();
   assert.deepEqual(await pagesOffered(), ['Home', 'Jobs', 'Shots', 'Workers', 'Tags', 'Last rendered']);
   await page.getByRole('button', { name: 'Pause', exact: true }).click();
   await until('the job is paused', async () => (await as(`/api/v3/jobs/${job.id}`, TOKENS.viewer)).status === 'paused');
@@ -161,18 +161,18 @@ test('an artist pauses a job', async () => {
 
 test('an admin sees who paused the job, and gets to it by keyboard', async () => {
   await page.goto(`${origin}/app/audit`);
-  await signIn(TOKENS.admin, 'Grace');
+  await signIn(TOKENS.admin, 'Wrangler');
   const grid = page.getByRole('grid', { name: 'Audit trail' });
   const paused = grid.getByRole('row').filter({ hasText: 'Paused a job' });
   await paused.waitFor();
-  for (const text of ['Ada', 'artist', job.name, '127.0.0.1']) assert.ok((await paused.innerText()).includes(text), text);
+  for (const text of ['Lighting', 'artist', job.name, '127.0.0.1']) assert.ok((await paused.innerText()).includes(text), text);
   await picture(page, artifacts, 'roles-audit');
 
   await page.keyboard.press('/');
-  await page.keyboard.type('ada');
-  await page.waitForURL(/name=ada/);
+  await page.keyboard.type('lighting');
+  await page.waitForURL(/name=lighting/);
   // Signing in, and the pause: the job was submitted by somebody without a name.
-  await until('only those of Ada', async () => !(await grid.getByText('Grace').count()) && (await grid.getByRole('row').count()) > 1);
+  await until('only those of Lighting', async () => !(await grid.getByText('Wrangler').count()) && (await grid.getByRole('row').count()) > 1);
   await page.getByLabel('What was done').selectOption('setJobStatus');
   await page.waitForURL(/operation=setJobStatus/);
   await page.getByText('1 change: all there are').waitFor();
@@ -211,7 +211,7 @@ test('who changes the admin token stays signed in', async () => {
   await picture(page, artifacts, 'roles-settings');
   await page.getByRole('button', { name: 'Save', exact: true }).click();
   await page.getByText('Saved.').waitFor();
-  assert.match(await person().innerText(), /Grace, admin/);
+  assert.match(await person().innerText(), /Wrangler, admin/);
   assert.equal(await field('Admin token').inputValue(), '', 'it is not shown again');
   TOKENS.admin = NEW_TOKEN;
   await as('/api/v3/configuration/file', NEW_TOKEN);
@@ -241,17 +241,17 @@ test('a role that is not enough any more is told in the words of the manager', a
   await page.getByRole('link', { name: 'Back' }).click();
   await page.getByRole('heading', { level: 1, name: job.name }).waitFor();
   await person().getByRole('link', { name: 'Sign in' }).click();
-  await signIn(TOKENS.artist, 'Ada');
+  await signIn(TOKENS.artist, 'Lighting');
   await page.waitForURL(new RegExp(`/app/jobs/${job.id}$`));
   const requeue = page.getByRole('button', { name: 'Requeue', exact: true });
   await requeue.waitFor();
   // The same browser becomes a viewer in another window.
-  const session = { token: TOKENS.viewer, name: 'Vera' };
+  const session = { token: TOKENS.viewer, name: 'Visitor' };
   await page.context().request.post(`${origin}/api/v3/session`, { data: session });
   await requeue.click();
   await toast(/artist/).waitFor();
   await requeue.waitFor({ state: 'detached' });
-  assert.match(await person().innerText(), /Vera, viewer/);
+  assert.match(await person().innerText(), /Visitor, viewer/);
   forgetRefusals();
 });
 

@@ -237,7 +237,7 @@ mod tests {
             (vec![("authorization", format!("Bearer {ADMIN}"))], Role::Admin, "", Token),
             (vec![("authorization", format!("bearer  {ARTIST} "))], Role::Artist, "", Token),
             (vec![("authorization", format!("Bearer {VIEWER}"))], Role::Viewer, "", Token),
-            (vec![("authorization", basic("Ada L.", ARTIST))], Role::Artist, "Ada L.", Token),
+            (vec![("authorization", basic("Lighting 1.", ARTIST))], Role::Artist, "Lighting 1.", Token),
             (vec![("authorization", basic(" a\nb\0 ", VIEWER))], Role::Viewer, "a b", Token),
             (vec![("authorization", basic("", ADMIN))], Role::Admin, "", Token),
             (vec![("authorization", basic("worker", NEW))], Role::None, "", Unknown),
@@ -246,7 +246,7 @@ mod tests {
             (vec![("authorization", ADMIN.into())], Role::None, "", Nothing),
             (vec![("authorization", format!("Bearer {ADMIN}x"))], Role::None, "", Unknown),
             (vec![("authorization", format!("Digest {ADMIN}"))], Role::None, "", Nothing),
-            (vec![("cookie", cookie(Role::Admin, "Grace"))], Role::Admin, "Grace", Token),
+            (vec![("cookie", cookie(Role::Admin, "Wrangler"))], Role::Admin, "Wrangler", Token),
             (vec![("cookie", cookie(Role::Viewer, "影 = ; x"))], Role::Viewer, "影 = ; x", Token),
             (vec![("cookie", cookie(Role::None, "Nobody"))], Role::None, "", Nothing),
             (vec![("cookie", old.clone())], Role::None, "", Nothing),
@@ -254,15 +254,18 @@ mod tests {
             (vec![("cookie", "flamenco_session=x.y".into())], Role::None, "", Nothing),
             // A proxy may have credentials of its own in the header.
             (
-                vec![("authorization", basic("proxy", "x")), ("cookie", cookie(Role::Artist, "Ada"))],
+                vec![("authorization", basic("proxy", "x")), ("cookie", cookie(Role::Artist, "Lighting"))],
                 Role::Artist,
-                "Ada",
+                "Lighting",
                 Token,
             ),
             (
-                vec![("authorization", basic("Bob", VIEWER)), ("cookie", cookie(Role::Artist, "Ada"))],
+                vec![
+                    ("authorization", basic("Layout", VIEWER)),
+                    ("cookie", cookie(Role::Artist, "Lighting")),
+                ],
                 Role::Artist,
-                "Ada",
+                "Lighting",
                 Token,
             ),
         ] {
@@ -310,16 +313,16 @@ mod tests {
     #[test]
     fn a_cookie_cannot_be_made_or_changed_without_the_token() {
         let settings = access(ADMIN, "", Role::None);
-        let cookie = new_cookie(&session(Role::Viewer, "Ada"), &settings, true);
+        let cookie = new_cookie(&session(Role::Viewer, "Lighting"), &settings, true);
         assert!(!cookie.contains(VIEWER) && cookie.ends_with("; Secure"), "{cookie}");
         assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
-        assert_eq!(session_in(&cookie, &settings), Some(session(Role::Viewer, "Ada")));
+        assert_eq!(session_in(&cookie, &settings), Some(session(Role::Viewer, "Lighting")));
         assert_eq!(session_in(&expired_cookie(), &settings), None);
 
-        let value = value_of(&session(Role::Viewer, "Ada"), &settings);
+        let value = value_of(&session(Role::Viewer, "Lighting"), &settings);
         let (content, code) = value.split_once('.').unwrap();
-        let promoted = URL_SAFE_NO_PAD.encode("admin Ada");
-        let renamed = URL_SAFE_NO_PAD.encode("viewer Bob");
+        let promoted = URL_SAFE_NO_PAD.encode("admin Lighting");
+        let renamed = URL_SAFE_NO_PAD.encode("viewer Layout");
         for forged in [
             format!("{promoted}.{code}"),
             format!("{renamed}.{code}"),
@@ -333,10 +336,10 @@ mod tests {
         // Another token of one role ends the sessions of that role only.
         let changed = AccessSettings { viewer_token: Secret::new("another-token-00001"), ..settings.clone() };
         assert_eq!(session_of(&value, &changed), None);
-        let artist = value_of(&session(Role::Artist, "Eve"), &settings);
-        assert_eq!(session_of(&artist, &changed), Some(session(Role::Artist, "Eve")));
+        let artist = value_of(&session(Role::Artist, "Layout"), &settings);
+        assert_eq!(session_of(&artist, &changed), Some(session(Role::Artist, "Layout")));
         // And a role without a token has none, whoever made the cookie.
         let none = AccessSettings { viewer_token: Secret::default(), ..settings };
-        assert_eq!(session_of(&value_of(&session(Role::Viewer, "Ada"), &none), &none), None);
+        assert_eq!(session_of(&value_of(&session(Role::Viewer, "Lighting"), &none), &none), None);
     }
 }

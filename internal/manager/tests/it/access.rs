@@ -273,7 +273,7 @@ async fn each_role_may_do_what_it_may(farm: Builder) {
         assert_eq!(live.err(), want, "{token}");
     }
     let refused = farm.request(Method::DELETE, &format!("/api/v3/worker-mgt/workers/{UNKNOWN}"));
-    let message = refused.basic("Ada", ARTIST).send().await.problem(403);
+    let message = refused.basic("Lighting", ARTIST).send().await.problem(403);
     assert!(message.contains("the role admin") && message.contains("the role artist"), "{message}");
     let refused = farm.get("/api/v3/audit").await.problem(401);
     assert!(refused.contains("admin token"), "{refused}");
@@ -291,9 +291,9 @@ async fn without_a_token(farm: Builder, without: &str, submit: u16, submit_as_vi
     assert_eq!((&session["role"], &session["without_token"]), (&json!(without), &json!(without)));
     assert_eq!((&session["signed_in"], &session["token_shown"]), (&json!(true), &json!(false)));
     // A token can only add to that; but one that is wrong is said to be wrong.
-    let viewer = farm.request(Method::POST, "/api/v3/jobs").basic("Ada", VIEWER).json(&submission);
+    let viewer = farm.request(Method::POST, "/api/v3/jobs").basic("Lighting", VIEWER).json(&submission);
     assert_eq!(viewer.send().await.status, submit_as_viewer);
-    let _ = farm.request(Method::GET, "/api/v3/jobs").basic("Ada", "guess").send().await.problem(401);
+    let _ = farm.request(Method::GET, "/api/v3/jobs").basic("Lighting", "guess").send().await.problem(401);
     let mut live = LiveUpdates::connect(&farm, Protocol::Four).await;
     live.subscribe("allJobs", None).await;
     farm.stop().await;
@@ -316,12 +316,13 @@ async fn a_session_has_a_name_and_ends_with_its_token(farm: Builder) {
     let session = async |cookie: &str| {
         farm.request(Method::GET, "/api/v3/session").header("cookie", cookie).send().await.expect(200).json()
     };
-    let (artist, admin) = (sign_in(ARTIST, "  Ada \t Lovelace ").await, sign_in(ADMIN, "").await);
+    let (artist, admin) = (sign_in(ARTIST, "  Lighting \t desk ").await, sign_in(ADMIN, "").await);
     let told = session(&artist).await;
-    assert_eq!((&told["role"], &told["name"]), (&json!("artist"), &json!("Ada Lovelace")));
+    assert_eq!((&told["role"], &told["name"]), (&json!("artist"), &json!("Lighting desk")));
     assert_eq!((&session(&admin).await["role"], session(&admin).await.get("name")), (&json!("admin"), None));
-    let by_header = farm.request(Method::GET, "/api/v3/session").basic("Grace", VIEWER).send().await.json();
-    assert_eq!((&by_header["role"], &by_header["name"]), (&json!("viewer"), &json!("Grace")));
+    let by_header =
+        farm.request(Method::GET, "/api/v3/session").basic("Wrangler", VIEWER).send().await.json();
+    assert_eq!((&by_header["role"], &by_header["name"]), (&json!("viewer"), &json!("Wrangler")));
     let long = json!({ "token": ARTIST, "name": "x".repeat(101) });
     assert!(farm.post("/api/v3/session", &long).await.problem(400).contains("name"));
 

@@ -26,7 +26,7 @@ fn builder(farm: Builder) -> Builder {
 }
 
 fn ask(farm: &TestManager, method: Method, path: &str) -> Request {
-    farm.request(method, path).basic("Grace", ADMIN)
+    farm.request(method, path).basic("Wrangler", ADMIN)
 }
 
 async fn trail(farm: &TestManager, query: &str) -> Value {
@@ -50,28 +50,29 @@ fn told(entry: &Value) -> [&str; 6] {
 }
 
 async fn submit(farm: &TestManager, name: &str) -> String {
-    let request = farm.request(Method::POST, "/api/v3/jobs").basic("Ada", ARTIST);
+    let request = farm.request(Method::POST, "/api/v3/jobs").basic("Lighting", ARTIST);
     let submission = TestManager::submission(name, &tasks(2));
     request.json(&submission).send().await.expect(200).json()["id"].as_str().unwrap().to_owned()
 }
 
 async fn what_people_change_is_on_record(farm: Builder) {
     let farm = builder(farm).start().await;
-    let cookie = farm.post("/api/v3/session", &json!({ "token": ARTIST, "name": "Ada" })).await.expect(204);
+    let cookie =
+        farm.post("/api/v3/session", &json!({ "token": ARTIST, "name": "Lighting" })).await.expect(204);
     let cookie = cookie.header("set-cookie").split(';').next().unwrap().to_owned();
     let entry = newest(&farm).await;
-    assert_eq!(told(&entry), ["createSession", "session", "", "", "artist", "Ada"]);
+    assert_eq!(told(&entry), ["createSession", "session", "", "", "artist", "Lighting"]);
     assert_eq!(entry["address"], "127.0.0.1");
 
     let job = submit(&farm, "shot 7").await;
     let entry = newest(&farm).await;
-    assert_eq!(told(&entry), ["submitJob", "job", "shot 7", "priority: 50", "artist", "Ada"]);
+    assert_eq!(told(&entry), ["submitJob", "job", "shot 7", "priority: 50", "artist", "Lighting"]);
     assert_eq!(entry["object_id"], json!(job));
     let change = json!({ "status": "cancel-requested", "reason": "wrong\ncamera" });
     let request = farm.request(Method::POST, &format!("/api/v3/jobs/{job}/setstatus"));
     request.header("cookie", &cookie).json(&change).send().await.no_content();
     let summary = "status: cancel-requested, reason: wrong camera";
-    assert_eq!(told(&newest(&farm).await), ["setJobStatus", "job", "shot 7", summary, "artist", "Ada"]);
+    assert_eq!(told(&newest(&farm).await), ["setJobStatus", "job", "shot 7", summary, "artist", "Lighting"]);
 
     let jobs_tasks = ask(&farm, Method::GET, &format!("/api/v3/jobs/{job}/tasks")).send().await.json();
     let task = &jobs_tasks["tasks"][0];
@@ -80,27 +81,27 @@ async fn what_people_change_is_on_record(farm: Builder) {
     request.send().await.no_content();
     let name = task["name"].as_str().unwrap();
     let summary = "status: queued, reason: again";
-    assert_eq!(told(&newest(&farm).await), ["setTaskStatus", "task", name, summary, "admin", "Grace"]);
+    assert_eq!(told(&newest(&farm).await), ["setTaskStatus", "task", name, summary, "admin", "Wrangler"]);
 
     let worker = FakeWorker::register(&farm, "render-07", &["blender"]).await;
     let path = format!("/api/v3/worker-mgt/workers/{}", worker.id);
     ask(&farm, Method::DELETE, &path).send().await.no_content();
     let entry = newest(&farm).await;
-    assert_eq!(told(&entry), ["deleteWorker", "worker", "render-07", "", "admin", "Grace"]);
+    assert_eq!(told(&entry), ["deleteWorker", "worker", "render-07", "", "admin", "Wrangler"]);
     assert_eq!(entry["object_id"], json!(worker.id.to_string()));
 
     let tag = ask(&farm, Method::POST, "/api/v3/worker-mgt/tags").json(&json!({ "name": "fast" }));
     let tag = tag.send().await.expect(200).json()["id"].as_str().unwrap().to_owned();
-    assert_eq!(told(&newest(&farm).await), ["createWorkerTag", "tag", "fast", "", "admin", "Grace"]);
+    assert_eq!(told(&newest(&farm).await), ["createWorkerTag", "tag", "fast", "", "admin", "Wrangler"]);
     let path = format!("/api/v3/worker-mgt/tag/{tag}");
     let request = ask(&farm, Method::PUT, &path).json(&json!({ "name": "faster" }));
     request.send().await.no_content();
     assert_eq!(
         told(&newest(&farm).await),
-        ["updateWorkerTag", "tag", "fast", "name: faster", "admin", "Grace"]
+        ["updateWorkerTag", "tag", "fast", "name: faster", "admin", "Wrangler"]
     );
     ask(&farm, Method::DELETE, &path).send().await.no_content();
-    assert_eq!(told(&newest(&farm).await), ["deleteWorkerTag", "tag", "faster", "", "admin", "Grace"]);
+    assert_eq!(told(&newest(&farm).await), ["deleteWorkerTag", "tag", "faster", "", "admin", "Wrangler"]);
 
     let path = "/api/v3/configuration/file";
     let mut settings = ask(&farm, Method::GET, path).send().await.json();
@@ -109,7 +110,7 @@ async fn what_people_change_is_on_record(farm: Builder) {
     ask(&farm, Method::PUT, path).json(&settings).send().await.no_content();
     let summary = "changed: manager_name, access.viewer_token";
     let entry = newest(&farm).await;
-    assert_eq!(told(&entry), ["updateConfigurationFile", "configuration", "", summary, "admin", "Grace"]);
+    assert_eq!(told(&entry), ["updateConfigurationFile", "configuration", "", summary, "admin", "Wrangler"]);
     settings["access"]["viewer_token"] = json!("another-viewer-token-of-the-farm");
     ask(&farm, Method::PUT, path).json(&settings).send().await.no_content();
     let entry = newest(&farm).await;
@@ -131,7 +132,7 @@ async fn what_changes_nothing_is_not_on_record(farm: Builder) {
     let path = format!("/api/v3/jobs/{job}/setstatus");
     let status = json!({ "status": "cancel-requested", "reason": "" });
     let _ = farm.post(&path, &status).await.problem(401);
-    let viewer = farm.request(Method::DELETE, "/api/v3/jobs/mass-delete").basic("Ada", ARTIST);
+    let viewer = farm.request(Method::DELETE, "/api/v3/jobs/mass-delete").basic("Lighting", ARTIST);
     let _ = viewer.json(&json!({ "last_updated_max": "2020-01-01T00:00:00Z" })).send().await.problem(403);
     let _ = ask(&farm, Method::POST, &path).json(&json!({ "status": "active" })).send().await.problem(400);
     let unknown = format!("/api/v3/jobs/{UNKNOWN}/setstatus");
@@ -167,7 +168,7 @@ async fn the_trail_has_pages_and_filters(farm: Builder) {
     for (query, want) in [
         (format!("?object={}", jobs[0]), vec!["priority: 3", "priority: 1", "priority: 50"]),
         (format!("?object={}&operation=submitJob", jobs[0]), vec!["priority: 50"]),
-        ("?name=ada".to_owned(), vec!["priority: 50", "priority: 50"]),
+        ("?name=lighting".to_owned(), vec!["priority: 50", "priority: 50"]),
         ("?name=R%41C&limit=1".to_owned(), vec!["priority: 3"]),
         (format!("?object={UNKNOWN}"), vec![]),
     ] {
@@ -190,7 +191,7 @@ async fn an_open_farm_has_a_trail_too(farm: Builder) {
     let farm = farm.start().await;
     let submission = TestManager::submission("job", &tasks(1));
     let _ = farm.post("/api/v3/jobs", &submission).await.expect(200);
-    let _ = farm.post("/api/v3/session", &json!({ "token": "x", "name": "Ada" })).await.expect(204);
+    let _ = farm.post("/api/v3/session", &json!({ "token": "x", "name": "Lighting" })).await.expect(204);
     let trail = farm.get("/api/v3/audit").await.expect(200).json();
     assert_eq!(operations(&trail), ["submitJob"], "there is nothing to sign in to");
     assert_eq!(told(&trail["entries"][0]), ["submitJob", "job", "job", "priority: 50", "admin", ""]);

@@ -39,11 +39,11 @@ async fn the_trail_is_read_page_by_page_and_filtered() {
         let store = database.open_quietly().await;
         let (one, two) = (Uuid::new_v4(), Uuid::new_v4());
         let all = [
-            entry(0, "setJobStatus", Some(one), "Ada"),
+            entry(0, "setJobStatus", Some(one), "Lighting"),
             entry(1, "setJobPriority", Some(two), "ÜMIT"),
             entry(2, "setJobStatus", None, ""),
             entry(3, "setJobStatus", Some(two), "ada_2"),
-            entry(4, "deleteJob", Some(one), "Grace"),
+            entry(4, "deleteJob", Some(one), "Wrangler"),
         ];
         for entry in &all {
             add(&store, entry.clone()).await;

@@ -1855,7 +1855,7 @@ export interface components {
             role: components["schemas"]["Role"];
             /**
              * @description The name that was given when signing in, or the user name of Basic credentials.
-             * @example Ada
+             * @example Lighting
              */
             name?: string;
             /**
@@ -1885,7 +1885,7 @@ export interface components {
             token: string;
             /**
              * @description Who signs in, for the audit trail; space around it does not count. Nothing proves it: whoever has the token can give any name.
-             * @example Ada
+             * @example Lighting
              */
             name?: string;
         };
@@ -1937,7 +1937,7 @@ export interface components {
             role: components["schemas"]["Role"];
             /**
              * @description The name that was given when signing in.
-             * @example Ada
+             * @example Lighting
              */
             name?: string;
             /**
@@ -5793,7 +5793,7 @@ export interface operations {
                      *       "token_required": true,
                      *       "signed_in": true,
                      *       "role": "artist",
-                     *       "name": "Ada",
+                     *       "name": "Lighting",
                      *       "token_shown": true,
                      *       "without_token": "viewer"
                      *     }
@@ -5817,7 +5817,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "token": "5a0e63e1c5f24a2b9d0f7e41",
-                 *       "name": "Ada"
+                 *       "name": "Lighting"
                  *     }
                  */
                 "application/json": components["schemas"]["SessionRequest"];
@@ -6392,7 +6392,7 @@ export interface operations {
                 object?: string;
                 /**
                  * @description Only of people whose name has this text in it, without regard to case.
-                 * @example ada
+                 * @example lighting
                  */
                 name?: string;
                 /**
@@ -6425,7 +6425,7 @@ export interface operations {
                      *           "object_name": "lighting v3",
                      *           "summary": "status: cancel-requested",
                      *           "role": "artist",
-                     *           "name": "Ada",
+                     *           "name": "Lighting",
                      *           "address": "192.168.1.20"
                      *         }
                      *       ],

@@ -43,9 +43,9 @@ describe('session', () => {
     ['artist', true, 'viewer', 'open'],
     ['admin', true, 'none', 'open'],
   ])('role %s, token shown: %s, without one: %s', async (role, shown, without, state) => {
-    answers(role, shown, without, shown ? 'Ada' : undefined);
+    answers(role, shown, without, shown ? 'Lighting' : undefined);
     const session = await checked();
-    expect([session.state, session.role, session.signedIn, session.withoutToken, session.name]).toEqual([state, role, shown, without, shown ? 'Ada' : '']);
+    expect([session.state, session.role, session.signedIn, session.withoutToken, session.name]).toEqual([state, role, shown, without, shown ? 'Lighting' : '']);
     expect(session.may('change settings')).toBe(role === 'admin');
     expect(session.whyNot('look')).toBe(role === 'none' ? 'To look, sign in with a token of the role viewer' : '');
   });
@@ -89,7 +89,7 @@ describe('session', () => {
   });
 
   it('goes on with what can be done without a token when the token counts no longer', async () => {
-    answers('admin', true, 'viewer', 'Ada');
+    answers('admin', true, 'viewer', 'Lighting');
     const session = await checked();
     answers('viewer', false, 'viewer');
     manager.answer('GET /api/v3/configuration/file', { status: 401, body: { code: 401, message: 'this needs the role admin' } });
@@ -119,10 +119,10 @@ describe('session', () => {
     manager.answer(`POST ${SESSION}`, { status: 204 });
     await expect(session.signIn('right')).rejects.toMatchObject({ message: expect.stringContaining('cookie') });
     expect(session.usualName).toBe('');
-    answers('artist', true, 'none', 'Ada');
-    await session.signIn('right', ' Ada ');
-    expect([session.state, session.role, session.name, session.usualName]).toEqual(['open', 'artist', 'Ada', 'Ada']);
-    expect(manager.bodies).toEqual([{ token: 'guess' }, { token: 'right' }, { token: 'right', name: 'Ada' }]);
+    answers('artist', true, 'none', 'Lighting');
+    await session.signIn('right', ' Lighting ');
+    expect([session.state, session.role, session.name, session.usualName]).toEqual(['open', 'artist', 'Lighting', 'Lighting']);
+    expect(manager.bodies).toEqual([{ token: 'guess' }, { token: 'right' }, { token: 'right', name: 'Lighting' }]);
   });
 
   it('says that a browser kept no cookie, also where a token is not needed', async () => {

@@ -52,7 +52,7 @@ describe('settings', () => {
   });
 
   it('stays signed in when the admin token is changed, and asks who may do what when other tokens are', async () => {
-    const session = { token_required: true, signed_in: true, role: 'admin', token_shown: true, without_token: 'none', name: 'Ada' };
+    const session = { token_required: true, signed_in: true, role: 'admin', token_shown: true, without_token: 'none', name: 'Lighting' };
     manager.answer('GET /api/v3/session', { body: session });
     await useSession().check();
     const settings = await load();
@@ -62,7 +62,7 @@ describe('settings', () => {
     settings.set('access.admin_token', 'a token that is new');
     await settings.save();
     expect(settings.failures).toEqual([]);
-    expect(manager.bodies.at(-1)).toEqual({ token: 'a token that is new', name: 'Ada' });
+    expect(manager.bodies.at(-1)).toEqual({ token: 'a token that is new', name: 'Lighting' });
     expect(asked().slice(-4)).toEqual([`PUT ${FILE}`, 'POST /api/v3/session', 'GET /api/v3/session', `GET ${FILE}`]);
 
     settings.set('access.without_token', 'viewer');

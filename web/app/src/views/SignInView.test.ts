@@ -40,17 +40,17 @@ it('says where the tokens are, what was wrong, and lets in who has one', async (
   expect(manager.bodies).toEqual([{ token: 'guess' }]);
 
   manager.answer(`POST ${SESSION}`, { status: 204 });
-  manager.answer(`GET ${SESSION}`, { body: { ...none, signed_in: true, role: 'artist', token_shown: true, name: 'Ada' } });
+  manager.answer(`GET ${SESSION}`, { body: { ...none, signed_in: true, role: 'artist', token_shown: true, name: 'Lighting' } });
   await view.get('#token').setValue('right');
-  await view.get('#name').setValue('Ada');
+  await view.get('#name').setValue('Lighting');
   await view.get('form').trigger('submit');
   await flushPromises();
   expect(view.get('[role=alert]').text()).toBe('');
   expect([useSession().state, router.currentRoute.value.path]).toEqual(['open', '/jobs']);
-  expect(manager.bodies.at(-1)).toEqual({ token: 'right', name: 'Ada' });
-  expect(useNotifications().toasts.map(({ text }) => text)).toEqual(['Signed in as Ada, artist: you may submit and change jobs.']);
+  expect(manager.bodies.at(-1)).toEqual({ token: 'right', name: 'Lighting' });
+  expect(useNotifications().toasts.map(({ text }) => text)).toEqual(['Signed in as Lighting, artist: you may submit and change jobs.']);
   view.unmount();
-  expect((page().get('#name').element as HTMLInputElement).value).toBe('Ada');
+  expect((page().get('#name').element as HTMLInputElement).value).toBe('Lighting');
 });
 
 it('offers the way back to who may look without a token, and leads on to the page that was wanted', async () => {
