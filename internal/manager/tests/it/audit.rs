@@ -169,7 +169,7 @@ async fn the_trail_has_pages_and_filters(farm: Builder) {
         (format!("?object={}", jobs[0]), vec!["priority: 3", "priority: 1", "priority: 50"]),
         (format!("?object={}&operation=submitJob", jobs[0]), vec!["priority: 50"]),
         ("?name=lighting".to_owned(), vec!["priority: 50", "priority: 50"]),
-        ("?name=R%41C&limit=1".to_owned(), vec!["priority: 3"]),
+        ("?name=R%41N&limit=1".to_owned(), vec!["priority: 3"]),
         (format!("?object={UNKNOWN}"), vec![]),
     ] {
         assert_eq!(summaries(&query).await.0, want, "{query}");
