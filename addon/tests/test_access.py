@@ -32,13 +32,13 @@ def settings(without_token: str) -> str:
 def refusal(manager: Manager, token: str | None) -> str:
     """What an artist reads whose job is refused."""
     with pytest.raises(ApiError) as caught:
-        Client(manager.url, token=token, name="Ümit").submit_job(JOB)
+        Client(manager.url, token=token, name="Büro").submit_job(JOB)
     return manager_info.explain(caught.value, manager.url)
 
 
 def test_an_artist_submits_and_others_are_told_why_not(tmp_path: Path) -> None:
     with running_manager(tmp_path, settings("nothing")) as manager:
-        artist = Client(manager.url, token=ARTIST, name="Ümit")
+        artist = Client(manager.url, token=ARTIST, name="Büro")
         assert manager_info.fetch(artist, "linux").shared_storage.location == str(manager.storage / "jobs")
         job = artist.submit_job(JOB)
         assert "wants an access token" in refusal(manager, None)
@@ -49,7 +49,7 @@ def test_an_artist_submits_and_others_are_told_why_not(tmp_path: Path) -> None:
             manager_info.fetch(Client(manager.url, token="guess"), "linux")
 
         (entry,) = Client(manager.url, token=ADMIN).fetch_audit().entries
-        assert (entry.operation, entry.name, entry.role) == ("submitJob", "Ümit", "artist")
+        assert (entry.operation, entry.name, entry.role) == ("submitJob", "Büro", "artist")
         assert (str(entry.object_id), entry.object_name) == (job.id, "shot 010 ñ")
 
 
