@@ -18,6 +18,9 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+/// How long a test waits for what takes a moment: a busy machine takes longer.
+const PATIENCE: Duration = Duration::from_secs(90);
+
 /// What goes wrong with one request.
 #[derive(Debug, Clone, Copy)]
 pub enum Fault {
@@ -214,7 +217,7 @@ impl FakeManager {
                 sleep(Duration::from_millis(10)).await;
             }
         };
-        match timeout(Duration::from_secs(30), found).await {
+        match timeout(PATIENCE, found).await {
             Ok(found) => found,
             Err(_) => panic!("waited in vain until {what}: {:#?}", self.farm()),
         }
