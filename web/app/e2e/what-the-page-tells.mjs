@@ -191,10 +191,14 @@ test('why the farm does what it does is a tap away on a phone', async () => {
   const held = await phone.newPage();
   await visit(held, `${origin}/app/jobs`);
   const chip = held.locator('button[data-farm]');
-  const [, reason] = /^Farm \w+: (.+)$/.exec((await chip.getAttribute('aria-label')) ?? '') ?? [];
-  assert.ok(reason);
   await chip.tap();
-  await held.getByRole('tooltip').filter({ hasText: reason }).waitFor();
+  const tip = held.getByRole('tooltip');
+  await tip.waitFor();
+  // The reason changes once the workers are known.
+  await until('the tip says why', async () => {
+    const [, reason] = /^Farm \w+: (.+)$/.exec((await chip.getAttribute('aria-label')) ?? '') ?? [];
+    return reason !== undefined && (await tip.innerText()).includes(reason);
+  });
   await phone.close();
 });
 
