@@ -9,6 +9,7 @@ use rand::Rng;
 use crate::error::{Error, Result};
 use crate::folder::Folder;
 use crate::identity::Identity;
+use crate::linking::Linked;
 use crate::links::{self, LinkMode};
 use crate::paths::{CheckoutPath, NameRules};
 use crate::plan::{CheckoutFile, plan};
@@ -107,7 +108,7 @@ impl Inner {
         let file_store = self.file_store()?;
         let _using = self.in_use.share(&file_store)?;
         let stored = file_store.make(layout::STORED)?;
-        self.use_blobs(&stored, &files)?;
+        let _linked = self.use_blobs(&stored, &files)?;
 
         let scratch = Scratch::create(&self.building()?)?;
         let depth = request.path.components().count();
@@ -132,7 +133,7 @@ impl Inner {
     }
 
     /// Finds all files, marks them as used, and only then lets anything be made of them.
-    fn use_blobs(&self, stored: &Folder, files: &[&CheckoutFile]) -> Result<()> {
+    fn use_blobs(&self, stored: &Folder, files: &[&CheckoutFile]) -> Result<Linked> {
         let mut seen: HashSet<Identity> = HashSet::with_capacity(files.len());
         let mut missing = Vec::new();
         for identity in files.iter().map(|file| file.identity) {
@@ -150,10 +151,7 @@ impl Inner {
         if !missing.is_empty() {
             return Err(Error::MissingFiles(missing));
         }
-        if let Some(linked) = &mut *self.freshly_linked.lock().unwrap_or_else(PoisonError::into_inner) {
-            linked.extend(seen);
-        }
-        Ok(())
+        Ok(self.linking.begin(seen))
     }
 
     /// Gives a finished checkout its name.

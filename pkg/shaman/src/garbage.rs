@@ -4,7 +4,6 @@
 //! before anything is deleted: a share that is not mounted must not look like one where nothing is used.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::PoisonError;
 use std::time::{Duration, SystemTime};
 
 use tokio_util::sync::CancellationToken;
@@ -12,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::error::{Error, Result};
 use crate::folder::Folder;
 use crate::identity::Identity;
+use crate::linking::Collecting;
 use crate::paths::{BUILDING, CheckoutPath, NameRules};
 use crate::records::{self, Record};
 use crate::{Inner, Store, layout, shelf, temporary};
@@ -103,15 +103,50 @@ impl Store {
 /// Files not used lately, with the time of their last use.
 type Old = HashMap<Identity, SystemTime>;
 
-impl Inner {
-    fn collect_garbage(&self, request: &GarbageRequest) -> Result<GarbageReport> {
-        *self.freshly_linked() = Some(HashSet::new());
-        let report = self.collect(request);
-        *self.freshly_linked() = None;
-        report
+/// The records of the checkouts, as the collector found them.
+struct Considered {
+    /// The names of all.
+    records: HashSet<String>,
+    /// The checkouts of those that mean nothing any more.
+    stale: Vec<String>,
+}
+
+/// What uses stored files since the collector looked at the checkouts.
+struct Uses {
+    /// Checkouts that this program makes.
+    collecting: Collecting,
+    /// Names of the records that were looked at.
+    records: HashSet<String>,
+    /// Files of the records that came after: other programs make checkouts too.
+    files: HashSet<Identity>,
+}
+
+impl Uses {
+    /// Looks for records that were written meanwhile. Called while nobody makes a checkout: each has its record then.
+    fn update(&mut self, records: &Folder) -> Result<()> {
+        for name in records::list(records)? {
+            if self.records.contains(&name) {
+                continue;
+            }
+            match records::read(records, &name) {
+                Ok(record) => self.files.extend(record.files.iter().map(|file| file.identity)),
+                // Erased meanwhile.
+                Err(error) if error.is_not_found() => {}
+                Err(error) => return Err(Error::Unsafe(error.to_string())),
+            }
+            self.records.insert(name);
+        }
+        Ok(())
     }
 
-    fn collect(&self, request: &GarbageRequest) -> Result<GarbageReport> {
+    fn contain(&self, identity: Identity) -> bool {
+        self.files.contains(&identity) || self.collecting.uses(identity)
+    }
+}
+
+impl Inner {
+    fn collect_garbage(&self, request: &GarbageRequest) -> Result<GarbageReport> {
+        let collecting = self.linking.collect();
         let mut report = GarbageReport { dry_run: request.dry_run, ..GarbageReport::default() };
         let file_store = self.file_store()?;
         let stored = file_store.make(layout::STORED)?;
@@ -121,7 +156,8 @@ impl Inner {
 
         let root = self.root()?;
         let jobs = root.open(layout::JOBS)?;
-        let stale = self.consider_records(jobs.as_ref(), request, &mut old, &mut report)?;
+        let Considered { records, stale } =
+            self.consider_records(jobs.as_ref(), request, &mut old, &mut report)?;
         if let Some(jobs) = jobs.filter(|_| !old.is_empty()) {
             remove_linked(&jobs, request, &mut old, &mut report)?;
         }
@@ -134,7 +170,8 @@ impl Inner {
         if !request.dry_run {
             self.forget(&file_store, &report.forgotten)?;
             let unused = std::mem::take(&mut report.unused);
-            let deleted = self.delete(&file_store, &stored, &unused, request, &mut report);
+            let mut uses = Uses { collecting, records, files: HashSet::new() };
+            let deleted = self.delete(&file_store, &stored, &unused, &mut uses, request, &mut report);
             report.unused = unused;
             deleted?;
         }
@@ -152,14 +189,14 @@ impl Inner {
         Ok(SystemTime::UNIX_EPOCH + Duration::from_secs(whole))
     }
 
-    /// Takes the files of all recorded checkouts out of `old`. Returns the records that mean nothing any more.
+    /// Takes the files of all recorded checkouts out of `old`.
     fn consider_records(
         &self,
         jobs: Option<&Folder>,
         request: &GarbageRequest,
         old: &mut Old,
         report: &mut GarbageReport,
-    ) -> Result<Vec<String>> {
+    ) -> Result<Considered> {
         let records = self.records()?;
         let names = records::list(&records)?;
         let referenced = match &request.references {
@@ -179,9 +216,9 @@ impl Inner {
             )));
         }
         let mut stale = Vec::new();
-        for name in names {
+        for name in &names {
             stop_if_cancelled(request)?;
-            let record = match records::read(&records, &name) {
+            let record = match records::read(&records, name) {
                 Ok(record) => record,
                 // Erased meanwhile.
                 Err(error) if error.is_not_found() => continue,
@@ -203,7 +240,7 @@ impl Inner {
                 }
             }
         }
-        Ok(stale)
+        Ok(Considered { records: names.into_iter().collect(), stale })
     }
 
     /// Removes records that no directory and no job belongs to.
@@ -230,6 +267,7 @@ impl Inner {
         file_store: &Folder,
         stored: &Folder,
         unused: &[UnusedFile],
+        uses: &mut Uses,
         request: &GarbageRequest,
         report: &mut GarbageReport,
     ) -> Result<()> {
@@ -245,10 +283,10 @@ impl Inner {
                 report.kept_files = unused.len() as u64 - report.deleted_files;
                 return Ok(());
             };
-            let linked = self.freshly_linked().clone().unwrap_or_default();
+            uses.update(&self.records()?)?;
             for file in batch {
                 stop_if_cancelled(request)?;
-                match delete_if_still_unused(stored, file, &linked) {
+                match delete_if_still_unused(stored, file, uses) {
                     Ok(true) => {
                         report.deleted_files += 1;
                         report.deleted_bytes += file.identity.size;
@@ -262,10 +300,6 @@ impl Inner {
             }
         }
         Ok(())
-    }
-
-    fn freshly_linked(&self) -> std::sync::MutexGuard<'_, Option<HashSet<Identity>>> {
-        self.freshly_linked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -371,13 +405,13 @@ fn has_directory(jobs: Option<&Folder>, record: &Record) -> Result<bool> {
 }
 
 /// Deletes a stored file unless someone used it since it was looked at.
-fn delete_if_still_unused(stored: &Folder, file: &UnusedFile, linked: &HashSet<Identity>) -> Result<bool> {
+fn delete_if_still_unused(stored: &Folder, file: &UnusedFile, uses: &Uses) -> Result<bool> {
     let (first, rest) = layout::shard(file.identity.checksum);
     let Some(folder) = stored.walk([first.as_str(), &rest])? else { return Ok(false) };
     let name = layout::blob_name(file.identity.size);
     let Some(found) = folder.look(&name)?.filter(|found| found.is_file()) else { return Ok(false) };
     let touched = last_used(&folder, &name, &found)? != file.last_used;
-    if touched || linked.contains(&file.identity) || shelf::has_second_name(&found) {
+    if touched || uses.contain(file.identity) || shelf::has_second_name(&found) {
         return Ok(false);
     }
     folder.remove_file(&name)?;

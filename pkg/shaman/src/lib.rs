@@ -19,7 +19,7 @@
 //! | `shelf`, `status` | looking up and touching stored files |
 //! | `upload`, `registry`, `temporary` | receiving files |
 //! | `checkout`, `records`, `links`, `erase` | directories of links, and what is remembered about them |
-//! | `garbage`, `leftovers`, `lock` | deleting what nobody uses, and what was cut short |
+//! | `garbage`, `leftovers`, `lock`, `linking` | deleting what nobody uses, and what was cut short |
 //!
 //! # Promises
 //! * **Nothing outside the storage root is read, written or removed**, also when someone who can write to the
@@ -43,6 +43,7 @@ mod garbage;
 mod identity;
 mod layout;
 mod leftovers;
+mod linking;
 mod links;
 mod lock;
 mod paths;
@@ -55,7 +56,6 @@ mod status;
 mod temporary;
 mod upload;
 
-use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -76,6 +76,7 @@ pub use status::{FileSpec, FileStatus, RequiredFile};
 pub use upload::{Upload, UploadOutcome};
 
 use folder::Folder;
+use linking::Linking;
 use lock::UseLock;
 use registry::Registry;
 
@@ -94,8 +95,7 @@ struct Inner {
     in_use: UseLock,
     /// Held while a checkout gets or loses its name.
     names: Mutex<()>,
-    /// Files linked since the running garbage collection began.
-    freshly_linked: Mutex<Option<HashSet<Identity>>>,
+    linking: Linking,
     capabilities: OnceLock<Capabilities>,
 }
 
@@ -121,7 +121,7 @@ impl Store {
             upload_slots: Semaphore::new(settings.upload_limit.clamp(1, Semaphore::MAX_PERMITS)),
             in_use: UseLock::default(),
             names: Mutex::default(),
-            freshly_linked: Mutex::default(),
+            linking: Linking::default(),
             capabilities: OnceLock::new(),
             settings,
         };

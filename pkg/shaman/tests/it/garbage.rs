@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use std::time::{Duration, SystemTime};
 
 use flamenco_shaman::{
-    Error, GarbageReport, GarbageRequest, Identity, LinkMode, References, Settings, UnusedFile,
+    Error, GarbageReport, GarbageRequest, Identity, LinkMode, References, Settings, Store, UnusedFile,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -277,4 +277,48 @@ async fn a_file_that_was_collected_can_be_uploaded_again() {
     assert_eq!(collect(&place, false, References::Unknown).await.deleted_files, 1);
     assert_eq!(place.put("content").await, identity_of(b"content"));
     assert!(place.blob(file).exists());
+}
+
+/// Storage on which files cannot be marked as used, and a checkout that is being made when the collection begins: the
+/// link that it makes last is not there yet when the collector looks, and nor is its record.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkout_that_began_before_the_collection_keeps_its_files() {
+    for shared_storage in [false, true] {
+        let mut attempts = 0;
+        while !collect_during_a_checkout(shared_storage).await {
+            attempts += 1;
+            assert!(attempts < 20, "the collector is always too late to meet this case");
+        }
+    }
+}
+
+/// Says whether the collector took the file that is linked last for unused.
+async fn collect_during_a_checkout(shared_storage: bool) -> bool {
+    let place = std::sync::Arc::new(Place::new().await);
+    let (many, last) = (place.put("many").await, place.put("last").await);
+    let collector = if shared_storage {
+        Store::open(place.root(), place.store.settings().clone()).await.expect("opened")
+    } else {
+        place.store.clone()
+    };
+    let maker = place.clone();
+    let making = tokio::spawn(async move {
+        let names = (0..10_000).map(|number| format!("a/{number:05}")).collect::<Vec<_>>();
+        let files = names.iter().map(|name| (name.as_str(), many)).chain([("z", last)]);
+        maker.checkout("job", &files.collect::<Vec<_>>()).await
+    });
+    let building = place.path("jobs/.flamenco-building");
+    let first_link = || {
+        let checkouts = fs::read_dir(&building).into_iter().flatten().flatten();
+        checkouts.map(|entry| entry.path().join("a/00000")).any(|link| link.is_symlink())
+    };
+    while !first_link() && !making.is_finished() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    place.age(last, OLD);
+    let report = collector.collect_garbage(request(false, References::Unknown)).await.expect("collected");
+    making.await.expect("ran").expect("made");
+    assert!(place.path("jobs/job/z").exists(), "shared by two managers: {shared_storage}");
+    assert_eq!((report.deleted_files, report.kept_files), (0, report.unused.len() as u64));
+    !report.unused.is_empty()
 }
