@@ -108,22 +108,32 @@ impl Place {
     }
 }
 
+/// Nothing when it is gone: the store may be at work while a test looks.
+fn unless_gone<T>(read: std::io::Result<T>) -> Option<T> {
+    match read {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        read => Some(read.expect("readable")),
+    }
+}
+
 fn describe(top: &Path, at: &Path, found: &mut BTreeMap<String, String>) {
-    for entry in fs::read_dir(at).expect("readable") {
+    for entry in unless_gone(fs::read_dir(at)).into_iter().flatten() {
         let path = entry.expect("readable").path();
         let name = path.strip_prefix(top).expect("below").to_string_lossy().into_owned();
         // Lock files come and go by design.
         if name.ends_with("/.lock") || name.ends_with(".flamenco-building") {
             continue;
         }
-        let kind = fs::symlink_metadata(&path).expect("there");
+        let Some(kind) = unless_gone(fs::symlink_metadata(&path)) else { continue };
         let what = if kind.is_symlink() {
-            format!("-> {}", fs::read_link(&path).expect("link").display())
+            let Some(to) = unless_gone(fs::read_link(&path)) else { continue };
+            format!("-> {}", to.display())
         } else if kind.is_dir() {
             describe(top, &path, found);
             "directory".to_owned()
         } else {
-            String::from_utf8_lossy(&fs::read(&path).expect("readable")).into_owned()
+            let Some(content) = unless_gone(fs::read(&path)) else { continue };
+            String::from_utf8_lossy(&content).into_owned()
         };
         found.insert(name, what);
     }
