@@ -211,6 +211,33 @@ class SetupAssistantConfig(Model):
     #: of the storage become the two-way variable `shared_storage`, those of Blender values of the variable
     #: `blender`. Absent or empty, nothing is said about other platforms.
     other_platforms: list[PlatformPaths] | None = None
+    access: SetupAccess | None = None
+
+
+@dataclasses.dataclass(kw_only=True)
+class ManagerLog(Model):
+    """Own addition. The end of the manager's own log."""
+
+    #: When this log began. Another time than before means another log, whose lines are counted anew.
+    began_at: datetime
+    #: The lines, oldest first.
+    lines: list[str]
+    #: How many lines there have been, including these.
+    total: int
+
+
+@dataclasses.dataclass(kw_only=True)
+class SetupAccess(Model):
+    """Own addition. Who may use the farm, in force as soon as the choices are stored. Absent, that stays as
+    it is.
+    """
+
+    #: What shows that somebody is an admin. At least 16 characters, without spaces.
+    admin_token: str
+    #: What shows that somebody is an artist. Absent or empty, nobody is one by a token.
+    artist_token: str | None = None
+    #: What those may do who show no token. Absent, nothing.
+    without_token: str | None = None
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -2683,6 +2710,17 @@ SetupAssistantConfig.WIRE = (
     Field("blender_executable", "blenderExecutable", Of(BlenderPathCheckResult), required=True),
     Field("shaman_enabled", "shamanEnabled", wire.BOOLEAN),
     Field("other_platforms", "otherPlatforms", ListOf(Of(PlatformPaths))),
+    Field("access", "access", Of(SetupAccess)),
+)
+ManagerLog.WIRE = (
+    Field("began_at", "began_at", wire.TIME, required=True),
+    Field("lines", "lines", ListOf(wire.TEXT), required=True),
+    Field("total", "total", wire.INTEGER, required=True),
+)
+SetupAccess.WIRE = (
+    Field("admin_token", "admin_token", wire.TEXT, required=True),
+    Field("artist_token", "artist_token", wire.TEXT),
+    Field("without_token", "without_token", wire.TEXT),
 )
 PlatformPaths.WIRE = (
     Field("platform", "platform", wire.TEXT, required=True),

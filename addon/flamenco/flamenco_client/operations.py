@@ -57,6 +57,7 @@ from .models import (
     MachineSpan,
     ManagerConfiguration,
     ManagerConfigurationFile,
+    ManagerLog,
     ManagerVariable,
     ManagerVariableAudience,
     ManagerVariables,
@@ -256,8 +257,9 @@ class Operations(Transport):
 
         Writes the shared storage path and the `blender` and `blenderArgs` variables to the configuration
         file, and what else was chosen, then restarts the manager within the same process. The storage
-        location must not be empty, the Blender check result must be usable, and paths of other platforms
-        must be paths there; otherwise the answer is 400 and nothing is written.
+        location must not be empty, the Blender check result must be usable, paths of other platforms must
+        be paths there, and tokens must be hard to guess; otherwise the answer is 400 and nothing is
+        written.
 
         `POST /api/v3/configuration/setup-assistant`
 
@@ -343,6 +345,22 @@ class Operations(Transport):
         """
         call = Call("POST", "/api/v3/configuration/restart")
         self._send(call, {204: None}, timeout)
+
+    def fetch_manager_log(self, *, after: int | None = None, timeout: float | None = None) -> ManagerLog:
+        """Fetch the end of the manager's own log.
+
+        Own addition. The last lines that the manager logged, at most 1000, oldest first; user names and
+        passwords in addresses are masked. They are kept in memory only, from the start of the process on.
+
+        `GET /api/v3/configuration/log`
+
+        * 200: The lines.
+        * 400: Something about the request is wrong. The message says what and what was expected.
+        """
+        call = Call("GET", "/api/v3/configuration/log")
+        call.query("after", after, wire.INTEGER)
+        answer: ManagerLog = self._send(call, {200: Of(ManagerLog)}, timeout)
+        return answer
 
     def get_variables(
         self,

@@ -8,9 +8,11 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use flamenco_manager_core::config::{Config, Environment};
-use flamenco_manager_core::{Browser, Parts, Versions};
+use flamenco_manager_core::{Browser, LogTail, Parts, Versions};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, fmt};
 
 mod arguments;
 mod check_script;
@@ -26,13 +28,18 @@ use signals::Signals;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Lines of this program's own log that admins can look at.
+const LOG_LINES: usize = 1000;
+
 fn main() -> ExitCode {
     let arguments = Arguments::read();
-    start_log(&arguments);
+    // Shared with the manager, which shows the end of it to admins.
+    let log = LogTail::keeping(LOG_LINES);
+    start_log(&arguments, &log);
     if let Some(file) = &arguments.check.check_script {
         return check_script::run(file, &arguments.check, arguments.json);
     }
-    match start(&arguments) {
+    match start(&arguments, log) {
         Ok(code) => code,
         Err(error) => {
             tracing::error!("{error:#}");
@@ -41,7 +48,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn start_log(arguments: &Arguments) {
+fn start_log(arguments: &Arguments, log: &LogTail) {
     // Other people's crates stay a level quieter, or the database drowns everything.
     let levels = match arguments {
         Arguments { trace: true, .. } => "debug,flamenco=trace",
@@ -49,15 +56,17 @@ fn start_log(arguments: &Arguments) {
         Arguments { quiet: true, .. } => "warn",
         _ => "info",
     };
-    let log = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(levels)).with_writer(std::io::stderr);
-    let log = log.with_ansi(std::io::stderr().is_terminal());
-    match arguments.log_format {
-        LogFormat::Text => log.init(),
-        LogFormat::Json => log.json().init(),
-    }
+    let shown = fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    let shown = match arguments.log_format {
+        LogFormat::Text => shown.boxed(),
+        LogFormat::Json => shown.json().boxed(),
+    };
+    let log = log.clone();
+    let kept = fmt::layer().with_ansi(false).with_writer(move || log.writer());
+    tracing_subscriber::registry().with(EnvFilter::new(levels)).with(shown).with(kept).init();
 }
 
-fn start(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+fn start(arguments: &Arguments, log: LogTail) -> anyhow::Result<ExitCode> {
     let loaded = Config::load(&arguments.config, &Environment::from_process())?;
     for warning in &loaded.warnings {
         tracing::warn!("{}: {warning}", arguments.config.display());
@@ -78,7 +87,7 @@ fn start(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if arguments.check_database {
         return runtime.block_on(check_database(&loaded.config));
     }
-    let result = runtime.block_on(serve(loaded.config, arguments));
+    let result = runtime.block_on(serve(loaded.config, arguments, log));
     if result.is_err() {
         // Dropping it would wait for whatever is stuck.
         runtime.shutdown_background();
@@ -98,7 +107,7 @@ async fn check_database(config: &Config) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::FAILURE)
 }
 
-async fn serve(config: Config, arguments: &Arguments) -> anyhow::Result<()> {
+async fn serve(config: Config, arguments: &Arguments, log: LogTail) -> anyhow::Result<()> {
     let cancel = CancellationToken::new();
     // Before anything else, so that a signal during a long start is not lost.
     let mut signals = Signals::new().context("cannot listen for signals")?;
@@ -113,6 +122,7 @@ async fn serve(config: Config, arguments: &Arguments) -> anyhow::Result<()> {
         setup_assistant: arguments.setup_assistant,
         browser: somebody_is_watching().then(|| Arc::new(|url: &str| open::that_detached(url)) as Browser),
         development: (&arguments.development).into(),
+        log,
         ..Parts::new(versions)
     };
     let run = flamenco_manager_core::run(config, listener, parts, cancel.clone());

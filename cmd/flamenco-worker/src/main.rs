@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
-use flamenco_worker_core::{Config, ConfigError, DISCOVERY_GROUP, OwnLog, find_manager, run};
+use flamenco_worker_core::{Config, ConfigError, DISCOVERY_GROUP, LogTail, find_manager, run};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::Level;
@@ -37,7 +37,7 @@ fn main() {
         println!("{}", flamenco_worker_core::config::software_version());
         return;
     }
-    let own_log = OwnLog::default();
+    let own_log = LogTail::default();
     start_logging(arguments.level(), &own_log);
     let code = start(&arguments, own_log).unwrap_or_else(|error| {
         tracing::error!("{error:#}");
@@ -47,7 +47,7 @@ fn main() {
     std::process::exit(code);
 }
 
-fn start(arguments: &Arguments, own_log: OwnLog) -> anyhow::Result<i32> {
+fn start(arguments: &Arguments, own_log: LogTail) -> anyhow::Result<i32> {
     let directory = std::env::current_dir().context("cannot tell the working directory")?;
     let file = directory.join(flamenco_worker_core::config::CONFIG_FILE);
     tracing::info!(
@@ -124,7 +124,7 @@ async fn next_signal(terminate: &mut Signal, interrupt: &mut Signal) {
 
 /// Our own lines at the wanted level; those of libraries only when something is wrong. The end of them is kept for the
 /// manager to show.
-fn start_logging(level: Level, own_log: &OwnLog) {
+fn start_logging(level: Level, own_log: &LogTail) {
     let filter = Targets::new()
         .with_default(Level::WARN)
         .with_target("flamenco_worker", level)

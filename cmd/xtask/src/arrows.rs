@@ -79,6 +79,7 @@ const RULES: &[Rule] = &[
             "flamenco-shaman",
             "flamenco-api",
             "flamenco-crosspath",
+            "flamenco-logtail",
             "flamenco-pictures",
             "flamenco-ssdp",
         ],
@@ -91,6 +92,7 @@ const RULES: &[Rule] = &[
             "flamenco-client",
             "flamenco-api",
             "flamenco-crosspath",
+            "flamenco-logtail",
             "flamenco-pictures",
             "flamenco-ssdp",
         ],
@@ -136,6 +138,12 @@ const RULES: &[Rule] = &[
         ours: &[],
         in_tests: &[],
         forbidden: &["axum", "http", "reqwest", "sea-orm", "sea-orm-migration", "sqlx", "rusqlite"],
+    },
+    Rule {
+        name: "flamenco-logtail",
+        ours: &[],
+        in_tests: &[],
+        forbidden: &["tokio", "axum", "http", "reqwest", "sea-orm", "sea-orm-migration", "sqlx", "rusqlite"],
     },
     Rule {
         name: "flamenco-pictures",

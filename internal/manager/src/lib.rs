@@ -31,6 +31,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use flamenco_domain::clock::{Clock, SystemClock};
 use flamenco_domain::event::Event;
 use flamenco_jobscript::{Limits, Scripts};
@@ -47,6 +48,8 @@ use farm::Farm;
 use farm::logs::TaskLogs;
 /// The engine of job types, for the program's `--check-script`.
 pub use flamenco_jobscript as jobscript;
+/// Keeps the end of a program's log.
+pub use flamenco_logtail::LogTail;
 pub use http::{Development, Versions};
 
 /// How long the body of a request may pause.
@@ -78,6 +81,10 @@ pub struct Parts {
     pub development: Development,
     /// How long the body of a request may pause before the request is answered with 408.
     pub idle_limit: Duration,
+    /// Where the program writes its log to, for admins to look at the end of it.
+    pub log: LogTail,
+    /// When that log began.
+    pub log_began: DateTime<Utc>,
 }
 
 impl Parts {
@@ -92,6 +99,8 @@ impl Parts {
             browser: None,
             development: Development::default(),
             idle_limit: IDLE_LIMIT,
+            log: LogTail::default(),
+            log_began: Utc::now(),
         }
     }
 }
@@ -200,6 +209,8 @@ async fn live(
         local_storage: config.local_storage.clone(),
         discoverable,
         idle_limit: parts.idle_limit,
+        log: parts.log.clone(),
+        log_began: parts.log_began,
         development: parts.development,
         development_origins: urls.development_origins(),
     };

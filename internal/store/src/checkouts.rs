@@ -31,12 +31,14 @@ pub async fn to_erase_with(db: &impl Db, job: JobId) -> Result<Option<String>, E
     query_one(db, sql, vec![job.0.into()]).await?.map(|row| row.get("shaman_checkout_id")).transpose()
 }
 
-/// Whether a job that uses this checkout is marked for deletion, so that it may be erased at any moment.
+/// Whether every job that uses this checkout is marked for deletion, so that it may be erased at any moment. One that is
+/// not marked keeps it: whoever marks that one afterwards sees the jobs that were stored meanwhile.
 ///
 /// # Errors
 /// When the database cannot be read.
 pub async fn is_being_erased(db: &impl Db, checkout: &str) -> Result<bool, Error> {
     let sql = "SELECT 1 FROM jobs WHERE shaman_checkout_id = $1 AND shaman_checkout_id <> '' AND delete_requested_at IS \
-               NOT NULL LIMIT 1";
+               NOT NULL AND NOT EXISTS (SELECT 1 FROM jobs o WHERE o.shaman_checkout_id = $1 AND o.shaman_checkout_id <> '' \
+               AND o.delete_requested_at IS NULL) LIMIT 1";
     Ok(query_one(db, sql, vec![checkout.into()]).await?.is_some())
 }

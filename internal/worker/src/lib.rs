@@ -15,7 +15,7 @@
 //! - `state`: the pure rules of the worker's states and pauses; `worker` follows them.
 //! - `task_run`: one run of a task; `runner`: its commands; `process`: subprocesses and their sure end.
 //! - `reporter`, `log_buffer`, `outbox`: what the manager is told, in order and never lost.
-//! - `pictures`, `machine`, `own_log`: what is told beside the tasks; losing any of it harms no task.
+//! - `pictures`, `machine`: what is told beside the tasks; losing any of it harms no task.
 //! - `manager_api`: the only module that knows the generated client.
 //!
 //! The worker shares nothing with the manager but the wire contract.
@@ -36,7 +36,6 @@ mod manager_api;
 mod may_i_run;
 mod notice;
 mod outbox;
-mod own_log;
 mod pictures;
 mod process;
 mod reporter;
@@ -59,7 +58,8 @@ use worker::Worker;
 pub use config::{CommandLine, Config, ConfigError, Pace};
 pub use discovery::{DISCOVERY_GROUP, DiscoveryError, find_manager};
 pub use error::Error;
-pub use own_log::{LogWriter, OwnLog};
+/// Where the program writes its log to, for the manager to show the end of it.
+pub use flamenco_logtail::LogTail;
 pub use process::{GUARD_ARGUMENT, guard_processes};
 
 const OUTBOX_FILE: &str = "flamenco-worker.sqlite";

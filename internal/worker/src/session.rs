@@ -15,6 +15,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::Local;
+use flamenco_logtail::LogTail;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio_util::sync::CancellationToken;
 
@@ -24,7 +25,6 @@ use crate::config::Config;
 use crate::credentials::{self, Credentials};
 use crate::find_programs::platform_name;
 use crate::manager_api::{CallError, Introduction, Manager, WorkerStatus};
-use crate::own_log::OwnLog;
 
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -40,7 +40,7 @@ pub struct Session {
     who: Introduction,
     home: PathBuf,
     /// Where the secret must not appear.
-    own_log: OwnLog,
+    own_log: LogTail,
     credentials: Mutex<Option<Credentials>>,
     signed_on: AtomicBool,
     sign_ons: AtomicU64,

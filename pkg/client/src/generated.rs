@@ -265,7 +265,7 @@ impl Client {
     ///
     /// Store what the setup assistant gathered and restart.
     ///
-    /// Writes the shared storage path and the `blender` and `blenderArgs` variables to the configuration file, and what else was chosen, then restarts the manager within the same process. The storage location must not be empty, the Blender check result must be usable, and paths of other platforms must be paths there; otherwise the answer is 400 and nothing is written.
+    /// Writes the shared storage path and the `blender` and `blenderArgs` variables to the configuration file, and what else was chosen, then restarts the manager within the same process. The storage location must not be empty, the Blender check result must be usable, paths of other platforms must be paths there, and tokens must be hard to guess; otherwise the answer is 400 and nothing is written.
     pub async fn save_setup_assistant_config(
         &self,
         body: &types::SetupAssistantConfig,
@@ -435,6 +435,36 @@ impl Client {
             }
             400.. => {
                 Ok(operations::RestartManagerResponse::Default {
+                    status: reply.status(),
+                    body: reply.error().await?,
+                })
+            }
+            _ => Err(reply.unexpected().await),
+        }
+    }
+    /// `GET /api/v3/configuration/log`
+    ///
+    /// Fetch the end of the manager's own log.
+    ///
+    /// Own addition. The last lines that the manager logged, at most 1000, oldest first; user names and passwords in addresses are masked. They are kept in memory only, from the start of the process on.
+    pub async fn fetch_manager_log(
+        &self,
+        query: &operations::FetchManagerLogQuery,
+    ) -> Result<operations::FetchManagerLogResponse, Error> {
+        let mut call = Call::new(&operations::FETCH_MANAGER_LOG);
+        if let Some(value) = &query.after {
+            call.query("after", &value.to_string());
+        }
+        let reply = self.send(call).await?;
+        match reply.status().as_u16() {
+            200u16 => {
+                Ok(operations::FetchManagerLogResponse::Status200(reply.json().await?))
+            }
+            400u16 => {
+                Ok(operations::FetchManagerLogResponse::Status400(reply.error().await?))
+            }
+            400.. => {
+                Ok(operations::FetchManagerLogResponse::Default {
                     status: reply.status(),
                     body: reply.error().await?,
                 })

@@ -134,7 +134,7 @@ test('a viewer sees everything but settings and audit trail, and is offered noth
 });
 
 test('a page for admins says so, and the palette does not lead there', async () => {
-  for (const path of ['/app/settings', '/app/audit']) {
+  for (const path of ['/app/settings', '/app/audit', '/app/log']) {
     await visit(page, origin + path);
     await page.getByRole('heading', { name: 'This page is for the role admin' }).waitFor();
     await page.getByText('you are signed in as viewer').waitFor();

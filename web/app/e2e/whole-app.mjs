@@ -59,6 +59,8 @@ before(async () => {
     ['last rendered', '/app/last-rendered'],
     ['audit trail', '/app/audit'],
     ['audit trail, none found', '/app/audit?name=nobody+is+called+this'],
+    ['log of the manager', '/app/log'],
+    ['log of the manager, none found', '/app/log?q=nothing+says+this'],
     ...['core', 'storage', 'failures', 'jobtypes', 'mqtt', 'access', 'variables'].map(
       (section) => /** @type {[string, string]} */ ([`settings ${section}`, `/app/settings#${section}`]),
     ),

@@ -45,6 +45,7 @@ export const router = createRouter({
     { path: '/last-rendered', name: 'last-rendered', component: () => import('./views/LastRenderedView.vue') },
     { path: '/settings', name: 'settings', meta: { needs: 'change settings' }, component: () => import('./views/SettingsView.vue') },
     { path: '/audit', name: 'audit', meta: { needs: 'read the audit trail' }, component: () => import('./views/AuditView.vue') },
+    { path: '/log', name: 'manager-log', meta: { needs: 'read the log of the manager' }, component: () => import('./views/ManagerLogView.vue') },
     // Shown in place of the farm, as it is wherever a token is wanted.
     { path: '/sign-in', name: 'sign-in', component: { render: () => null } },
     // Shown by the setup assistant itself, and only while the manager wants one.

@@ -30,6 +30,7 @@ async fn set_up(client: &Client, storage: &str) {
     let choices = SetupAssistantConfig {
         storage_location: storage.to_owned(),
         blender_executable: skipped,
+        access: None,
         other_platforms: None,
         shaman_enabled: None,
     };

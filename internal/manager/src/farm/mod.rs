@@ -262,6 +262,14 @@ impl Farm {
         Ok(flamenco_store::recount::differences(self.store.read()).await?)
     }
 
+    /// Does work to its end, also when whoever waits for it leaves.
+    pub(crate) async fn carry_through<F>(&self, work: F) -> F::Output
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        self.left_behind.carry(work).await
+    }
+
     /// Ends the farm: what was accepted is stored, then the task logs and the database are closed.
     pub async fn close(self) {
         self.left_behind.finish().await;

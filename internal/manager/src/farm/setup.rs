@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flamenco_crosspath::{Platform, is_unc};
+use flamenco_domain::role::Role;
 use flamenco_domain::variables::{ALL_PLATFORMS, DefinedValue, Definition};
 
 mod mixed;
@@ -14,7 +15,7 @@ pub use mixed::OtherPlatform;
 
 use super::Farm;
 use crate::blender::{self, Candidate, Source};
-use crate::config::Settings;
+use crate::config::{Secret, Settings};
 use crate::error::{Error, Result};
 
 /// A network drive that is away can keep a program waiting for ever.
@@ -37,6 +38,19 @@ pub struct Choices {
     pub shaman: Option<bool>,
     /// What other platforms call these places.
     pub platforms: Vec<OtherPlatform>,
+    /// Who may use the farm; `None` leaves that as it is.
+    pub access: Option<ChosenAccess>,
+}
+
+/// Who may use the farm.
+#[derive(Debug)]
+pub struct ChosenAccess {
+    /// What shows that somebody is an admin.
+    pub admin_token: Secret,
+    /// What shows that somebody is an artist; empty, and nobody is one by a token.
+    pub artist_token: Secret,
+    /// What those may do who show no token.
+    pub without_token: Role,
 }
 
 impl Farm {
@@ -110,7 +124,18 @@ impl Farm {
         }
         let here = blender_value(&choices.blender)?.to_owned();
         let others = mixed::checked(choices.platforms, &Platform::current())?;
+        if choices.access.as_ref().is_some_and(|access| access.admin_token.expose().trim().is_empty()) {
+            return Err(Error::Invalid(
+                "access.admin_token is empty; give a token, or leave out access when everybody may use the farm"
+                    .to_owned(),
+            ));
+        }
         self.set_up(move |settings| {
+            if let Some(access) = choices.access {
+                settings.access.admin_token = access.admin_token;
+                settings.access.artist_token = access.artist_token;
+                settings.access.without_token = access.without_token;
+            }
             settings.shared_storage_path.clone_from(&storage);
             if let Some(enabled) = choices.shaman {
                 settings.shaman.enabled = enabled;

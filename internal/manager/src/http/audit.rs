@@ -133,11 +133,17 @@ pub(super) fn recorded(routes: Router, farm: &Farm) -> Router {
     routes.layer(from_fn_with_state(farm.clone(), record))
 }
 
-async fn record(State(farm): State<Farm>, mut request: Request, next: Next) -> Response {
+async fn record(State(farm): State<Farm>, request: Request, next: Next) -> Response {
     // What workers send, thousands of times a second, changes nothing on behalf of people.
     if request.method() == Method::GET || request.uri().path().starts_with(WORKERS) {
         return next.run(request).await;
     }
+    // A change is on record also when whoever asked for it has left before it was answered.
+    let recorded = do_and_record(farm.clone(), request, next);
+    farm.carry_through(recorded).await
+}
+
+async fn do_and_record(farm: Farm, mut request: Request, next: Next) -> Response {
     let (slip, body) = (Slip::default(), KeptBody::default());
     request.extensions_mut().insert(slip.clone());
     request.extensions_mut().insert(body.clone());

@@ -5,11 +5,11 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use flamenco_api::operations::{
     CheckBlenderExePathResponse, CheckSharedStoragePathResponse, CreateSessionResponse,
-    DeleteSessionResponse, FetchAttentionResponse, FetchAuditQuery, FetchAuditResponse,
-    FindBlenderExePathResponse, GetConfigurationFileHeaders, GetConfigurationFileResponse,
-    GetConfigurationFileStatus200Content, GetConfigurationResponse, GetConfigurationStateResponse,
-    GetFarmStatusResponse, GetSessionResponse, GetSharedStorageResponse, GetVariablesResponse,
-    GetVersionResponse, RestartManagerResponse, SaveSetupAssistantConfigResponse,
+    DeleteSessionResponse, FetchAttentionResponse, FetchAuditQuery, FetchAuditResponse, FetchManagerLogQuery,
+    FetchManagerLogResponse, FindBlenderExePathResponse, GetConfigurationFileHeaders,
+    GetConfigurationFileResponse, GetConfigurationFileStatus200Content, GetConfigurationResponse,
+    GetConfigurationStateResponse, GetFarmStatusResponse, GetSessionResponse, GetSharedStorageResponse,
+    GetVariablesResponse, GetVersionResponse, RestartManagerResponse, SaveSetupAssistantConfigResponse,
     UpdateConfigurationFileResponse,
 };
 use flamenco_api::server::MetaApi;
@@ -208,6 +208,20 @@ impl MetaApi for Api {
             platform: self.farm.live().config.platform.as_str().to_owned(),
             settings: settings.into_iter().map(Into::into).collect(),
             file_problem,
+        }))
+    }
+
+    async fn fetch_manager_log(
+        &self,
+        _: Caller,
+        query: FetchManagerLogQuery,
+    ) -> Result<FetchManagerLogResponse, Problem> {
+        let seen = query.after.and_then(|after| u64::try_from(after).ok()).unwrap_or(0);
+        let piece = self.log.since(seen);
+        Ok(FetchManagerLogResponse::Status200(types::ManagerLog {
+            began_at: self.log_began,
+            lines: piece.lines,
+            total: i64::try_from(piece.upto).unwrap_or(i64::MAX),
         }))
     }
 

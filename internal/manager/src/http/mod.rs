@@ -43,9 +43,11 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn, map_response, map_response_with_state};
 use axum::response::Response;
+use chrono::{DateTime, Utc};
 use flamenco_api::Operation;
 use flamenco_api::Problem;
 use flamenco_api::server::{Backend, IdleLimit};
+use flamenco_logtail::LogTail;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -69,6 +71,8 @@ pub(crate) struct Api {
     /// Cancelled when the manager stops, so that requests which are held open end.
     pub(crate) cancel: CancellationToken,
     idle_limit: Duration,
+    log: LogTail,
+    log_began: DateTime<Utc>,
 }
 
 /// Which program this is.
@@ -119,6 +123,9 @@ pub(crate) struct Rim {
     pub(crate) discoverable: bool,
     /// How long the body of a request may pause.
     pub(crate) idle_limit: Duration,
+    /// The end of the program's own log, and when it began.
+    pub(crate) log: LogTail,
+    pub(crate) log_began: DateTime<Utc>,
     pub(crate) development: Development,
     /// Origins of web apps in development.
     pub(crate) development_origins: Vec<String>,
@@ -131,6 +138,8 @@ pub(crate) fn router(farm: Farm, rim: Rim, tracker: &TaskTracker, cancel: &Cance
         versions: Arc::new(rim.versions),
         cancel: cancel.clone(),
         idle_limit: rim.idle_limit,
+        log: rim.log,
+        log_began: rim.log_began,
     };
     let mut routes = Router::new();
     if rim.discoverable {

@@ -144,6 +144,7 @@ mod tests {
         "getConfigurationFile",
         "updateConfigurationFile",
         "getConfigurationState",
+        "fetchManagerLog",
         "restartManager",
         "fetchAudit",
         "deleteWorker",

@@ -1,10 +1,11 @@
 //! Between the setup assistant and the settings on the wire and in the farm.
 
 use flamenco_api::types;
+use flamenco_domain::role::Role;
 
 use crate::blender::{Candidate, Source};
-use crate::config::{Origin, SettingState};
-use crate::farm::setup::{Choices, OtherPlatform};
+use crate::config::{Origin, Secret, SettingState};
+use crate::farm::setup::{Choices, ChosenAccess, OtherPlatform};
 
 impl From<Candidate> for types::BlenderPathCheckResult {
     fn from(candidate: Candidate) -> Self {
@@ -51,6 +52,22 @@ impl From<types::SetupAssistantConfig> for Choices {
                     blender: other.blender.unwrap_or_default(),
                 })
                 .collect(),
+            access: config.access.map(Into::into),
+        }
+    }
+}
+
+impl From<types::SetupAccess> for ChosenAccess {
+    fn from(access: types::SetupAccess) -> Self {
+        use types::SetupAccessWithoutToken as WithoutToken;
+        Self {
+            admin_token: Secret::new(access.admin_token),
+            artist_token: Secret::new(access.artist_token.unwrap_or_default()),
+            without_token: match access.without_token {
+                None | Some(WithoutToken::Nothing) => Role::None,
+                Some(WithoutToken::Viewer) => Role::Viewer,
+                Some(WithoutToken::Artist) => Role::Artist,
+            },
         }
     }
 }

@@ -1,5 +1,8 @@
 //! The audit trail: what people change is on record, with who they said they are; what is refused is not.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use flamenco_domain::audit::{Entry, ObjectKind};
 use flamenco_domain::clock::Clock;
@@ -7,8 +10,10 @@ use flamenco_domain::role::Role;
 use flamenco_store::list::AuditFilter;
 use flamenco_testkit::{Builder, FakeWorker, Method, Request, TestFarm, TestManager};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
-use crate::{UNKNOWN, tasks};
+use crate::{UNKNOWN, eventually, tasks};
 
 on_each_database!(
     what_people_change_is_on_record,
@@ -16,6 +21,7 @@ on_each_database!(
     the_trail_has_pages_and_filters,
     an_open_farm_has_a_trail_too,
     the_trail_survives_a_restart,
+    who_leaves_before_the_answer_is_on_record,
 );
 
 const ADMIN: &str = "admin-token-of-the-farm";
@@ -235,4 +241,34 @@ fn entry(at: DateTime<Utc>) -> Entry {
         name: String::new(),
         address: String::new(),
     }
+}
+
+async fn who_leaves_before_the_answer_is_on_record(farm: Builder) {
+    let farm = farm.start().await;
+    let names = |list: &Value, key: &str| -> BTreeSet<String> {
+        list.as_array().unwrap().iter().map(|one| one[key].as_str().unwrap().to_owned()).collect()
+    };
+    for number in 0..150_u64 {
+        let body = json!({ "name": format!("tag {number}") }).to_string();
+        let request = format!(
+            "POST /api/v3/worker-mgt/tags HTTP/1.1\r\nhost: farm\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let mut connection = TcpStream::connect(farm.address()).await.unwrap();
+        connection.write_all(request.as_bytes()).await.unwrap();
+        // At any moment between the request and its answer.
+        tokio::time::sleep(Duration::from_micros(number * 40)).await;
+    }
+    let made = async || names(&farm.get("/api/v3/worker-mgt/tags").await.expect(200).json()["tags"], "name");
+    let recorded = async || {
+        let trail = farm.get("/api/v3/audit?operation=createWorkerTag&limit=500").await.expect(200).json();
+        names(&trail["entries"], "object_name")
+    };
+    assert!(!made().await.is_empty(), "nobody stayed long enough");
+    eventually("what was done is on record", Duration::from_secs(10), async || {
+        made().await == recorded().await
+    })
+    .await;
+    farm.stop().await;
 }

@@ -1,9 +1,11 @@
 //! The manager itself: version, configuration, variables, state of the farm.
 
+use std::io::Write;
 use std::time::Duration;
 
+use flamenco_manager_core::LogTail;
 use flamenco_testkit::api::types::WorkerStatus;
-use flamenco_testkit::{Builder, FakeWorker};
+use flamenco_testkit::{Builder, FakeWorker, TestManager};
 use serde_json::json;
 
 use crate::{eventually, tasks};
@@ -14,6 +16,7 @@ on_each_database!(
     variables_are_looked_up_by_audience_and_platform,
     shared_storage_is_told_as_the_asker_sees_it,
     the_state_of_the_farm_follows_workers_and_jobs,
+    the_end_of_the_managers_log,
 );
 
 const VARIABLES: &str = r"
@@ -131,5 +134,34 @@ async fn the_state_of_the_farm_follows_workers_and_jobs(farm: Builder) {
     becomes("asleep").await;
     worker.sign_off().await;
     becomes("inoperative").await;
+    farm.stop().await;
+}
+
+async fn the_end_of_the_managers_log(farm: Builder) {
+    let log = LogTail::keeping(3);
+    let shared = log.clone();
+    let mut farm = farm.with_parts(move |parts| parts.log = shared.clone()).start().await;
+    let read = async |farm: &TestManager, query: &str| {
+        farm.get(&format!("/api/v3/configuration/log{query}")).await.expect(200).json()
+    };
+    let empty = read(&farm, "").await;
+    assert_eq!((&empty["lines"], &empty["total"]), (&json!([]), &json!(0)));
+    write!(log.writer(), "one\ntwo\nhttp://render:secret@proxy/\nfour").unwrap();
+    let all = read(&farm, "").await;
+    assert_eq!(all["lines"], json!(["two", "http://***@proxy/", "four"]));
+    assert_eq!((&all["total"], &all["began_at"]), (&json!(4), &empty["began_at"]));
+    assert_eq!(read(&farm, "?after=3").await["lines"], json!(["four"]));
+    assert_eq!(read(&farm, "?after=4").await["lines"], json!([]));
+    assert_eq!(
+        read(&farm, "?after=400").await,
+        json!({ "began_at": empty["began_at"], "lines": [], "total": 4 })
+    );
+    for query in ["?after=-1", "?after=x"] {
+        let refused = farm.get(&format!("/api/v3/configuration/log{query}")).await.problem(400);
+        assert!(refused.contains("after"), "{refused}");
+    }
+    // Whoever has seen lines of another process can tell.
+    farm.restart().await;
+    assert_ne!(read(&farm, "").await["began_at"], empty["began_at"]);
     farm.stop().await;
 }

@@ -21,11 +21,13 @@ on_each_database!(
     a_browser_is_opened_at_the_first_start_only,
     the_file_store_changes_at_the_next_start,
     a_mixed_farm_gets_its_variables,
+    tokens_are_in_force_with_the_choices,
 );
 
 const STORAGE: &str = "/api/v3/configuration/check/shared-storage";
 const BLENDER: &str = "/api/v3/configuration/check/blender";
 const SAVE: &str = "/api/v3/configuration/setup-assistant";
+const ADMIN: &str = "admin-token-of-the-farm";
 
 fn first_run(farm: Builder) -> Builder {
     farm.with_yaml("shared_storage_path: ''")
@@ -355,5 +357,37 @@ async fn a_mixed_farm_gets_its_variables(farm: Builder) {
         farm.get("/api/v3/configuration").await.expect(200).json()["shamanEnabled"] == false
     })
     .await;
+    farm.stop().await;
+}
+
+async fn tokens_are_in_force_with_the_choices(farm: Builder) {
+    let farm = first_run(farm).start().await;
+    let mut body = choices(&farm.folder().join("shared").display().to_string());
+    for (access, word) in [
+        (json!({ "admin_token": "" }), "admin_token is empty"),
+        (json!({ "admin_token": "short" }), "access.admin_token"),
+        (json!({ "admin_token": ADMIN, "artist_token": "short" }), "access.artist_token"),
+        (json!({ "admin_token": ADMIN, "artist_token": ADMIN }), "token"),
+        (json!({ "admin_token": ADMIN, "without_token": "admin" }), "without_token"),
+        (json!({ "artist_token": ADMIN }), "admin_token"),
+    ] {
+        body["access"] = access;
+        let message = farm.post(SAVE, &body).await.problem(400);
+        assert!(message.contains(word), "{message}");
+        assert!(is_first_run(&farm).await, "nothing was changed");
+    }
+    body["shamanEnabled"] = json!(false);
+    body["access"] =
+        json!({ "admin_token": ADMIN, "artist_token": "0123456789-artist", "without_token": "viewer" });
+    farm.post(SAVE, &body).await.no_content();
+    // Not a moment later: whoever is on the network could have been first.
+    assert!(farm.post(SAVE, &body).await.problem(401).contains("token"));
+    assert!(!is_first_run(&farm).await, "who has no token may still look");
+    eventually("it has started again", Duration::from_secs(10), async || {
+        farm.get("/api/v3/configuration").await.expect(200).json()["shamanEnabled"] == false
+    })
+    .await;
+    farm.post("/api/v3/session", &json!({ "token": "0123456789-artist" })).await.no_content();
+    assert!(farm.post(SAVE, &body).await.problem(401).contains("token"));
     farm.stop().await;
 }

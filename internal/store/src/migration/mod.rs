@@ -19,6 +19,7 @@ mod m20261127_runs;
 mod m20261128_few_runnable;
 mod m20261128_job_submissions;
 mod m20261129_audit;
+mod m20261130_no_recent_ms;
 
 pub(crate) struct Migrator;
 
@@ -40,6 +41,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_few_runnable::Migration),
             Box::new(m20261128_job_submissions::Migration),
             Box::new(m20261129_audit::Migration),
+            Box::new(m20261130_no_recent_ms::Migration),
         ]
     }
 }

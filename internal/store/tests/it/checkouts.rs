@@ -59,9 +59,14 @@ async fn a_checkout_goes_with_the_last_job_that_uses_it() {
 async fn a_job_comes_too_late_for_a_checkout_that_is_being_erased() {
     for database in TestDatabase::each().await {
         let store = database.open_quietly().await;
-        let old = job_with(&store, "a").await;
-        job_with(&store, "a").await;
+        let (old, other) = (job_with(&store, "a").await, job_with(&store, "a").await);
         mark(&store, old).await;
+        let third = job_with(&store, "a").await;
+        assert_eq!(checkouts::to_erase_with(store.read(), old).await.unwrap(), None);
+        mark(&store, other).await;
+        let fourth = job_with(&store, "a").await;
+        mark(&store, third).await;
+        mark(&store, fourth).await;
         for count in [1, 600] {
             let mut late = job(50, (0..count).map(|_| task("blender", 50, &[])).collect());
             late.shaman_checkout_id = "a".into();
@@ -71,7 +76,9 @@ async fn a_job_comes_too_late_for_a_checkout_that_is_being_erased() {
             late.shaman_checkout_id = String::new();
             submit(&store, late).await.unwrap();
         }
-        assert!(deletion::erase(&store, old).await.unwrap());
+        for id in [old, other, third, fourth] {
+            assert!(deletion::erase(&store, id).await.unwrap());
+        }
         job_with(&store, "a").await;
     }
 }

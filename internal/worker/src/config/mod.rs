@@ -10,11 +10,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use file::FileError;
+use flamenco_logtail::LogTail;
 pub use home::HomeError;
 pub(crate) use home::{HomeLock, write_private};
 pub use manager_url::UrlError;
-
-use crate::own_log::OwnLog;
 
 /// Name of the configuration file, looked for in the working directory.
 pub const CONFIG_FILE: &str = "flamenco-worker.yaml";
@@ -51,7 +50,7 @@ pub struct Config {
     /// Only deliver what is queued, then stop.
     pub flush_only: bool,
     /// The end of the log of this program, for the manager to show. Empty when nobody writes to it.
-    pub own_log: OwnLog,
+    pub own_log: LogTail,
     /// How often what is done.
     pub pace: Pace,
 }
@@ -185,7 +184,7 @@ impl Config {
             software_version: software_version(),
             register_again: command_line.register_again,
             flush_only: command_line.flush_only,
-            own_log: OwnLog::default(),
+            own_log: LogTail::default(),
             pace: Pace::default(),
         })
     }

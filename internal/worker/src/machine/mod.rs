@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 use flamenco_api::types::{MachineHardware, MachineLoad, MachineReport, MachineState};
+use flamenco_logtail::{LogTail, Piece};
 use http::StatusCode;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
@@ -22,7 +23,6 @@ use crate::config::Config;
 use crate::find_programs::Programs;
 use crate::manager_api::{CallError, Feature};
 use crate::notice::Notice;
-use crate::own_log::{OwnLog, Piece};
 use crate::process::Watched;
 use crate::session::Session;
 use disks::measure_disks;
@@ -70,7 +70,7 @@ struct Reporter<'a> {
     session: &'a Session,
     programs: &'a Programs,
     watched: &'a Watched,
-    own_log: &'a OwnLog,
+    own_log: &'a LogTail,
     /// Between two reports of what changes slowly.
     every: Duration,
     meters: Option<Meters>,

@@ -11,7 +11,7 @@ mod tasks;
 use std::path::Path;
 use std::time::Duration;
 
-use flamenco_worker_core::{Config, Error, ExitReason, OwnLog, Pace, run};
+use flamenco_worker_core::{Config, Error, ExitReason, LogTail, Pace, run};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -38,7 +38,7 @@ fn config(manager: &FakeManager, home: &Path) -> Config {
         software_version: "1.2.3".to_owned(),
         register_again: false,
         flush_only: false,
-        own_log: OwnLog::default(),
+        own_log: LogTail::default(),
         pace: Pace {
             task_wait: Duration::from_secs(1),
             idle_first: Duration::from_millis(50),

@@ -19,6 +19,7 @@ pub static OPERATIONS: &[Operation] = &[
     UPDATE_CONFIGURATION_FILE,
     GET_CONFIGURATION_STATE,
     RESTART_MANAGER,
+    FETCH_MANAGER_LOG,
     GET_VARIABLES,
     GET_SHARED_STORAGE,
     GET_FARM_STATUS,
@@ -198,6 +199,14 @@ pub const RESTART_MANAGER: Operation = Operation {
     tag: "meta",
     method: "POST",
     path: "/api/v3/configuration/restart",
+    worker_auth: false,
+};
+/// `GET /api/v3/configuration/log`
+pub const FETCH_MANAGER_LOG: Operation = Operation {
+    id: "fetchManagerLog",
+    tag: "meta",
+    method: "GET",
+    path: "/api/v3/configuration/log",
     worker_auth: false,
 };
 /// `GET /api/v3/configuration/variables/{audience}/{platform}`
@@ -1260,6 +1269,45 @@ impl RestartManagerResponse {
     pub fn problem(&self) -> Option<crate::Problem> {
         match self {
             Self::Status409(body) => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            Self::Default { body, .. } => {
+                Some(crate::Problem::received(self.status(), Some(&body.message), None))
+            }
+            _ => None,
+        }
+    }
+}
+/// Query parameters of `fetchManagerLog`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+pub struct FetchManagerLogQuery {
+    /// How many lines of this log were seen already. Only those that came later are in the answer; all if left out.
+    #[serde(rename = "after", default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<i64>,
+}
+/// The answers of `fetchManagerLog`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FetchManagerLogResponse {
+    /// The lines.
+    Status200(types::ManagerLog),
+    /// Something about the request is wrong. The message says what and what was expected.
+    Status400(types::Error),
+    /// Anything else went wrong. `code` is the HTTP status: 401 means that a token is needed, 403 that the role of the token is not enough, 501 that this version does not offer the operation yet.
+    Default { status: ::http::StatusCode, body: types::Error },
+}
+impl FetchManagerLogResponse {
+    /// The status code of this answer.
+    pub fn status(&self) -> ::http::StatusCode {
+        match self {
+            Self::Status200(..) => ::http::StatusCode::OK,
+            Self::Status400(..) => ::http::StatusCode::BAD_REQUEST,
+            Self::Default { status, .. } => *status,
+        }
+    }
+    /// What went wrong, if the status is 400 or above.
+    pub fn problem(&self) -> Option<crate::Problem> {
+        match self {
+            Self::Status400(body) => {
                 Some(crate::Problem::received(self.status(), Some(&body.message), None))
             }
             Self::Default { body, .. } => {

@@ -127,7 +127,7 @@ pub trait MetaApi: Backend {
     ///
     /// Store what the setup assistant gathered and restart.
     ///
-    /// Writes the shared storage path and the `blender` and `blenderArgs` variables to the configuration file, and what else was chosen, then restarts the manager within the same process. The storage location must not be empty, the Blender check result must be usable, and paths of other platforms must be paths there; otherwise the answer is 400 and nothing is written.
+    /// Writes the shared storage path and the `blender` and `blenderArgs` variables to the configuration file, and what else was chosen, then restarts the manager within the same process. The storage location must not be empty, the Blender check result must be usable, paths of other platforms must be paths there, and tokens must be hard to guess; otherwise the answer is 400 and nothing is written.
     fn save_setup_assistant_config(
         &self,
         caller: Self::Caller,
@@ -195,6 +195,21 @@ pub trait MetaApi: Backend {
     > + Send {
         let _ = (caller,);
         ready(Err(Problem::not_implemented(&operations::RESTART_MANAGER)))
+    }
+    /// `GET /api/v3/configuration/log`
+    ///
+    /// Fetch the end of the manager's own log.
+    ///
+    /// Own addition. The last lines that the manager logged, at most 1000, oldest first; user names and passwords in addresses are masked. They are kept in memory only, from the start of the process on.
+    fn fetch_manager_log(
+        &self,
+        caller: Self::Caller,
+        query: operations::FetchManagerLogQuery,
+    ) -> impl Future<
+        Output = Result<operations::FetchManagerLogResponse, Problem>,
+    > + Send {
+        let _ = (caller, query);
+        ready(Err(Problem::not_implemented(&operations::FETCH_MANAGER_LOG)))
     }
     /// `GET /api/v3/configuration/variables/{audience}/{platform}`
     ///
@@ -1351,6 +1366,7 @@ pub fn router<B: MetaApi + WorkerApi + WorkerMgtApi + JobsApi + ShamanApi>(
                 .get(get_configuration_file::<B>)
                 .put(update_configuration_file::<B>),
         )
+        .route("/api/v3/configuration/log", methods("GET").get(fetch_manager_log::<B>))
         .route(
             "/api/v3/configuration/restart",
             methods("POST").post(restart_manager::<B>),
@@ -1796,6 +1812,25 @@ async fn restart_manager<B: MetaApi>(
                 )
                 .await?;
             backend.restart_manager(caller).await
+        })
+        .await
+}
+async fn fetch_manager_log<B: MetaApi>(
+    State(backend): State<B>,
+    request: Request,
+) -> Response {
+    answer(async {
+            let (call, caller) = Call::begin(
+                    &backend,
+                    &operations::FETCH_MANAGER_LOG,
+                    request,
+                )
+                .await?;
+            let query = operations::FetchManagerLogQuery {
+                after: call
+                    .query("after", |text| parse::integer(text, Some(0i64), None))?,
+            };
+            backend.fetch_manager_log(caller, query).await
         })
         .await
 }
@@ -3609,6 +3644,15 @@ impl IntoResponse for operations::RestartManagerResponse {
         match self {
             Self::Status204 => reply::empty(::http::StatusCode::NO_CONTENT),
             Self::Status409(body) => reply::json(::http::StatusCode::CONFLICT, &body),
+            Self::Default { status, body } => reply::json(status, &body),
+        }
+    }
+}
+impl IntoResponse for operations::FetchManagerLogResponse {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Status200(body) => reply::json(::http::StatusCode::OK, &body),
+            Self::Status400(body) => reply::json(::http::StatusCode::BAD_REQUEST, &body),
             Self::Default { status, body } => reply::json(status, &body),
         }
     }

@@ -2625,6 +2625,17 @@ for ManagerConfigurationFile {
         Self(value)
     }
 }
+///Own addition. The end of the manager's own log.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct ManagerLog {
+    ///When this log began. Another time than before means another log, whose lines are counted anew.
+    pub began_at: ::chrono::DateTime<::chrono::offset::Utc>,
+    ///The lines, oldest first.
+    #[serde(deserialize_with = "crate::null::as_empty")]
+    pub lines: ::std::vec::Vec<::std::string::String>,
+    ///How many lines there have been, including these.
+    pub total: i64,
+}
 ///A variable and its value for the audience and platform that were asked for.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct ManagerVariable {
@@ -3084,9 +3095,82 @@ impl ::std::convert::TryFrom<::std::string::String> for SettingStateSource {
         value.parse()
     }
 }
+///Own addition. Who may use the farm, in force as soon as the choices are stored. Absent, that stays as it is.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct SetupAccess {
+    ///What shows that somebody is an admin. At least 16 characters, without spaces.
+    pub admin_token: ::std::string::String,
+    ///What shows that somebody is an artist. Absent or empty, nobody is one by a token.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub artist_token: ::std::option::Option<::std::string::String>,
+    ///What those may do who show no token. Absent, nothing.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub without_token: ::std::option::Option<SetupAccessWithoutToken>,
+}
+///What those may do who show no token. Absent, nothing.
+#[derive(
+    ::serde::Deserialize,
+    ::serde::Serialize,
+    Clone,
+    Copy,
+    Debug,
+    Eq,
+    Hash,
+    Ord,
+    PartialEq,
+    PartialOrd
+)]
+pub enum SetupAccessWithoutToken {
+    #[serde(rename = "nothing")]
+    Nothing,
+    #[serde(rename = "viewer")]
+    Viewer,
+    #[serde(rename = "artist")]
+    Artist,
+}
+impl ::std::fmt::Display for SetupAccessWithoutToken {
+    fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+        match *self {
+            Self::Nothing => f.write_str("nothing"),
+            Self::Viewer => f.write_str("viewer"),
+            Self::Artist => f.write_str("artist"),
+        }
+    }
+}
+impl ::std::str::FromStr for SetupAccessWithoutToken {
+    type Err = self::error::ConversionError;
+    fn from_str(
+        value: &str,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        match value {
+            "nothing" => Ok(Self::Nothing),
+            "viewer" => Ok(Self::Viewer),
+            "artist" => Ok(Self::Artist),
+            _ => Err("invalid value".into()),
+        }
+    }
+}
+impl ::std::convert::TryFrom<&str> for SetupAccessWithoutToken {
+    type Error = self::error::ConversionError;
+    fn try_from(
+        value: &str,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        value.parse()
+    }
+}
+impl ::std::convert::TryFrom<::std::string::String> for SetupAccessWithoutToken {
+    type Error = self::error::ConversionError;
+    fn try_from(
+        value: ::std::string::String,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        value.parse()
+    }
+}
 ///What the setup assistant gathered.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct SetupAssistantConfig {
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub access: ::std::option::Option<SetupAccess>,
     #[serde(rename = "blenderExecutable")]
     pub blender_executable: BlenderPathCheckResult,
     ///Own addition. What the other platforms of a mixed farm call the shared storage and Blender. The paths of the storage become the two-way variable `shared_storage`, those of Blender values of the variable `blender`. Absent or empty, nothing is said about other platforms.
@@ -4608,6 +4692,17 @@ impl crate::validate::Validate for SessionRequest {
                     },
                 );
         }
+    }
+}
+impl crate::validate::Validate for ManagerLog {
+    fn validate(&self, check: &mut crate::validate::Check) {
+        check
+            .field(
+                "total",
+                |check| {
+                    check.integer(self.total, Some(0i64), None);
+                },
+            );
     }
 }
 impl crate::validate::Validate for TaskUpdate {

@@ -127,7 +127,7 @@ export interface paths {
         put?: never;
         /**
          * Store what the setup assistant gathered and restart.
-         * @description Writes the shared storage path and the `blender` and `blenderArgs` variables to the configuration file, and what else was chosen, then restarts the manager within the same process. The storage location must not be empty, the Blender check result must be usable, and paths of other platforms must be paths there; otherwise the answer is 400 and nothing is written.
+         * @description Writes the shared storage path and the `blender` and `blenderArgs` variables to the configuration file, and what else was chosen, then restarts the manager within the same process. The storage location must not be empty, the Blender check result must be usable, paths of other platforms must be paths there, and tokens must be hard to guess; otherwise the answer is 400 and nothing is written.
          */
         post: operations["saveSetupAssistantConfig"];
         delete?: never;
@@ -194,6 +194,26 @@ export interface paths {
          * @description Own addition. The manager answers, finishes the requests that it has begun, and starts again within the same process. Tasks go on: workers send what they have to tell when the manager is back, a moment later. Before that it makes sure that it can start: it reads the configuration file, tries the address, makes the folders of the storages, and opens a database that is another one than before. When one of these fails, the answer is 409 with the reason, and the manager goes on as it is.
          */
         post: operations["restartManager"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v3/configuration/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Fetch the end of the manager's own log.
+         * @description Own addition. The last lines that the manager logged, at most 1000, oldest first; user names and passwords in addresses are masked. They are kept in memory only, from the start of the process on.
+         */
+        get: operations["fetchManagerLog"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2061,6 +2081,43 @@ export interface components {
             shamanEnabled?: boolean;
             /** @description Own addition. What the other platforms of a mixed farm call the shared storage and Blender. The paths of the storage become the two-way variable `shared_storage`, those of Blender values of the variable `blender`. Absent or empty, nothing is said about other platforms. */
             otherPlatforms?: components["schemas"]["PlatformPaths"][];
+            access?: components["schemas"]["SetupAccess"];
+        };
+        /** @description Own addition. The end of the manager's own log. */
+        ManagerLog: {
+            /**
+             * Format: date-time
+             * @description When this log began. Another time than before means another log, whose lines are counted anew.
+             * @example 2026-02-03T14:05:31Z
+             */
+            began_at: string;
+            /** @description The lines, oldest first. */
+            lines: string[];
+            /**
+             * Format: int64
+             * @description How many lines there have been, including these.
+             * @example 42
+             */
+            total: number;
+        };
+        /** @description Own addition. Who may use the farm, in force as soon as the choices are stored. Absent, that stays as it is. */
+        SetupAccess: {
+            /**
+             * @description What shows that somebody is an admin. At least 16 characters, without spaces.
+             * @example pcu4mT5rQ2xWn8vK
+             */
+            admin_token: string;
+            /**
+             * @description What shows that somebody is an artist. Absent or empty, nobody is one by a token.
+             * @example h7Zk3sD9bLq6yTgE
+             */
+            artist_token?: string;
+            /**
+             * @description What those may do who show no token. Absent, nothing.
+             * @example viewer
+             * @enum {string}
+             */
+            without_token?: "nothing" | "viewer" | "artist";
         };
         /** @description Own addition. What a platform other than the manager's calls the places of the farm. */
         PlatformPaths: {
@@ -6215,6 +6272,43 @@ export interface operations {
                 content?: never;
             };
             409: components["responses"]["Conflict"];
+            default: components["responses"]["Failure"];
+        };
+    };
+    fetchManagerLog: {
+        parameters: {
+            query?: {
+                /**
+                 * @description How many lines of this log were seen already. Only those that came later are in the answer; all if left out.
+                 * @example 41
+                 */
+                after?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The lines. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "began_at": "2026-02-03T14:05:31Z",
+                     *       "lines": [
+                     *         "2026-02-03T14:05:31.480112Z  INFO flamenco_manager_core: ready: the web app is at http://127.0.0.1:8080/app/"
+                     *       ],
+                     *       "total": 42
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ManagerLog"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
             default: components["responses"]["Failure"];
         };
     };

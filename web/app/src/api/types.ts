@@ -28,6 +28,9 @@ export type ConfigurationState = Schemas['ConfigurationState'];
 export type SettingState = Schemas['SettingState'];
 export type PlatformPaths = Schemas['PlatformPaths'];
 export type BlenderCheck = Schemas['BlenderPathCheckResult'];
+export type ManagerLog = Schemas['ManagerLog'];
+export type SetupChoices = Schemas['SetupAssistantConfig'];
+export type SetupAccess = Schemas['SetupAccess'];
 
 export type JobUpdate = Schemas['EventJobUpdate'];
 export type TaskUpdate = Schemas['EventTaskUpdate'];

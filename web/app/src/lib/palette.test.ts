@@ -27,7 +27,7 @@ describe('findTargets', () => {
   });
 
   it('shows pages and the latest of everything for no text', () => {
-    expect(findTargets('', jobs, workers, [], ADMIN).map((target) => target.kind)).toEqual([...Array<string>(9).fill('page'), 'theme', 'job', 'job', 'job', 'worker']);
+    expect(findTargets('', jobs, workers, [], ADMIN).map((target) => target.kind)).toEqual([...Array<string>(10).fill('page'), 'theme', 'job', 'job', 'job', 'worker']);
   });
 
   it('offers what can be done with the job that is looked at, first', () => {

@@ -36,6 +36,7 @@ const FIXED: readonly (Target & { readonly needs?: Deed })[] = [
   { kind: 'page', id: 'tags', label: 'Tags' },
   { kind: 'page', id: 'last-rendered', label: 'Last rendered' },
   { kind: 'page', id: 'audit', label: 'Audit trail', needs: 'read the audit trail' },
+  { kind: 'page', id: 'manager-log', label: 'Log of the manager', needs: 'read the log of the manager' },
   { kind: 'page', id: 'settings', label: 'Settings', needs: 'change settings' },
   { kind: 'theme', id: 'toggle', label: 'Switch between the dark and the light theme' },
 ];

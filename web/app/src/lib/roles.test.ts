@@ -13,6 +13,7 @@ const WHO: Record<Deed, Role[]> = {
   'change tags': ['admin'],
   'change settings': ['admin'],
   'read the audit trail': ['admin'],
+  'read the log of the manager': ['admin'],
 };
 
 describe('roles', () => {

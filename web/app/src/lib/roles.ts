@@ -17,6 +17,7 @@ export const NEEDED = {
   'change tags': 'admin',
   'change settings': 'admin',
   'read the audit trail': 'admin',
+  'read the log of the manager': 'admin',
 } as const satisfies Record<string, Role>;
 export type Deed = keyof typeof NEEDED;
 

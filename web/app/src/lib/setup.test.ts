@@ -37,14 +37,14 @@ describe('steps', () => {
 describe('who may use the farm', () => {
   const [first, second] = [() => 'first-token', () => 'second-token'];
 
-  it('is everybody, unless somebody says otherwise, and then nothing is set', () => expect(accessSettings(EMPTY_DRAFT)).toBeNull());
+  it('is everybody, unless somebody says otherwise, and then nothing is set', () => expect(accessSettings(EMPTY_DRAFT)).toBeUndefined());
 
   it('a token that may have been copied already stays the same', () => {
     const chosen = { ...stored, ...setAccess(stored, 'tokens', first) };
     expect(chosen).toMatchObject({ access: 'tokens', adminToken: 'first-token' });
     const again = { ...chosen, ...setAccess({ ...chosen, ...setAccess(chosen, 'everybody', second) }, 'tokens', second) };
     expect(again.adminToken).toBe('first-token');
-    expect(accessSettings({ ...again, access: 'everybody' })).toBeNull();
+    expect(accessSettings({ ...again, access: 'everybody' })).toBeUndefined();
     expect(accessSettings(again)).toEqual({ admin_token: 'first-token', artist_token: '', without_token: 'nothing' });
   });
 

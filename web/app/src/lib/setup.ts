@@ -1,5 +1,5 @@
 // The setup assistant's steps, and what may follow what. Pure.
-import type { BlenderCheck } from '@/api/types';
+import type { BlenderCheck, SetupAccess } from '@/api/types';
 import { isPaths, PLATFORMS, storageError, type Paths } from './mixedFarm';
 
 export const STEPS = ['welcome', 'storage', 'blender', 'platforms', 'access', 'review'] as const;
@@ -105,9 +105,9 @@ export function setArtistToken(draft: Draft, wanted: boolean, make: () => string
   return { artistToken: draft.artistToken === '' ? make() : draft.artistToken };
 }
 
-/** What the manager's configuration is to have below `access`; null when it stays as it is. */
-export function accessSettings(draft: Draft): Readonly<Record<string, string>> | null {
-  if (draft.access === 'everybody') return null;
+/** What is to be said about who may use the farm; undefined when that stays as it is. */
+export function accessSettings(draft: Draft): SetupAccess | undefined {
+  if (draft.access === 'everybody') return undefined;
   return { admin_token: draft.adminToken, artist_token: draft.artistToken, without_token: draft.withoutToken };
 }
 

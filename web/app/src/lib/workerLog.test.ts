@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { MOST_LINES, ownLogLine, tailOf, withUpdate } from './workerLog';
+import { MOST_LINES, tailOf, withUpdate } from './workerLog';
 
 const worker = 'w';
 const tail = tailOf({ worker, lines: ['c', 'd'], total: 4 });
@@ -20,13 +20,4 @@ describe('the end of a log', () => {
     const grown = withUpdate(tail, update(many, 4 + MOST_LINES));
     expect([grown?.lines.length, grown?.lines[0], grown?.first]).toEqual([MOST_LINES, '0', 4]);
   });
-});
-
-describe('a line', () => {
-  it.each([
-    ['2026-02-03T14:05:31.123+01:00  INFO got a task <b>', '14:05:31', 'plain', 'got a task <b>'],
-    ['2026-02-03T14:05:31Z  WARN cannot sign on', '14:05:31', 'warning', 'cannot sign on'],
-    ['2026-02-03T14:05:31Z ERROR it broke', '14:05:31', 'error', 'it broke'],
-    ['something else', '', 'plain', 'something else'],
-  ])('%s', (line, clock, level, text) => expect(ownLogLine(line, 7)).toMatchObject({ key: 7, clock, level, text }));
 });

@@ -28,23 +28,3 @@ export function withUpdate(tail: LogTail, update: WorkerLogUpdate): LogTail | un
   const lines = [...tail.lines, ...update.lines.slice(tail.total - before)].slice(-MOST_LINES);
   return { lines, total: update.total, first: update.total - lines.length };
 }
-
-export type OwnLogLevel = 'error' | 'warning' | 'plain';
-
-/** A line of the worker's own log: time, level, text. */
-export interface OwnLogLine {
-  readonly key: number;
-  /** As the worker's clock showed it, "14:05:31"; empty for a line that goes on with the one before. */
-  readonly clock: string;
-  readonly time: string;
-  readonly level: OwnLogLevel;
-  readonly text: string;
-}
-
-const LINE = /^(\d{4}-\d\d-\d\dT(\d\d:\d\d:\d\d)\S*)\s+(ERROR|WARN|INFO|DEBUG|TRACE)\s(.*)$/s;
-
-export function ownLogLine(line: string, key: number): OwnLogLine {
-  const [, time, clock, word, text] = LINE.exec(line) ?? [];
-  const level = word === 'ERROR' ? 'error' : word === 'WARN' ? 'warning' : 'plain';
-  return { key, clock: clock ?? '', time: time ?? '', level, text: text ?? line };
-}

@@ -72,15 +72,27 @@ export const useSession = defineStore('session', () => {
     usualName.value = given;
   }
 
-  /** Makes a change after which admins need this token, and signs in with it, under the name as before. */
-  async function keepSignedIn(token: string, change: () => Promise<unknown>, as = name.value || usualName.value): Promise<void> {
+  /** Makes a change of who may use the farm; what is refused meanwhile locks nobody out. */
+  async function whileChanging(change: () => Promise<unknown>): Promise<void> {
     changing = true;
     try {
       await change();
-      await signIn(token, as);
     } finally {
       changing = false;
     }
+  }
+
+  /** Makes a change after which admins need this token, and signs in with it, under the name as before. */
+  async function keepSignedIn(token: string, change: () => Promise<unknown>): Promise<void> {
+    await whileChanging(async () => {
+      await change();
+      await signInAgain(token);
+    });
+  }
+
+  /** Signs in under the name as before. */
+  async function signInAgain(token: string): Promise<void> {
+    await signIn(token, name.value || usualName.value);
   }
 
   /** Signs out, which leaves what can be done without a token. */
@@ -102,7 +114,7 @@ export const useSession = defineStore('session', () => {
   }
 
   return {
-    state, tokenRequired, role, name, signedIn, withoutToken, usualName, check, refresh, signIn, signOut, leave, keepSignedIn,
+    state, tokenRequired, role, name, signedIn, withoutToken, usualName, check, refresh, signIn, signInAgain, signOut, leave, whileChanging, keepSignedIn,
     may: (deed: Deed): boolean => mayRole(role.value, deed),
     /** Why something is not offered, for a title; empty if it is. */
     whyNot: (deed: Deed): string => whyNot(role.value, deed, signedIn.value),

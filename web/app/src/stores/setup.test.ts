@@ -9,7 +9,6 @@ import { useSetup } from './setup';
 const STORAGE = 'POST /api/v3/configuration/check/shared-storage';
 const BLENDER = '/api/v3/configuration/check/blender';
 const SAVE = 'POST /api/v3/configuration/setup-assistant';
-const FILE = '/api/v3/configuration/file';
 const CONFIGURATION = 'GET /api/v3/configuration';
 const blender = { input: 'blender', path: '/usr/bin/blender', source: 'path_envvar', is_usable: true, cause: 'Blender 4.5' } as const;
 
@@ -160,24 +159,27 @@ describe('saving', () => {
     expect(setup.wanted).toBe(false);
   });
 
-  it('sets the tokens once the manager is back, keeps what else is set, and signs in', async () => {
+  const access = { admin_token: 'token-of-admins', artist_token: 'token-of-artists', without_token: 'viewer' } as const;
+  const signedIn = { token_required: true, signed_in: true, role: 'admin', token_shown: true, without_token: 'viewer' };
+  const withTokens = { access: 'tokens', adminToken: access.admin_token, artistToken: access.artist_token, withoutToken: access.without_token } as const;
+
+  it('sends the tokens with the choices, and signs in', async () => {
     const setup = await ready();
-    Object.assign(setup.draft, { access: 'tokens', adminToken: 'token-of-admins', artistToken: 'token-of-artists', withoutToken: 'viewer' });
-    const file = { manager_name: 'Farm', access: { admin_token: '', allowed_origins: ['https://a.example'] } };
+    Object.assign(setup.draft, withTokens);
     manager.answer(SAVE, { status: 204 });
     manager.answer(CONFIGURATION, { body: { isFirstRun: false, storageLocation: '/mnt/farm', shamanEnabled: true } });
-    manager.answer(`GET ${FILE}`, { body: file });
-    manager.answer(`PUT ${FILE}`, { status: 204 });
-    manager.answer('POST /api/v3/session', { status: 204 });
-    manager.answer('GET /api/v3/session', { body: { token_required: true, signed_in: true, role: 'admin', token_shown: true, without_token: 'viewer' } });
+    // It is about to start again.
+    manager.answer('POST /api/v3/session', () => Promise.reject(new TypeError('restarting')));
+    manager.answer('GET /api/v3/session', { body: signedIn });
     const saved = setup.save();
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect([setup.phase, setup.tokens]).toEqual(['restarting', null]);
+    manager.answer('POST /api/v3/session', { status: 204 });
     await vi.advanceTimersByTimeAsync(1_000);
     await saved;
     expect([setup.phase, setup.error]).toEqual(['done', null]);
-    expect(manager.bodies.slice(1)).toEqual([
-      { ...file, access: { admin_token: 'token-of-admins', artist_token: 'token-of-artists', without_token: 'viewer', allowed_origins: ['https://a.example'] } },
-      { token: 'token-of-admins' },
-    ]);
+    expect(manager.bodies[0]).toEqual({ storageLocation: '/mnt/farm', blenderExecutable: blender, access });
+    expect(manager.bodies.at(-1)).toEqual({ token: 'token-of-admins' });
     expect([useSession().role, useSession().signedIn]).toEqual(['admin', true]);
     expect(setup.tokens).toEqual({ admin: 'token-of-admins', artist: 'token-of-artists', forSubmitting: true });
     // They are kept nowhere in the browser.
@@ -185,17 +187,26 @@ describe('saving', () => {
     expect(sessionStorage.getItem('flamenco.setup')).not.toContain('token-of');
   });
 
-  it('tells when the tokens could not be set, and can be tried again', async () => {
+  it('can be tried again when the answer was lost that told that the tokens are set', async () => {
     const setup = await ready();
-    Object.assign(setup.draft, { access: 'tokens', adminToken: 'token-of-admins' });
-    manager.answer(SAVE, { status: 204 });
+    Object.assign(setup.draft, withTokens);
+    let stored = false;
+    manager.answer(SAVE, () => {
+      if (!stored) {
+        stored = true;
+        return Promise.reject(new TypeError('lost'));
+      }
+      return Promise.resolve(useSession().signedIn ? { status: 204 } : { status: 401, body: { code: 401, message: 'a token, please' } });
+    });
     manager.answer(CONFIGURATION, { body: { isFirstRun: false, storageLocation: '/mnt/farm', shamanEnabled: true } });
-    manager.answer(`GET ${FILE}`, { body: {} });
-    manager.answer(`PUT ${FILE}`, { status: 500, body: { code: 500, message: 'the disk is full' } });
+    manager.answer('POST /api/v3/session', { status: 204 });
+    manager.answer('GET /api/v3/session', { body: signedIn });
+    await setup.save();
+    expect([setup.phase, setup.error?.unreachable, useSession().state]).toEqual(['editing', true, 'unknown']);
     const saved = setup.save();
     await vi.advanceTimersByTimeAsync(1_000);
     await saved;
-    expect([setup.phase, setup.error?.message, setup.draft.adminToken]).toEqual(['editing', 'the disk is full', 'token-of-admins']);
+    expect([setup.phase, setup.error, useSession().role]).toEqual(['done', null, 'admin']);
   });
 
   it('sends what was chosen for files and other platforms', async () => {

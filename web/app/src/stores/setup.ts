@@ -2,9 +2,8 @@
 import { defineStore } from 'pinia';
 import { computed, reactive, shallowRef, watch } from 'vue';
 import { api, take, takeBody, toRequestError, type RequestError } from '@/api/client';
-import type { BlenderCheck, PathCheck } from '@/api/types';
+import type { BlenderCheck, PathCheck, SetupChoices } from '@/api/types';
 import { otherPlatforms, type PlatformName } from '@/lib/mixedFarm';
-import { withValue, type Tree } from '@/lib/settings';
 import { accessSettings, EMPTY_DRAFT, parseDraft, SKIPPED } from '@/lib/setup';
 import { useReading } from './reading';
 import { useSession } from './session';
@@ -120,7 +119,7 @@ export const useSetup = defineStore('setup', () => {
     draft.platforms = { ...draft.platforms, [name]: { ...before, [kind]: path } };
   }
 
-  const phase = shallowRef<'editing' | 'saving' | 'restarting' | 'protecting' | 'done'>('editing');
+  const phase = shallowRef<'editing' | 'saving' | 'restarting' | 'done'>('editing');
   const error = shallowRef<RequestError | null>(null);
   const busy = computed(() => phase.value !== 'editing' && phase.value !== 'done');
 
@@ -132,17 +131,21 @@ export const useSetup = defineStore('setup', () => {
     if (busy.value) return;
     phase.value = 'saving';
     error.value = null;
-    const body = {
+    const access = accessSettings(draft);
+    const body: SetupChoices = {
       storageLocation: draft.usableStorage,
       blenderExecutable: draft.blender ?? SKIPPED,
       ...(draft.shaman !== null && { shamanEnabled: draft.shaman }),
       ...(others.value.length > 0 && { otherPlatforms: others.value }),
+      ...(access && { access }),
     };
     try {
-      await take(api.POST('/api/v3/configuration/setup-assistant', { body }));
-      phase.value = 'restarting';
-      await untilSetUp();
-      await protect();
+      await useSession().whileChanging(async () => {
+        await store(body);
+        phase.value = 'restarting';
+        await untilSetUp();
+      });
+      if (access) tokens.value = { admin: draft.adminToken, artist: draft.artistToken, forSubmitting: draft.withoutToken !== 'artist' };
       phase.value = 'done';
       Object.assign(draft, EMPTY_DRAFT);
     } catch (cause) {
@@ -151,24 +154,26 @@ export const useSetup = defineStore('setup', () => {
     }
   }
 
-  /** Only now, because the manager starts anew when it is set up, and asks nobody for a token until then. */
-  async function protect(): Promise<void> {
-    const access = accessSettings(draft);
-    if (!access) return;
-    phase.value = 'protecting';
-    await useSession().keepSignedIn(draft.adminToken, async () => {
-      let file = (await takeBody(api.GET('/api/v3/configuration/file', { headers: { Accept: 'application/json' } }))) as Tree;
-      for (const [key, value] of Object.entries(access)) file = withValue(file, `access.${key}`, value);
-      await take(api.PUT('/api/v3/configuration/file', { body: file }));
-    });
-    tokens.value = { admin: draft.adminToken, artist: draft.artistToken, forSubmitting: draft.withoutToken !== 'artist' };
+  async function store(body: SetupChoices): Promise<void> {
+    const storing = (): Promise<unknown> => take(api.POST('/api/v3/configuration/setup-assistant', { body }));
+    try {
+      await storing();
+    } catch (cause) {
+      // The choices were stored before, token and all, by a request whose answer was lost.
+      if (!body.access || toRequestError(cause).status !== 401) throw cause;
+      await useSession().signInAgain(body.access.admin_token);
+      await storing();
+    }
   }
 
+  /** Tokens are in force as soon as they are stored: whoever has set them is signed in with them. */
   async function untilSetUp(): Promise<void> {
+    const session = useSession();
     const end = Date.now() + PATIENCE;
     for (;;) {
       await new Promise((resolve) => setTimeout(resolve, LOOK));
       try {
+        if (draft.access === 'tokens' && !session.signedIn) await session.signInAgain(draft.adminToken);
         const configuration = await takeBody(api.GET('/api/v3/configuration'));
         if (!configuration.isFirstRun) return;
       } catch (cause) {

@@ -13,7 +13,25 @@ describe('columns', () => {
     [700, 'status name type'],
     [699, 'status name'],
   ])('at %i px: %s', (width, expected) => {
-    expect(shownColumns(columns, width).map((column) => column.key).join(' ')).toBe(expected);
+    expect(shownColumns(columns, width, new Map()).map((column) => column.key).join(' ')).toBe(expected);
+  });
+
+  it.each([
+    // 130 + 120 + 150 + 90 + 60 pixels at least.
+    [550, {}, 'status name type rank load'],
+    [549, {}, 'status name rank load'],
+    [399, {}, 'status name load'],
+    // What has no limit stays, and a width that a person chose counts.
+    [310, {}, 'status name load'],
+    [200, {}, 'status name load'],
+    [550, { status: 200 }, 'status name rank load'],
+  ])('what does not fit into %i px gives way, %j: %s', (width, widths, expected) => {
+    const many: GridColumn<never>[] = [
+      ...columns.map((column) => (column.key === 'type' ? { ...column, hideBelow: 300 } : column)),
+      { key: 'rank', label: 'Rank', width: 90, hideBelow: 200 },
+      { key: 'load', label: 'Load', width: 60 },
+    ];
+    expect(shownColumns(many, width, new Map(Object.entries(widths))).map((column) => column.key).join(' ')).toBe(expected);
   });
 
   it('takes the width that a person chose, within reason', () => {
@@ -38,8 +56,12 @@ describe('columns', () => {
 });
 
 describe('chosen columns', () => {
-  const all: GridColumn<never>[] = [...columns, { key: 'load', label: 'Load', width: 60, optional: true }];
-  const keys = (stored: string) => chosenColumns(all, stored).map((column) => column.key).join(' ');
+  const all: GridColumn<never>[] = [
+    ...columns,
+    { key: 'load', label: 'Load', width: 60, optional: true },
+    { key: 'gpu', label: 'GPU', width: 60, optional: true, saysSomething: () => true },
+  ];
+  const keys = (stored: string, speaking = '') => chosenColumns(all, stored, new Set(speaking.split(' '))).map((column) => column.key).join(' ');
 
   it.each([
     ['', 'status name type'],
@@ -48,6 +70,14 @@ describe('chosen columns', () => {
     ['-name -status', 'name type'],
     ['nonsense', 'status name type'],
   ])('%j shows %s', (stored, expected) => expect(keys(stored)).toBe(expected));
+
+  it('shows what has something to say, unless it was hidden', () => {
+    expect(keys('', 'gpu')).toBe('status name type gpu');
+    expect(keys('-gpu', 'gpu')).toBe('status name type');
+    expect(keys('gpu')).toBe('status name type gpu');
+    expect(withColumn(all, '-type', 'gpu', false)).toBe('-type -gpu');
+    expect(withColumn(all, '-gpu load', 'gpu', true)).toBe('load gpu');
+  });
 
   it('stores only what differs from the usual', () => {
     const hidden = withColumn(all, '', 'type', false);

@@ -19,6 +19,8 @@ export interface GridColumn<R> {
   readonly hideBelow?: number;
   /** Not shown until a person asks for it. */
   readonly optional?: boolean;
+  /** Shows an optional column by itself as soon as a row has something to say there, unless a person has hidden it. */
+  readonly saysSomething?: (row: R) => boolean;
   /** The line of a two-line row on which the column stands on a small screen, or beside both; without one it is left out there. */
   readonly line?: 1 | 2 | 'beside';
 }
@@ -33,24 +35,48 @@ export const HEADER_HEIGHT = 29;
 const LEAST = 48;
 const LEAST_FILL = 120;
 
-/** The columns that a grid of some width shows. */
-export function shownColumns<R>(columns: readonly GridColumn<R>[], width: number): GridColumn<R>[] {
-  return columns.filter((column) => width >= (column.hideBelow ?? 0));
+function leastWidth<R>({ key, width }: GridColumn<R>, widths: ReadonlyMap<string, number>): number {
+  return width === 'fill' ? LEAST_FILL : Math.max(LEAST, widths.get(key) ?? width);
 }
 
-/** What a person chose to see beyond or instead of the usual columns, as stored: keys, with a minus before hidden ones. */
-export function chosenColumns<R>(columns: readonly GridColumn<R>[], stored: string): GridColumn<R>[] {
+/**
+ * The columns that a grid of some width shows. Where a person has chosen more than fits, those give way first that need the
+ * widest grid; columns that are shown at every width stay.
+ */
+export function shownColumns<R>(columns: readonly GridColumn<R>[], width: number, widths: ReadonlyMap<string, number>): GridColumn<R>[] {
+  const shown = columns.filter((column) => width >= (column.hideBelow ?? 0));
+  let tooMuch = shown.reduce((sum, column) => sum + leastWidth(column, widths), -width);
+  const givingWay = shown.filter((column) => column.hideBelow !== undefined).sort((a, b) => (b.hideBelow ?? 0) - (a.hideBelow ?? 0));
+  const gone = new Set<GridColumn<R>>();
+  for (const column of givingWay) {
+    if (tooMuch <= 0) break;
+    tooMuch -= leastWidth(column, widths);
+    gone.add(column);
+  }
+  return shown.filter((column) => !gone.has(column));
+}
+
+/**
+ * What a person chose to see beyond or instead of the usual columns, as stored: keys, with a minus before hidden ones.
+ * `speaking` has the keys of optional columns that say something in some row.
+ */
+export function chosenColumns<R>(columns: readonly GridColumn<R>[], stored: string, speaking: ReadonlySet<string>): GridColumn<R>[] {
   const words = new Set(stored.split(' '));
-  return columns.filter(({ key, width, optional }) => width === 'fill' || (optional ? words.has(key) : !words.has(`-${key}`)));
+  const usual = ({ key, optional }: GridColumn<R>): boolean => !optional || speaking.has(key);
+  return columns.filter((column) => column.width === 'fill' || words.has(column.key) || (usual(column) && !words.has(`-${column.key}`)));
 }
 
-/** What to store once a column is shown or not. */
+/** What to store once a column is shown or not. What a person says of a column that comes by itself counts for always. */
 export function withColumn<R>(columns: readonly GridColumn<R>[], stored: string, key: string, shown: boolean): string {
-  const now = new Set(chosenColumns(columns, stored).map((column) => column.key));
-  if (shown) now.add(key);
-  else now.delete(key);
+  const words = new Set(stored.split(' '));
+  words.delete(key);
+  words.delete(`-${key}`);
   return columns
-    .flatMap((column) => (column.optional === true) === now.has(column.key) ? [column.optional ? column.key : `-${column.key}`] : [])
+    .flatMap((column) => {
+      const hidden = `-${column.key}`;
+      if (column.key === key) return column.saysSomething || shown === (column.optional === true) ? [shown ? key : hidden] : [];
+      return words.has(column.key) ? [column.key] : words.has(hidden) ? [hidden] : [];
+    })
     .join(' ');
 }
 
@@ -59,9 +85,8 @@ export function columnTemplate<R>(columns: readonly GridColumn<R>[], widths: Rea
   return columns
     .map((column) => {
       if (column.width === 'fill') return `minmax(${LEAST_FILL}px, 1fr)`;
-      const chosen = widths.get(column.key);
-      if (column.grows && chosen === undefined) return `minmax(${column.width}px, 0.4fr)`;
-      return `${Math.max(LEAST, chosen ?? column.width)}px`;
+      if (column.grows && !widths.has(column.key)) return `minmax(${column.width}px, 0.4fr)`;
+      return `${leastWidth(column, widths)}px`;
     })
     .join(' ');
 }

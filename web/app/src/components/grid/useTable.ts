@@ -61,7 +61,12 @@ export function useTable<R extends TableRow>(
   name = 'table',
 ): Table<R> {
   const stored = remembered(`shown-columns-${name}`, '');
-  const chosen = computed(() => chosenColumns(columns, stored.value));
+  // As a text, so that nothing follows while the same columns have something to say.
+  const speaking = computed(() => {
+    void table.pulse.value;
+    return columns.flatMap(({ key, saysSomething }) => (saysSomething && some(table.values(), saysSomething) ? [key] : [])).join(' ');
+  });
+  const chosen = computed(() => chosenColumns(columns, stored.value, new Set(speaking.value.split(' '))));
   const { state, set } = place === 'address' ? addressState(columns, defaults) : componentState(defaults);
   const view = new GridView(table, orderOf(columns, state.value.sort));
   const selection = shallowRef<Selection>(NOTHING);
@@ -134,6 +139,11 @@ export function useTable<R extends TableRow>(
     setText: (text) => set({ text }),
     clearFilter: () => set({ statuses: [], text: '' }),
   };
+}
+
+function some<R>(rows: Iterable<R>, holds: (row: R) => boolean): boolean {
+  for (const row of rows) if (holds(row)) return true;
+  return false;
 }
 
 function orderOf<R>(columns: readonly GridColumn<R>[], key: string): SortOrder<R> {

@@ -55,8 +55,8 @@ export const WORKER_COLUMNS: readonly GridColumn<WorkerRow>[] = [
   figure('cpu', 'CPU', 'CPU', { hideBelow: 480, line: 2 }),
   figure('memory', 'Memory', 'Memory', { hideBelow: 540 }),
   figure('disk', 'Disk', 'Disk', { hideBelow: 840 }),
-  figure('gpu', 'GPU', 'GPU', { optional: true }),
-  figure('load', 'Load', 'Load average', { optional: true, width: 72, align: 'right' }),
+  figure('gpu', 'GPU', 'GPU', { optional: true, saysSomething: ({ machine }) => machine?.gpu !== undefined }),
+  figure('load', 'Load', 'Load average', { width: 72, align: 'right', hideBelow: 1340 }),
   {
     key: 'tags',
     label: 'Tags',

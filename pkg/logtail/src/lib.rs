@@ -1,6 +1,6 @@
-//! What the worker logs about itself, as far as the manager may show it to people: the last lines, without secrets.
+//! The end of a program's own log, as far as it may be shown to people: the last lines, without secrets.
 //!
-//! The program writes its log to a [`LogWriter`] too; [`OwnLog`] keeps the end of it until it can be sent.
+//! The program writes its log to a [`LogWriter`] too; [`LogTail`] keeps the end of it until somebody wants it.
 
 use std::collections::VecDeque;
 use std::io;
@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use regex::Regex;
 
-/// Most lines that are kept, and that are sent in one piece.
+/// Most lines that are kept, unless another number is asked for.
 const MOST: usize = 200;
 /// Longest line, in characters.
 const LONGEST: usize = 1000;
@@ -17,13 +17,22 @@ const HIDDEN: &str = "***";
 
 /// User name and password in an address.
 static CREDENTIALS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"://[^/\s@]*@").ok());
+/// What makes a terminal write in colour.
+static COLOUR: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\x1b\[[0-9;]*m").ok());
 
 /// The last lines of the log. Clones share them.
-#[derive(Debug, Clone, Default)]
-pub struct OwnLog(Arc<Mutex<Ring>>);
+#[derive(Debug, Clone)]
+pub struct LogTail(Arc<Mutex<Ring>>);
 
-#[derive(Debug, Default)]
+impl Default for LogTail {
+    fn default() -> Self {
+        Self::keeping(MOST)
+    }
+}
+
+#[derive(Debug)]
 struct Ring {
+    most: usize,
     lines: VecDeque<String>,
     /// How many lines there have been.
     total: u64,
@@ -32,15 +41,23 @@ struct Ring {
     secrets: Vec<String>,
 }
 
-/// Lines to send.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Piece {
-    pub(crate) lines: Vec<String>,
-    /// What to tell [`OwnLog::sent`] when they have arrived.
-    pub(crate) upto: u64,
+/// Some lines, the newest among them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// The lines, oldest first.
+    pub lines: Vec<String>,
+    /// How many lines there have been with these: what to tell [`LogTail::sent`] when they have arrived.
+    pub upto: u64,
 }
 
-impl OwnLog {
+impl LogTail {
+    /// Keeps so many lines.
+    #[must_use]
+    pub fn keeping(most: usize) -> Self {
+        let ring = Ring { most, lines: VecDeque::new(), total: 0, sent: 0, secrets: Vec::new() };
+        Self(Arc::new(Mutex::new(ring)))
+    }
+
     /// Where the log is to be written, one event with each write.
     #[must_use]
     pub fn writer(&self) -> LogWriter {
@@ -48,25 +65,29 @@ impl OwnLog {
     }
 
     /// From now on this text is not shown, wherever it appears.
-    pub(crate) fn hide(&self, secret: &str) {
+    pub fn hide(&self, secret: &str) {
         let mut ring = self.lock();
         if !secret.is_empty() && !ring.secrets.iter().any(|known| known == secret) {
             ring.secrets.push(secret.to_owned());
         }
     }
 
-    /// The lines that were not sent yet, or all that are kept. None when there are none.
-    pub(crate) fn pending(&self, all: bool) -> Option<Piece> {
-        let ring = self.lock();
-        let first = ring.total - ring.lines.len() as u64;
-        let from = if all { first } else { ring.sent.max(first) };
-        let skipped = usize::try_from(from - first).unwrap_or(usize::MAX);
-        let lines: Vec<String> = ring.lines.iter().skip(skipped).cloned().collect();
-        (!lines.is_empty()).then_some(Piece { lines, upto: ring.total })
+    /// The lines that came after the first `seen` of all there have been, as far as they are kept.
+    #[must_use]
+    pub fn since(&self, seen: u64) -> Piece {
+        self.lock().since(seen)
     }
 
-    /// The manager has these lines.
-    pub(crate) fn sent(&self, upto: u64) {
+    /// The lines that were not sent yet, or all that are kept. None when there are none.
+    #[must_use]
+    pub fn pending(&self, all: bool) -> Option<Piece> {
+        let ring = self.lock();
+        let piece = ring.since(if all { 0 } else { ring.sent });
+        (!piece.lines.is_empty()).then_some(piece)
+    }
+
+    /// These lines have arrived where they are sent to.
+    pub fn sent(&self, upto: u64) {
         let mut ring = self.lock();
         ring.sent = ring.sent.max(upto);
     }
@@ -77,7 +98,7 @@ impl OwnLog {
             let line = shown(line, &ring.secrets);
             ring.lines.push_back(line);
             ring.total += 1;
-            if ring.lines.len() > MOST {
+            if ring.lines.len() > ring.most {
                 ring.lines.pop_front();
             }
         }
@@ -89,9 +110,22 @@ impl OwnLog {
     }
 }
 
-/// A line without secrets, and not without end. Secrets go first: half of one is a secret too.
+impl Ring {
+    fn since(&self, seen: u64) -> Piece {
+        let first = self.total - self.lines.len() as u64;
+        let skipped = usize::try_from(seen.saturating_sub(first)).unwrap_or(usize::MAX);
+        Piece { lines: self.lines.iter().skip(skipped).cloned().collect(), upto: self.total }
+    }
+}
+
+/// A line without secrets and colours, and not without end. Secrets go before it is cut: half of one is a secret too.
 fn shown(line: &str, secrets: &[String]) -> String {
     let mut line = line.to_owned();
+    if line.contains('\x1b')
+        && let Some(colour) = COLOUR.as_ref()
+    {
+        line = colour.replace_all(&line, "").into_owned();
+    }
     for secret in secrets {
         if line.contains(secret.as_str()) {
             line = line.replace(secret.as_str(), HIDDEN);
@@ -111,9 +145,9 @@ fn shown(line: &str, secrets: &[String]) -> String {
     }
 }
 
-/// Writes to an [`OwnLog`].
+/// Writes to an [`LogTail`].
 #[derive(Debug)]
-pub struct LogWriter(OwnLog);
+pub struct LogWriter(LogTail);
 
 impl io::Write for LogWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -134,7 +168,7 @@ mod tests {
 
     #[test]
     fn what_is_sent_is_not_sent_again_unless_all_is_wanted() {
-        let log = OwnLog::default();
+        let log = LogTail::default();
         assert_eq!(log.pending(true), None);
         writeln!(log.writer(), "one\n\n two").unwrap();
         let piece = log.pending(false).unwrap();
@@ -152,8 +186,21 @@ mod tests {
     }
 
     #[test]
+    fn whoever_has_seen_some_lines_gets_those_that_came_after() {
+        let log = LogTail::keeping(3);
+        assert_eq!(log.since(0), Piece { lines: Vec::new(), upto: 0 });
+        writeln!(log.writer(), "1\n2\n3\n\u{1b}[2m4\u{1b}[0m").unwrap();
+        for (seen, lines) in
+            [(0, &["2", "3", "4"][..]), (1, &["2", "3", "4"]), (3, &["4"]), (4, &[]), (99, &[])]
+        {
+            let lines = lines.iter().map(|&line| line.to_owned()).collect();
+            assert_eq!(log.since(seen), Piece { lines, upto: 4 }, "{seen}");
+        }
+    }
+
+    #[test]
     fn the_oldest_lines_give_way() {
-        let log = OwnLog::default();
+        let log = LogTail::default();
         for number in 0..1000 {
             writeln!(log.writer(), "{number}").unwrap();
         }
@@ -163,7 +210,7 @@ mod tests {
 
     #[test]
     fn no_secret_is_shown() {
-        let log = OwnLog::default();
+        let log = LogTail::default();
         log.hide("s3cret-of-worker");
         log.hide("");
         let end = "x".repeat(LONGEST - 10);
