@@ -114,6 +114,36 @@ test('the page of a worker shows its own log, live, and how long its tasks took'
   await picture(page, artifacts, 'worker-log');
 });
 
+test('the log of the manager is a page, live, and can be searched', async () => {
+  await visit(page, `${origin}/app/`);
+  await page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name: 'Log', exact: true }).click();
+  await page.getByRole('heading', { level: 1, name: 'Log of the manager' }).waitFor();
+  const log = page.getByRole('log', { name: 'Log of the manager' });
+  await log.getByText('Flamenco Manager starts').waitFor();
+  const job = await submit(origin, sleepJob('Job <i>to be erased</i>', 1));
+  await until('the job is done', async () => (await jobStatus(origin, job.id)) === 'completed');
+  assert.equal((await fetch(new URL(`/api/v3/jobs/${job.id}`, origin), { method: 'DELETE' })).status, 204);
+  const line = log.locator('p').filter({ hasText: 'job erased' }).filter({ hasText: job.id });
+  await line.waitFor();
+  await picture(page, artifacts, 'manager-log');
+
+  await page.keyboard.press('/');
+  await page.keyboard.type(`erased ${job.id}`);
+  await page.getByText(/^1 of \d+ lines/).waitFor();
+  assert.equal(await log.locator('p').count(), 1);
+  // What is looked for is in the address.
+  await page.reload();
+  await line.waitFor();
+  assert.equal(await log.locator('p').count(), 1);
+  await page.getByLabel('Which lines').selectOption('error');
+  await page.getByRole('heading', { name: 'No such lines' }).waitFor();
+  assert.match(page.url(), /level=error/);
+  await page.getByRole('button', { name: 'Clear the filter' }).click();
+  await log.getByText('Flamenco Manager starts').waitFor();
+  const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Download the lines that are shown' }).click()]);
+  assert.equal(file.suggestedFilename(), 'Browser-test-manager-log.txt');
+});
+
 test('what waits for a person is on the home page, and one click leads to the blocklist', async () => {
   const other = await idleWorker(origin, 'only <u>on paper</u>');
   const folder = '/nowhere/Browser <b>test</b>';

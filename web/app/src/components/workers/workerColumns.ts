@@ -14,7 +14,7 @@ function figure(key: Part, label: string, name: string, rest: Partial<GridColumn
     key,
     label,
     name,
-    width: 122,
+    width: 118,
     descendingFirst: true,
     order: { fields: ['machine'], compare: (a, b) => of(a.machine) - of(b.machine) },
     ...rest,
@@ -56,7 +56,7 @@ export const WORKER_COLUMNS: readonly GridColumn<WorkerRow>[] = [
   figure('memory', 'Memory', 'Memory', { hideBelow: 540 }),
   figure('disk', 'Disk', 'Disk', { hideBelow: 840 }),
   figure('gpu', 'GPU', 'GPU', { optional: true, saysSomething: ({ machine }) => machine?.gpu !== undefined }),
-  figure('load', 'Load', 'Load average', { width: 72, align: 'right', hideBelow: 1340 }),
+  figure('load', 'Load', 'Load average', { width: 64, align: 'right', hideBelow: 1194 }),
   {
     key: 'tags',
     label: 'Tags',
