@@ -49,7 +49,7 @@ bench: web ## Measure how many tasks a second a manager hands out, on SQLite and
 
 test: web programs test-addon ## Run every test there is
 	@.ci/install blender ffmpeg chromium mosquitto postgresql
-	.ci/with-postgres cargo test --workspace
+	.ci/with-postgres cargo test --workspace --no-fail-fast
 	cd $(WEB) && npm test
 	.ci/schemathesis
 	.ci/e2e
