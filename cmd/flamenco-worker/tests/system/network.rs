@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use crate::farm::{Farm, RENDER, START, STOP};
-use crate::processes::{until, until_unused};
+use crate::processes::{until, until_unused, using};
 use crate::scene::{self, SLOW};
 
 const FRAMES: usize = 6;
@@ -136,6 +136,8 @@ async fn a_task_without_a_network_is_told_whole_afterwards() {
         farm.tasks(rendering.id).await.into_iter().find(|task| task.status == TaskStatus::Active)
     })
     .await;
+    // The manager has given it away before the worker knows.
+    until("Blender runs", RENDER, async || (!using(&rendering.blendfile).is_empty()).then_some(())).await;
     line.cut();
     until("Blender renders everything", RENDER, async || {
         (scene::whole_frames(&rendering.directory).len() == FRAMES).then_some(())

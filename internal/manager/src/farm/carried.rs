@@ -20,11 +20,20 @@ pub(super) struct LeftBehind(TaskTracker);
 
 impl LeftBehind {
     /// The same work, which now cannot be dropped half done.
-    pub(super) fn carry<F>(&self, work: F) -> Carried<F>
+    pub(super) fn carry<F>(&self, work: F) -> Carried<F, fn() -> bool>
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        Carried { work: Some(Box::pin(work)), left_behind: self.0.clone() }
+        self.carry_if(work, || true)
+    }
+
+    /// The same work, which cannot be dropped half done when `matters` says so at that moment.
+    pub(super) fn carry_if<F, M>(&self, work: F, matters: M) -> Carried<F, M>
+    where
+        F: Future<Output: Send> + Send + 'static,
+        M: Fn() -> bool + Unpin,
+    {
+        Carried { work: Some(Box::pin(work)), matters, left_behind: self.0.clone() }
     }
 
     /// Waits until nothing is left to do.
@@ -37,13 +46,14 @@ impl LeftBehind {
 }
 
 /// See [`LeftBehind::carry`].
-pub(super) struct Carried<F: Future<Output: Send> + Send + 'static> {
+pub(super) struct Carried<F: Future<Output: Send> + Send + 'static, M: Fn() -> bool + Unpin> {
     /// Nothing when it is done.
     work: Option<Pin<Box<F>>>,
+    matters: M,
     left_behind: TaskTracker,
 }
 
-impl<F: Future<Output: Send> + Send + 'static> Future for Carried<F> {
+impl<F: Future<Output: Send> + Send + 'static, M: Fn() -> bool + Unpin> Future for Carried<F, M> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
@@ -57,8 +67,11 @@ impl<F: Future<Output: Send> + Send + 'static> Future for Carried<F> {
     }
 }
 
-impl<F: Future<Output: Send> + Send + 'static> Drop for Carried<F> {
+impl<F: Future<Output: Send> + Send + 'static, M: Fn() -> bool + Unpin> Drop for Carried<F, M> {
     fn drop(&mut self) {
+        if !(self.matters)() {
+            return;
+        }
         // Without a runtime the program ends, as if it had been killed.
         if let (Some(work), Ok(runtime)) = (self.work.take(), tokio::runtime::Handle::try_current()) {
             self.left_behind.spawn_on(work, &runtime);
@@ -87,6 +100,24 @@ mod tests {
             assert_eq!(waited.ok(), (patience.as_secs() > 0).then_some(7));
             left_behind.finish().await;
             assert!(done.load(Ordering::SeqCst));
+        }
+    }
+
+    #[tokio::test]
+    async fn work_goes_on_only_if_it_matters_when_nobody_waits_any_more() {
+        for matters in [true, false] {
+            let (left_behind, done) = (LeftBehind::default(), Arc::new(AtomicBool::new(false)));
+            let is_done = Arc::clone(&done);
+            let work = left_behind.carry_if(
+                async move {
+                    tokio::time::sleep(Duration::from_millis(30)).await;
+                    is_done.store(true, Ordering::SeqCst);
+                },
+                move || matters,
+            );
+            assert!(tokio::time::timeout(Duration::from_millis(1), work).await.is_err());
+            left_behind.finish().await;
+            assert_eq!(done.load(Ordering::SeqCst), matters);
         }
     }
 

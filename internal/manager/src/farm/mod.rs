@@ -262,12 +262,12 @@ impl Farm {
         Ok(flamenco_store::recount::differences(self.store.read()).await?)
     }
 
-    /// Does work to its end, also when whoever waits for it leaves.
-    pub(crate) async fn carry_through<F>(&self, work: F) -> F::Output
+    /// Does work to its end, also when whoever waits for it leaves, if `matters` says so then.
+    pub(crate) async fn carry_through<F>(&self, work: F, matters: impl Fn() -> bool + Unpin) -> F::Output
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        self.left_behind.carry(work).await
+        self.left_behind.carry_if(work, matters).await
     }
 
     /// Ends the farm: what was accepted is stored, then the task logs and the database are closed.

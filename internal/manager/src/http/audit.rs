@@ -91,7 +91,23 @@ fn changes(operation: &Operation) -> Option<ObjectKind> {
 #[derive(Clone, Default)]
 struct Slip(Arc<Mutex<Option<Draft>>>);
 
+impl Slip {
+    fn write(&self, draft: Draft) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(draft);
+    }
+
+    /// Whether the request is one that changes something, by somebody who may.
+    fn is_written(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    fn read(&self) -> Option<Draft> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
 /// A change that may happen.
+#[derive(Clone)]
 struct Draft {
     entry: Entry,
     /// How the farm was, for changes of the configuration.
@@ -119,7 +135,7 @@ pub(super) async fn begin(farm: &Farm, operation: &Operation, request: &Parts, c
         address: caller.address.clone(),
     };
     let draft = Draft { entry, before: farm.live() };
-    *slip.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(draft);
+    slip.write(draft);
 }
 
 /// The id in a path, where the path of the operation has its first parameter.
@@ -138,18 +154,18 @@ async fn record(State(farm): State<Farm>, request: Request, next: Next) -> Respo
     if request.method() == Method::GET || request.uri().path().starts_with(WORKERS) {
         return next.run(request).await;
     }
+    let slip = Slip::default();
+    let recorded = do_and_record(farm.clone(), slip.clone(), request, next);
     // A change is on record also when whoever asked for it has left before it was answered.
-    let recorded = do_and_record(farm.clone(), request, next);
-    farm.carry_through(recorded).await
+    farm.carry_through(recorded, || slip.is_written()).await
 }
 
-async fn do_and_record(farm: Farm, mut request: Request, next: Next) -> Response {
-    let (slip, body) = (Slip::default(), KeptBody::default());
+async fn do_and_record(farm: Farm, slip: Slip, mut request: Request, next: Next) -> Response {
+    let body = KeptBody::default();
     request.extensions_mut().insert(slip.clone());
     request.extensions_mut().insert(body.clone());
     let mut response = next.run(request).await;
-    let draft = slip.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let Some(draft) = draft.filter(|_| response.status().is_success()) else { return response };
+    let Some(draft) = slip.read().filter(|_| response.status().is_success()) else { return response };
     let made = if draft.entry.object.is_none() { made_by(&mut response).await } else { Map::new() };
     let asked = body.get().and_then(|body| serde_json::from_slice(body).ok()).unwrap_or_default();
     let done = match draft.entry.kind {
