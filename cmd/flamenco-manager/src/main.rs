@@ -10,17 +10,15 @@ use anyhow::Context;
 use flamenco_manager_core::config::{Config, Environment};
 use flamenco_manager_core::{Browser, LogTail, Parts, Versions};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer, fmt};
 
 mod arguments;
 mod check_script;
 mod garbage;
+mod log;
 mod open_files;
 mod signals;
 
-use arguments::{Arguments, LogFormat};
+use arguments::Arguments;
 use signals::Signals;
 
 /// A large job is millions of small pieces of memory, taken on one thread and given back on another. That of the C library
@@ -28,14 +26,9 @@ use signals::Signals;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Lines of this program's own log that admins can look at.
-const LOG_LINES: usize = 1000;
-
 fn main() -> ExitCode {
     let arguments = Arguments::read();
-    // Shared with the manager, which shows the end of it to admins.
-    let log = LogTail::keeping(LOG_LINES);
-    start_log(&arguments, &log);
+    let log = log::start(&arguments);
     if let Some(file) = &arguments.check.check_script {
         return check_script::run(file, &arguments.check, arguments.json);
     }
@@ -46,24 +39,6 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-fn start_log(arguments: &Arguments, log: &LogTail) {
-    // Other people's crates stay a level quieter, or the database drowns everything.
-    let levels = match arguments {
-        Arguments { trace: true, .. } => "debug,flamenco=trace",
-        Arguments { debug: true, .. } => "info,flamenco=debug",
-        Arguments { quiet: true, .. } => "warn",
-        _ => "info",
-    };
-    let shown = fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
-    let shown = match arguments.log_format {
-        LogFormat::Text => shown.boxed(),
-        LogFormat::Json => shown.json().boxed(),
-    };
-    let log = log.clone();
-    let kept = fmt::layer().with_ansi(false).with_writer(move || log.writer());
-    tracing_subscriber::registry().with(EnvFilter::new(levels)).with(shown).with(kept).init();
 }
 
 fn start(arguments: &Arguments, log: LogTail) -> anyhow::Result<ExitCode> {

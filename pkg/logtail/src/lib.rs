@@ -145,7 +145,7 @@ fn shown(line: &str, secrets: &[String]) -> String {
     }
 }
 
-/// Writes to an [`LogTail`].
+/// Writes to a [`LogTail`].
 #[derive(Debug)]
 pub struct LogWriter(LogTail);
 
